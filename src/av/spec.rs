@@ -1,0 +1,219 @@
+//! Sans-IO. Descriptions of sources and sinks as people type them (`testcard:1280x720@30`, `file:clip.y4m`, `wav:out.wav`),
+//! parsed into values that cannot be invalid.
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use thiserror::Error;
+
+/// A source or sink description that cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum ParseError {
+    /// Not one of the words.
+    #[error("'{0}' is not a {1}; use one of {2}")]
+    Unknown(String, &'static str, &'static str),
+    /// A size or rate that no test card has.
+    #[error("'{0}' is not a test card size; use testcard:WIDTHxHEIGHT@FPS, 64x36 to 1920x1080 and 1 to 60")]
+    TestCard(String),
+    /// A word that a later version brings.
+    #[error("'{0}' is not available yet")]
+    NotYet(String),
+}
+
+/// Where a camera track's pictures come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Camera {
+    /// No camera.
+    None,
+    /// A generated picture with machine-readable stamps.
+    TestCard {
+        /// Pixels across; even.
+        width: u16,
+        /// Pixels down; even.
+        height: u16,
+        /// Pictures a second.
+        fps: u8,
+    },
+    /// A YUV4MPEG2 file, looped in real time.
+    File(PathBuf),
+}
+
+impl FromStr for Camera {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        if text == "none" {
+            return Ok(Self::None);
+        }
+        if text == "testcard" {
+            return Ok(Self::TestCard { width: 1280, height: 720, fps: 30 });
+        }
+        if let Some(size) = text.strip_prefix("testcard:") {
+            return test_card(size).ok_or_else(|| ParseError::TestCard(size.to_owned()));
+        }
+        if let Some(path) = text.strip_prefix("file:").filter(|path| !path.is_empty()) {
+            return Ok(Self::File(PathBuf::from(path)));
+        }
+        if text == "device" || text.starts_with("device:") {
+            return Err(ParseError::NotYet(text.to_owned()));
+        }
+        Err(ParseError::Unknown(text.to_owned(), "camera", "none, testcard[:WxH@FPS], file:CLIP.y4m"))
+    }
+}
+
+fn test_card(size: &str) -> Option<Camera> {
+    let (size, fps) = size.split_once('@').unwrap_or((size, "30"));
+    let (width, height) = size.split_once('x')?;
+    let (width, height, fps) = (width.parse::<u16>().ok()?, height.parse::<u16>().ok()?, fps.parse::<u8>().ok()?);
+    let ok = (64..=1920).contains(&width) && (36..=1080).contains(&height) && (1..=60).contains(&fps);
+    ok.then_some(Camera::TestCard { width: width & !1, height: height & !1, fps })
+}
+
+/// Where a microphone track's sound comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Microphone {
+    /// No microphone.
+    None,
+    /// A steady 440 Hz tone.
+    Tone,
+    /// A 40 ms burst of 1 kHz at each whole second of the wall clock.
+    Clicks,
+    /// A WAV file, looped in real time.
+    File(PathBuf),
+}
+
+impl FromStr for Microphone {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        match text {
+            "none" => Ok(Self::None),
+            "tone" => Ok(Self::Tone),
+            "clicks" => Ok(Self::Clicks),
+            _ => match text.strip_prefix("file:").filter(|path| !path.is_empty()) {
+                Some(path) => Ok(Self::File(PathBuf::from(path))),
+                None if text == "device" || text.starts_with("device:") => Err(ParseError::NotYet(text.to_owned())),
+                None => Err(ParseError::Unknown(text.to_owned(), "microphone", "none, tone, clicks, file:SPEECH.wav")),
+            },
+        }
+    }
+}
+
+/// Where the mix of all voices goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Speaker {
+    /// Mixed and discarded.
+    None,
+    /// A WAV file: 48 kHz, 16 bit, mono.
+    Wav(PathBuf),
+}
+
+impl FromStr for Speaker {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        match text.strip_prefix("wav:").filter(|path| !path.is_empty()) {
+            _ if text == "none" => Ok(Self::None),
+            Some(path) => Ok(Self::Wav(PathBuf::from(path))),
+            None if text == "device" || text.starts_with("device:") => Err(ParseError::NotYet(text.to_owned())),
+            None => Err(ParseError::Unknown(text.to_owned(), "speaker", "none, wav:PATH")),
+        }
+    }
+}
+
+/// The cap on what a camera sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Quality {
+    /// The camera's own size.
+    #[default]
+    Auto,
+    /// 426x240.
+    P240,
+    /// 640x360.
+    P360,
+    /// 854x480.
+    P480,
+    /// 1280x720.
+    P720,
+    /// 1600x900.
+    P900,
+    /// 1920x1080.
+    P1080,
+}
+
+impl Quality {
+    /// The box into which the picture is fitted; `None` for [`Quality::Auto`].
+    pub const fn limit(self) -> Option<(u16, u16)> {
+        match self {
+            Self::Auto => None,
+            Self::P240 => Some((426, 240)),
+            Self::P360 => Some((640, 360)),
+            Self::P480 => Some((854, 480)),
+            Self::P720 => Some((1280, 720)),
+            Self::P900 => Some((1600, 900)),
+            Self::P1080 => Some((1920, 1080)),
+        }
+    }
+
+    /// `width` x `height` fitted inside, same shape, even sides, never larger than it was.
+    pub fn fit(self, width: u16, height: u16) -> (u16, u16) {
+        self.limit().map_or((width & !1, height & !1), |(w, h)| fit(width, height, w, h))
+    }
+}
+
+/// `width` x `height` fitted into `max_width` x `max_height`: same shape, even sides of at least 2, never larger.
+pub fn fit(width: u16, height: u16, max_width: u16, max_height: u16) -> (u16, u16) {
+    let even = |v: u32| u16::try_from(v & !1).unwrap_or(u16::MAX - 1).max(2);
+    let (w, h, mw, mh) =
+        (u32::from(width.max(1)), u32::from(height.max(1)), u32::from(max_width), u32::from(max_height));
+    if w <= mw && h <= mh {
+        (even(w), even(h))
+    } else if w * mh > h * mw {
+        (even(mw), even((h * mw + w / 2) / w))
+    } else {
+        (even((w * mh + h / 2) / h), even(mh))
+    }
+}
+
+impl FromStr for Quality {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        match text {
+            "auto" => Ok(Self::Auto),
+            "240p" => Ok(Self::P240),
+            "360p" => Ok(Self::P360),
+            "480p" => Ok(Self::P480),
+            "720p" => Ok(Self::P720),
+            "900p" => Ok(Self::P900),
+            "1080p" => Ok(Self::P1080),
+            _ => Err(ParseError::Unknown(text.to_owned(), "quality", "auto, 240p, 360p, 480p, 720p, 900p, 1080p")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cameras_parse() {
+        let check = |text: &str, expect: Result<Camera, ParseError>| assert_eq!(text.parse(), expect, "{text}");
+        check("none", Ok(Camera::None));
+        check("testcard", Ok(Camera::TestCard { width: 1280, height: 720, fps: 30 }));
+        check("testcard:641x361@15", Ok(Camera::TestCard { width: 640, height: 360, fps: 15 }));
+        check("testcard:9x9@15", Err(ParseError::TestCard("9x9@15".into())));
+        check("file:a b.y4m", Ok(Camera::File("a b.y4m".into())));
+        check("device", Err(ParseError::NotYet("device".into())));
+        assert!("file:".parse::<Camera>().is_err());
+    }
+
+    #[test]
+    fn pictures_are_fitted_and_never_enlarged() {
+        assert_eq!(Quality::P240.fit(640, 360), (426, 240));
+        assert_eq!(Quality::P360.fit(1280, 720), (640, 360));
+        assert_eq!(Quality::P720.fit(640, 360), (640, 360));
+        assert_eq!(Quality::P360.fit(480, 640), (270, 360));
+        assert_eq!(Quality::Auto.fit(641, 361), (640, 360));
+    }
+}

@@ -1,0 +1,3 @@
+//! The `lets-meet` program: everything it does is in the library.
+
+fn main() {}

@@ -1,0 +1,4 @@
+//! See CONTRIBUTING.md, "Tests".
+mod chat;
+mod roster;
+mod transfer;
