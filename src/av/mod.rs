@@ -4,5 +4,21 @@
 //! The pure half (packet formats, jitter buffers, source descriptions) is always built; codecs, capture and playback
 //! need the feature `media`.
 
+pub mod error;
 pub mod outlets;
+pub mod packet;
+pub mod repair;
 pub mod spec;
+
+#[cfg(feature = "media")]
+pub mod capture;
+#[cfg(feature = "media")]
+pub mod codec;
+#[cfg(feature = "media")]
+pub mod process;
+#[cfg(feature = "media")]
+pub mod publish;
+#[cfg(feature = "media")]
+pub mod receive;
+
+pub use error::Error;

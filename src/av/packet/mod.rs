@@ -1,0 +1,2 @@
+//! Packet formats and how frames are cut into packets and put together again. Everything that comes from a peer is
+//! checked here.

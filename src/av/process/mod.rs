@@ -1,0 +1,1 @@
+//! What is done to pictures and sound between capture, codec and sink.

@@ -1,0 +1,1 @@
+//! Repair of what the network lost.
