@@ -1,0 +1,67 @@
+# The one definition of every check: people and CI call the same recipes. `make help` lists them.
+#
+# `make run` and `make test` are all that a fresh Debian or Ubuntu machine with Rust, git and make needs.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+CARGO ?= cargo
+# What scripts/prepare.sh printed for cargo: the largest feature set that this machine can build.
+FLAGS = $$(cat target/.flags)
+
+.PHONY: help
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "make %-12s %s\n", $$1, $$2 }'
+
+.PHONY: ready-build ready-test media
+ready-build:
+	@mkdir -p target && scripts/prepare.sh build > target/.flags
+ready-test:
+	@mkdir -p target && scripts/prepare.sh test > target/.flags
+media: ready-test
+	@tests/media/make.sh target/media || true
+
+.PHONY: run
+run: ready-build ## build with optimisation and show a meeting of three on this machine
+	@[ -x target/release/lets-meet ] || echo "Building with optimisation: about 6 minutes on two cores, once."
+	@$(CARGO) build --release --locked $(FLAGS)
+	@target/release/lets-meet demo
+
+.PHONY: test
+test: ready-test media ## all tests: units, rules, simulation, network, lab
+	@echo "Building the tests: about 6 minutes on two cores the first time; running them: about 10."
+	@$(CARGO) test --locked $(FLAGS) --no-run
+	@scripts/test.sh $(FLAGS)
+
+.PHONY: test-build
+test-build: ready-test ## build what `make test` runs
+	@$(CARGO) test --locked $(FLAGS) --no-run
+
+.PHONY: lab
+lab: ready-test media ## the lab alone: real processes on hosts of their own (ARGS="name" for some)
+	@$(CARGO) test --locked $(FLAGS) --test lab -- --test-threads=1 $(ARGS)
+
+.PHONY: check
+check: ready-build ## format, lints for two feature sets, the rules of the tree, spelling
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --all-targets --no-default-features -- -D warnings
+	@if [ -z "$(FLAGS)" ]; then set -x; $(CARGO) clippy --locked --all-targets -- -D warnings; \
+	    else echo "Left out: clippy with pictures and sound, see above."; fi
+	$(CARGO) test --locked $(FLAGS) --test tidy
+	@scripts/typos.sh
+
+.PHONY: soak
+soak: ready-test media ## a ten-minute meeting of three whose memory must stay flat
+	$(CARGO) test --locked $(FLAGS) --test lab -- --test-threads=1 --ignored --nocapture soak
+
+.PHONY: fuzz
+fuzz: ready-build ## every decoder under a fuzzer, SECONDS each (default 60)
+	@scripts/fuzz.sh $${SECONDS_EACH:-60}
+
+.PHONY: audit
+audit: ready-build ## cargo-deny with advisories, and unused dependencies (builds both tools once: about 10 minutes)
+	@scripts/audit.sh
+
+.PHONY: dev-cert
+dev-cert: ## a key and certificate for trying things out, in certs/ (never committed)
+	@certs/make-dev-cert.sh

@@ -1,0 +1,18 @@
+#!/bin/bash
+# Runs what `make test` built, and ends with the counts on a line of their own.
+#
+#   scripts/test.sh [CARGO FLAGS]
+#
+# Two runs: everything that may share the machine, then the lab one test at a time, since it measures latencies.
+set -u -o pipefail
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+status=0
+run() { cargo test --locked "$@" 2>&1 | tee -a "$log" || status=1; }
+
+run "${@:1}" --no-fail-fast --lib --bins --test tidy --test corpus --test sim --test net
+run "${@:1}" --no-fail-fast --test lab -- --test-threads=1
+
+awk '/^test result:/ { for (i = 1; i < NF; i++) { if ($(i+1) ~ /^passed/) p += $i; if ($(i+1) ~ /^failed/) f += $i
+     if ($(i+1) ~ /^ignored/) s += $i } } END { printf "%d passed, %d failed, %d skipped\n", p, f, s }' "$log"
+exit "$status"

@@ -1,0 +1,203 @@
+//! The rules as tables. Each line here is a decision; the reason stands in `ARCHITECTURE.md` or beside it.
+
+/// Most lines of a file, its unit tests not counted.
+pub const MAX_LINES: usize = 600;
+
+/// The words that all areas share. They know one another and nothing else.
+const VOCABULARY: &[&str] = &[
+    "clock",
+    "config",
+    "endpoint",
+    "frame",
+    "framing",
+    "id",
+    "identity",
+    "known",
+    "media",
+    "share",
+    "sighting",
+    "slot",
+    "stats",
+    "task",
+    "telemetry",
+    "tls",
+];
+
+/// Who may use what. The longest prefix of a file's path decides. An entry without `::` allows the whole module.
+const AREAS: &[(&str, &str, &[&str])] = &[
+    ("src/mesh/", "mesh", &["mesh"]),
+    // av moves frames and packets, never addresses.
+    ("src/av/", "av", &["av"]),
+    ("src/rendezvous/", "rendezvous", &["rendezvous"]),
+    ("src/meeting/", "meeting", &["meeting"]),
+    ("src/drops.rs", "drops", &["drops", "mesh"]),
+    ("src/drops/", "drops", &["drops", "mesh"]),
+    ("src/engine.rs", "engine", &["engine", "mesh", "av", "rendezvous", "meeting", "drops"]),
+    ("src/engine/", "engine", &["engine", "mesh", "av", "rendezvous", "meeting", "drops"]),
+    ("src/ui/", "ui", &["ui", "engine", "meeting"]),
+    ("src/cli/", "cli", &["cli", "engine", "meeting", "ui::text", "av::spec"]),
+    ("src/fuzz.rs", "fuzz", &["mesh", "av", "rendezvous", "meeting", "drops"]),
+    ("src/lib.rs", "lib", &[]),
+    ("src/main.rs", "main", &["cli"]),
+    ("src/", "vocabulary", &[]),
+];
+
+/// Vocabulary that some areas must not touch.
+const NOT_FOR: &[(&str, &[&str])] = &[
+    ("av", &["endpoint", "identity", "sighting", "tls", "known", "framing"]),
+    ("mesh", &["frame"]),
+    ("meeting", &["endpoint", "frame", "tls", "slot"]),
+    ("ui", &["endpoint", "framing", "tls"]),
+];
+
+/// (file, path after `crate::`, why). One line an exception, each with its reason.
+pub const EXCEPTIONS: &[(&str, &str, &str)] = &[];
+
+/// The area of a file under `src/`, and the modules it may use.
+pub fn area(path: &str) -> Option<(&'static str, Vec<&'static str>)> {
+    let (_, area, own) = AREAS.iter().filter(|(prefix, ..)| path.starts_with(prefix)).max_by_key(|(p, ..)| p.len())?;
+    let without = NOT_FOR.iter().find(|(name, _)| name == area).map_or(&[][..], |(_, words)| *words);
+    let words = VOCABULARY.iter().filter(|word| !without.contains(word));
+    Some((area, words.chain(own.iter()).copied().collect()))
+}
+
+/// Files that decide everything and do nothing, by the map of `ARCHITECTURE.md`.
+const PURE: &[&str] = &[
+    "src/mesh/wire.rs",
+    "src/mesh/handshake.rs",
+    "src/mesh/candidates.rs",
+    "src/mesh/dialer.rs",
+    "src/mesh/roster.rs",
+    "src/mesh/roster/*",
+    "src/mesh/sendqueue.rs",
+    "src/mesh/bandwidth.rs",
+    "src/mesh/transfer.rs",
+    "src/mesh/transfer/*",
+    "src/meeting/*",
+    "src/av/packet/*",
+    "src/av/repair/*",
+    "src/av/jitter/*",
+    "src/av/rate.rs",
+    "src/av/timeline.rs",
+    "src/rendezvous/wire.rs",
+    "src/rendezvous/registry.rs",
+    "src/rendezvous/lease.rs",
+    "src/rendezvous/limit.rs",
+];
+
+/// True for files that must be marked `//! Sans-IO.`.
+pub fn must_be_pure(path: &str) -> bool {
+    PURE.iter().any(|pattern| matches(pattern, path))
+}
+
+/// What a pure file may not name.
+pub const IMPURE: &[&str] = &[
+    "tokio",
+    "quinn",
+    "socket2",
+    "UdpSocket",
+    "TcpStream",
+    "TcpListener",
+    "std::fs",
+    "std::thread",
+    "thread::spawn",
+    "std::process",
+    "clock::now",
+    "clock::host_micros",
+    "clock::unix_micros",
+    "clock::unix_millis",
+    "Instant::now",
+    "SystemTime",
+    "rand::random",
+    "rand::rng",
+    "thread_rng",
+    "OsRng",
+    "SystemRandom",
+    "::draw()",
+    "async",
+    "await",
+    "Mutex",
+    "RwLock",
+];
+
+/// (library, files that may name it).
+pub const WRAPPERS: &[(&str, &[&str])] = &[
+    (
+        "quinn",
+        &[
+            "src/endpoint.rs",
+            "src/mesh/mesh.rs",
+            "src/mesh/link.rs",
+            "src/mesh/blob.rs",
+            "src/mesh/congestion.rs",
+            "src/rendezvous/client.rs",
+            "src/rendezvous/server.rs",
+        ],
+    ),
+    ("quinn_proto", &["src/mesh/congestion.rs"]),
+    ("rustls", &["src/tls.rs", "src/endpoint.rs", "src/identity.rs"]),
+    ("webpki", &["src/tls.rs"]),
+    ("ring", &["src/identity.rs", "src/tls.rs"]),
+    ("rcgen", &["src/identity.rs"]),
+    ("socket2", &["src/endpoint.rs"]),
+    ("mdns_sd", &["src/mesh/discovery/mdns.rs"]),
+    ("ciborium", &["src/framing.rs"]),
+    ("rusqlite", &["src/rendezvous/store/*", "src/rendezvous/store.rs"]),
+    ("openh264_sys2", &["src/av/codec/h264.rs"]),
+    ("opusic_sys", &["src/av/codec/opus.rs"]),
+    ("yuv", &["src/av/process/*"]),
+    ("fast_image_resize", &["src/av/process/*"]),
+    ("rubato", &["src/av/process/*"]),
+    ("hound", &["src/av/capture/*", "src/av/playback/*"]),
+    ("clap", &["src/cli/*"]),
+    ("serde_json", &["src/cli/*"]),
+    ("tracing_subscriber", &["src/telemetry.rs"]),
+    ("directories", &["src/config.rs"]),
+];
+
+/// Where the platform may be named.
+pub const PLATFORM_FILES: &[&str] = &["src/clock.rs", "src/config.rs", "src/identity.rs", "src/telemetry.rs"];
+
+/// What names the platform.
+pub const PLATFORM_SIGNS: &[&str] =
+    &["target_os", "cfg(unix", "cfg(windows", "cfg(not(unix", "cfg(target_family", "libc::", "nix::", "std::os::"];
+
+/// The files in the faces that may name a frame: none yet; a window's tile will.
+pub const FRAME_FILES: &[&str] = &[];
+
+/// Dependencies that wait for their first use.
+pub const UNUSED_FOR_NOW: &[&str] = &[
+    "bytes",
+    "clap",
+    "directories",
+    "if_addrs",
+    "mdns_sd",
+    "quinn",
+    "quinn_proto",
+    "rustls",
+    "webpki",
+    "rusqlite",
+    "socket2",
+    "tracing",
+    "tracing_subscriber",
+    "fast_image_resize",
+    "hound",
+    "openh264_sys2",
+    "opusic_sys",
+    "rubato",
+    "yuv",
+    "serde_json",
+    "rustls_webpki",
+    "tokio",
+    "nix",
+    "rcgen",
+    "ring",
+];
+
+/// True when `path` is `pattern`, or lies in the folder that `pattern` names with `/*`.
+pub fn matches(pattern: &str, path: &str) -> bool {
+    match pattern.strip_suffix('*') {
+        Some(folder) => path.starts_with(folder),
+        None => pattern == path,
+    }
+}
