@@ -1,0 +1,1 @@
+//! Sans-IO. Addresses that may reach a peer. To be written.

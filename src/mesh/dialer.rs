@@ -1,0 +1,1 @@
+//! Sans-IO. When to dial which address. To be written.
