@@ -15,6 +15,8 @@ pub mod capture;
 #[cfg(feature = "media")]
 pub mod codec;
 #[cfg(feature = "media")]
+pub mod playback;
+#[cfg(feature = "media")]
 pub mod process;
 #[cfg(feature = "media")]
 pub mod publish;

@@ -1,5 +1,7 @@
 //! Local tracks on their way out: capture, encode once for all receivers, packetise, send to every subscribed link.
 
 pub mod camera;
+pub mod microphone;
 
 pub use camera::{Camera, CameraConfig};
+pub use microphone::Microphone;
