@@ -8,6 +8,7 @@ pub mod clock;
 pub mod config;
 pub mod framing;
 pub mod id;
+pub mod known;
 pub mod media;
 pub mod share;
 pub mod sighting;

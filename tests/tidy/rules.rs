@@ -29,7 +29,8 @@ const AREAS: &[(&str, &str, &[&str])] = &[
     // av moves frames and packets, never addresses.
     ("src/av/", "av", &["av"]),
     ("src/rendezvous/", "rendezvous", &["rendezvous"]),
-    ("src/meeting/", "meeting", &["meeting"]),
+    // `av::spec` is words that people type.
+    ("src/meeting/", "meeting", &["meeting", "av::spec"]),
     ("src/drops.rs", "drops", &["drops", "mesh"]),
     ("src/drops/", "drops", &["drops", "mesh"]),
     ("src/engine.rs", "engine", &["engine", "mesh", "av", "rendezvous", "meeting", "drops"]),

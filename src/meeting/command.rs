@@ -1,0 +1,204 @@
+//! Sans-IO. What a face (window, command line, script) may ask of a meeting, and how it is answered.
+//!
+//! A [`Command`] is data: words that a person typed are kept as they are where only the meeting can judge them (WHO,
+//! chat text, names). It is answered at once by [`Answer::Done`] or a [`Failure`](super::Failure), or the meeting has
+//! checked it, resolved its people to keys, and hands it on as [`Work`] for a shell (disk, devices, rendezvous); then
+//! the engine gives the final answer with one of the [`Done`] values.
+
+use std::path::PathBuf;
+
+use crate::av::spec;
+use crate::id::{PeerId, TransferId, Username};
+use crate::media::View;
+
+use super::event::Person;
+use super::message_id::MessageId;
+use super::state::State;
+
+/// One wish. Every `to`, `peer` here is WHO as `cli.md` defines it.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Command {
+    /// `chat`: a line to the room (no recipients) or to exactly these people.
+    Say {
+        /// What was typed.
+        text: String,
+        /// WHO; empty or `room:THIS` is the room.
+        to: Vec<String>,
+    },
+    /// `send-file`: offers a file, one transfer for each recipient.
+    SendFile {
+        /// The file.
+        path: PathBuf,
+        /// WHO; empty or `room:THIS` is everybody present.
+        to: Vec<String>,
+    },
+    /// `accept-file`.
+    AcceptFile(TransferId),
+    /// `decline-file`.
+    DeclineFile(TransferId),
+    /// `cancel-file`, either side.
+    CancelFile(TransferId),
+    /// `camera`: on or off (mute: the track stays), with `source` also from where.
+    Camera {
+        /// Pictures flow.
+        on: bool,
+        /// A new source; `None` keeps the one in use.
+        source: Option<spec::Camera>,
+    },
+    /// `mic`.
+    Microphone {
+        /// Sound flows.
+        on: bool,
+        /// A new source; `None` keeps the one in use.
+        source: Option<spec::Microphone>,
+    },
+    /// `speaker`.
+    Speaker {
+        /// Others are heard.
+        on: bool,
+        /// A new sink; `None` keeps the one in use.
+        sink: Option<spec::Speaker>,
+    },
+    /// `quality`: caps what the camera sends.
+    Quality(spec::Quality),
+    /// `view`: what is asked of one peer's pictures.
+    View {
+        /// WHO.
+        peer: String,
+        /// How large.
+        size: View,
+    },
+    /// `volume` of one peer, 0 (silent) to 2 (twice as loud), 1 as sent.
+    Volume {
+        /// WHO.
+        peer: String,
+        /// The factor.
+        value: f32,
+    },
+    /// `rename`: a new display name.
+    Rename(String),
+    /// `claim`: a username at the rendezvous.
+    Claim(String),
+    /// `state`: everything as data.
+    State,
+    /// `leave`.
+    Leave,
+}
+
+impl Command {
+    /// The word after `do`, also in `ok` and `error`.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Say { .. } => "chat",
+            Self::SendFile { .. } => "send-file",
+            Self::AcceptFile(_) => "accept-file",
+            Self::DeclineFile(_) => "decline-file",
+            Self::CancelFile(_) => "cancel-file",
+            Self::Camera { .. } => "camera",
+            Self::Microphone { .. } => "mic",
+            Self::Speaker { .. } => "speaker",
+            Self::Quality(_) => "quality",
+            Self::View { .. } => "view",
+            Self::Volume { .. } => "volume",
+            Self::Rename(_) => "rename",
+            Self::Claim(_) => "claim",
+            Self::State => "state",
+            Self::Leave => "leave",
+        }
+    }
+}
+
+/// How the meeting takes a command.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Answer {
+    /// Carried out; this is the answer.
+    Done(Done),
+    /// Checked; the engine carries it out and answers.
+    Work(Work),
+}
+
+/// Why nothing more is to be said: the data of an `ok`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Done {
+    /// Nothing to add.
+    Ok,
+    /// The line was taken and got this id. `delivered` events follow.
+    Said(MessageId),
+    /// These offers were made.
+    Offered(Vec<(Person, TransferId)>),
+    /// This username is ours now.
+    Claimed(Username),
+    /// The answer to `state`.
+    State(Box<State>),
+}
+
+/// A checked command that needs a shell. What it changes is told back: transfers by `Meeting::on_file`, tracks by
+/// `Meeting::set_track`, the speaker, quality and volume by `Meeting::on_setting`, a username by
+/// `Meeting::on_username`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Work {
+    /// Offer `path` to each of these, then answer [`Done::Offered`].
+    Offer {
+        /// The file, unchecked.
+        path: PathBuf,
+        /// Keys, resolved once. At least one, no doubles.
+        to: Vec<Person>,
+    },
+    /// Accept this offer (it exists and waits).
+    Accept {
+        /// Who offers.
+        peer: PeerId,
+        /// What.
+        transfer: TransferId,
+    },
+    /// Decline this offer (it exists and waits).
+    Decline {
+        /// Who offers.
+        peer: PeerId,
+        /// What.
+        transfer: TransferId,
+    },
+    /// Cancel this transfer (it exists and has not ended).
+    Cancel {
+        /// The other side.
+        peer: PeerId,
+        /// What.
+        transfer: TransferId,
+    },
+    /// Start, replace, mute or unmute the camera.
+    Camera {
+        /// Pictures flow.
+        on: bool,
+        /// A new source.
+        source: Option<spec::Camera>,
+    },
+    /// Start, replace, mute or unmute the microphone.
+    Microphone {
+        /// Sound flows.
+        on: bool,
+        /// A new source.
+        source: Option<spec::Microphone>,
+    },
+    /// Replace, mute or unmute the speaker.
+    Speaker {
+        /// Others are heard.
+        on: bool,
+        /// A new sink.
+        sink: Option<spec::Speaker>,
+    },
+    /// Cap the camera.
+    Quality(spec::Quality),
+    /// Set one peer's volume; `value` is 0 to 2.
+    Volume {
+        /// Whose.
+        peer: PeerId,
+        /// The factor.
+        value: f32,
+    },
+    /// Tell the mesh the new name (the meeting has taken it), then answer [`Done::Ok`].
+    Rename(crate::share::DisplayName),
+    /// Claim at the rendezvous, then `Meeting::on_own_username` and answer [`Done::Claimed`].
+    Claim(Username),
+    /// Say goodbye and end; answer [`Done::Ok`] first.
+    Leave,
+}
