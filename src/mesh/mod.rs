@@ -1,5 +1,273 @@
 //! Peers, links, bytes. Knows nothing of codecs or windows.
+//!
+//! [`start`] runs one actor that drives the [`roster`], dials, accepts and keeps one link per peer. A [`Handle`] talks
+//! to it; what happens comes back as [`Event`]s in the order in which it happened: [`Event::Linked`] before the first
+//! message of a peer, [`Event::Left`] after the last.
+//!
+//! Messages given to [`Handle::send`] reach the peer once and in order for as long as it has not left, also over a
+//! link that breaks and is dialed again: they are numbered, kept until confirmed, and sent again on the next link
+//! (`outbox`). When a peer has left, what was not confirmed is gone; the meeting's own sync fills such gaps.
+//!
+//! Media takes another way: [`Handle::outlet`] gives the place to send packets to, arrivals go to the
+//! [`media::Sink`] given at the start. Neither passes the actor.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use thiserror::Error;
+use tokio::sync::mpsc;
+
+use crate::endpoint::Endpoint;
+use crate::framing::Message;
+use crate::id::{Instance, LinkKey, PeerId, RoomName};
+use crate::identity::{Identity, PublicKey};
+use crate::media::{self, Bitrate, ClockMap};
+use crate::share::DisplayName;
+use crate::sighting::Sighting;
+use crate::{slot, stats, task};
 
 pub mod candidates;
 pub mod dialer;
+pub mod link;
 pub mod roster;
+
+pub use link::{RecvStream, SendStream, StreamEnded};
+pub use roster::{LeaveReason, Seat};
+
+/// Seats of a room when nothing else is said: what a full mesh of small pictures carries on a good network (guess).
+pub const DEFAULT_SEATS: usize = 50;
+
+/// What others may learn of this peer before they are linked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Visibility {
+    /// Announced, and passed on in gossip.
+    #[default]
+    Open,
+    /// Announced nowhere; the room's peers pass it on among themselves only.
+    Hidden,
+}
+
+/// What the mesh needs to know at its start.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// This peer's key.
+    pub identity: Arc<Identity>,
+    /// This run of it.
+    pub instance: Instance,
+    /// The name to show to others.
+    pub name: DisplayName,
+    /// The room to sit in. Without one every link is a visitor's.
+    pub room: Option<RoomName>,
+    /// Seats of the room, the own one included ([`DEFAULT_SEATS`]).
+    pub seats: usize,
+    /// What this peer can do, in words of the protocol; unknown ones are ignored by others.
+    pub capabilities: Vec<String>,
+    /// For the jitter of timers.
+    pub seed: u64,
+    /// What others may learn.
+    pub visibility: Visibility,
+}
+
+/// Whom to send to: one run of a peer, or whoever of it has the seat (else its newest visitor).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum To {
+    /// Exactly this run.
+    Link(LinkKey),
+    /// The peer.
+    Peer(PeerId),
+}
+
+impl From<LinkKey> for To {
+    fn from(key: LinkKey) -> Self {
+        Self::Link(key)
+    }
+}
+
+impl From<PeerId> for To {
+    fn from(peer: PeerId) -> Self {
+        Self::Peer(peer)
+    }
+}
+
+/// Why something was not taken for sending.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub enum Refused {
+    /// Not linked: it left, or was never there.
+    #[error("this peer is not linked")]
+    NotLinked,
+    /// The peer confirms too slowly and the queue is full. Try again later, or give up on it.
+    #[error("too much waits for this peer already")]
+    Full,
+}
+
+/// A peer that can now be talked to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Linked {
+    /// Who, and which run.
+    pub key: LinkKey,
+    /// The key that it proved to hold.
+    pub public_key: PublicKey,
+    /// The name it shows.
+    pub name: DisplayName,
+    /// What it says it can do.
+    pub capabilities: Vec<String>,
+    /// Where it is.
+    pub address: SocketAddr,
+    /// What the link is for.
+    pub seat: Seat,
+    /// The older run whose seat it took, without an [`Event::Left`].
+    pub replaced: Option<Instance>,
+    /// Both read the same host clock: one machine.
+    pub same_clock: bool,
+}
+
+/// What the mesh reports upward.
+#[derive(Debug)]
+pub enum Event {
+    /// Discovery, gossip or a typed address showed something new.
+    Sighted(Sighting),
+    /// A peer can be talked to.
+    Linked(Linked),
+    /// A seated peer was silent for two seconds; it is being dialed again.
+    Suspected {
+        /// Who.
+        peer: PeerId,
+    },
+    /// It is back. Nothing that was sent to it by [`Handle::send`] is lost.
+    Recovered {
+        /// Who.
+        peer: PeerId,
+        /// Since the last packet before the silence.
+        after: std::time::Duration,
+    },
+    /// A seated peer is gone.
+    Left {
+        /// Who.
+        peer: PeerId,
+        /// Why.
+        reason: LeaveReason,
+    },
+    /// A visitor is gone.
+    Unlinked(LinkKey),
+    /// A message of a kind above the mesh's own.
+    Message {
+        /// Who sent it.
+        from: LinkKey,
+        /// Undecoded.
+        message: Message,
+    },
+    /// The peer opened a stream for a file.
+    Stream {
+        /// Who.
+        from: LinkKey,
+        /// The stream, its type byte already read.
+        stream: RecvStream,
+    },
+    /// A peer shows another name.
+    Renamed {
+        /// Who.
+        peer: PeerId,
+        /// The new name.
+        name: DisplayName,
+    },
+    /// Something that a person should know, at most once a cause and peer.
+    Warning {
+        /// From the closed list in `docs/protocol.md`.
+        code: &'static str,
+        /// About whom, when known.
+        peer: Option<PeerId>,
+        /// One sentence.
+        detail: String,
+    },
+}
+
+/// Talks to the mesh. Cloning gives another handle to the same mesh. No method but the `async` ones ever blocks.
+#[derive(Debug, Clone)]
+pub struct Handle {}
+
+impl Handle {
+    /// Tells where somebody may be; the roster decides what to do about it.
+    pub fn sighting(&self, sighting: Sighting) {
+        let _ = sighting;
+    }
+
+    /// Queues a message of kind 64 or above. It arrives once and in order unless the peer leaves.
+    pub fn send(&self, to: impl Into<To>, message: Message) -> Result<(), Refused> {
+        let _ = (to.into(), message);
+        Err(Refused::NotLinked)
+    }
+
+    /// Where packets for this seated peer go. The same object for as long as the peer has not left.
+    pub fn outlet(&self, peer: PeerId) -> Option<Arc<dyn media::Outlet>> {
+        let _ = peer;
+        None
+    }
+
+    /// How this peer's host clock maps to ours; lives on over reconnects.
+    pub fn clock(&self, peer: PeerId) -> slot::Shared<ClockMap> {
+        let _ = peer;
+        slot::Shared::new(ClockMap::Unknown)
+    }
+
+    /// The link to this seated peer in figures; `loss` and `jitter_ms` cover the time since the last call.
+    pub fn link_stats(&self, peer: PeerId) -> Option<stats::Link> {
+        let _ = peer;
+        None
+    }
+
+    /// Traffic of this whole process by kind since the last call.
+    pub fn rates(&self) -> stats::Rates {
+        stats::Rates::default()
+    }
+
+    /// Opens a stream for a file. It ends with the connection: resume what was cut.
+    pub async fn open_stream(&self, to: LinkKey) -> Result<SendStream, Refused> {
+        let _ = to;
+        Err(Refused::NotLinked)
+    }
+
+    /// How many bits of file a second this link takes now without hurting a call: `None` is no limit (no media flows
+    /// on any link). Ask again at least every 100 ms while sending.
+    pub fn file_allowance(&self, to: LinkKey) -> Option<Bitrate> {
+        let _ = to;
+        None
+    }
+
+    /// Dials a peer without taking a seat, e.g. for a drop. Success is an [`Event::Linked`] with [`Seat::Visitor`]
+    /// (or an earlier link of any kind).
+    pub fn reach(&self, peer: PeerId, addresses: Vec<SocketAddr>) {
+        let _ = (peer, addresses);
+    }
+
+    /// Shows another name to everybody.
+    pub fn rename(&self, name: DisplayName) {
+        let _ = name;
+    }
+
+    /// Closes every link of a peer and refuses it from now on.
+    pub fn remove(&self, peer: PeerId, reason: &str) {
+        let _ = (peer, reason);
+    }
+
+    /// Every link that is up, visitors included.
+    pub fn links(&self) -> Vec<LinkKey> {
+        Vec::new()
+    }
+
+    /// Says goodbye to everybody and ends the mesh; takes at most 1.5 s.
+    pub async fn shutdown(&self) {}
+}
+
+/// Starts the mesh on `endpoint`. Its tasks belong to `scope`. Must be called inside a runtime.
+///
+/// The event queue holds 1024; when it is full the mesh waits, and with it the peers' control streams.
+pub fn start(
+    config: Config,
+    endpoint: Endpoint,
+    sink: Arc<dyn media::Sink>,
+    scope: &task::Scope,
+) -> (Handle, mpsc::Receiver<Event>) {
+    let (events, receiver) = mpsc::channel(1024);
+    let _ = (config, endpoint, sink, scope, events);
+    (Handle {}, receiver)
+}
