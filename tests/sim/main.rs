@@ -1,4 +1,5 @@
-//! See CONTRIBUTING.md, "Tests".
+//! Simulations: pure state machines in virtual time. See CONTRIBUTING.md, "Tests".
 mod chat;
+mod net;
 mod roster;
 mod transfer;
