@@ -1,2 +1,5 @@
 //! Packet formats and how frames are cut into packets and put together again. Everything that comes from a peer is
 //! checked here.
+
+pub mod audio;
+pub mod clock;
