@@ -30,6 +30,7 @@ pub mod candidates;
 pub mod dialer;
 pub mod link;
 pub mod roster;
+pub mod transfer;
 
 pub use link::{RecvStream, SendStream, StreamEnded};
 pub use roster::{LeaveReason, Seat};
