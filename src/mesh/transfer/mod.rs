@@ -449,12 +449,7 @@ impl Transfers {
         }
     }
 
-    fn with_receiving(
-        &mut self,
-        link: LinkKey,
-        id: TransferId,
-        f: impl FnOnce(&mut Receiving, &mut Outputs) -> Flow,
-    ) {
+    fn with_receiving(&mut self, link: LinkKey, id: TransferId, f: impl FnOnce(&mut Receiving, &mut Outputs) -> Flow) {
         if let Some(receiving) = self.incoming.get_mut(&id).filter(|r| r.about.link == link) {
             let flow = f(receiving, &mut self.out);
             self.after_incoming(id, flow);
@@ -478,8 +473,7 @@ impl Transfers {
             self.out.say(from, &Word::Decline(wire::End { id, reason: Reason::TooManyOffers }));
             return;
         }
-        let about =
-            About { transfer: id, link: from, direction: Direction::In, file: offer.name, size: offer.size };
+        let about = About { transfer: id, link: from, direction: Direction::In, file: offer.name, size: offer.size };
         self.out.event(&about, What::Offered);
         self.incoming.insert(id, Receiving::new(now, about, offer.root));
         match self.accept {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::tree::Hash;
 use super::wire::{Confirm, End, Offer, Reason, Want, Word};
-use super::{About, ASK_AGAIN, Flow, LINK_WAIT, OFFER_LIFE, Output, Outputs, STALL, What, meter};
+use super::{ASK_AGAIN, About, Flow, LINK_WAIT, OFFER_LIFE, Output, Outputs, STALL, What, meter};
 
 /// The receiver lets an offer expire first, so that both sides say the same.
 const GRACE: Duration = Duration::from_secs(15);

@@ -379,7 +379,8 @@ mod tests {
         assert_eq!(next(0, group), Some(Next::Group(super::super::tree::GROUP_BYTES)));
         assert_eq!(next(2 * GROUP, 10), Some(Next::Group(10)));
         assert_eq!(next(size, 0), Some(Next::Trailer));
-        for (offset, length) in [(0, 10), (1, group), (2 * GROUP, 11), (3 * GROUP, 1), (0, 0), (size, 1), (u64::MAX, 1)] {
+        for (offset, length) in [(0, 10), (1, group), (2 * GROUP, 11), (3 * GROUP, 1), (0, 0), (size, 1), (u64::MAX, 1)]
+        {
             assert_eq!(next(offset, length), None, "{offset} {length}");
         }
     }
@@ -391,7 +392,8 @@ mod tests {
             Want { id: TransferId::from_u64(1), attempt: 1, spans }.fits(GROUP + 10)
         };
         assert!(fits(&[]) && fits(&[(0, GROUP + 10)]) && fits(&[(0, GROUP), (GROUP, GROUP + 10)]));
-        for bad in [&[(1, GROUP)][..], &[(0, 5)], &[(0, GROUP + 11)], &[(GROUP, GROUP)], &[(GROUP, GROUP + 10), (0, GROUP)]]
+        for bad in
+            [&[(1, GROUP)][..], &[(0, 5)], &[(0, GROUP + 11)], &[(GROUP, GROUP)], &[(GROUP, GROUP + 10), (0, GROUP)]]
         {
             assert!(!fits(bad), "{bad:?}");
         }
