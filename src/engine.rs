@@ -1,1 +1,1 @@
-//! To be written.
+//! Wires a meeting together (being written).

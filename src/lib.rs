@@ -10,6 +10,7 @@ pub mod framing;
 pub mod id;
 pub mod known;
 pub mod media;
+pub mod platform;
 pub mod share;
 pub mod sighting;
 pub mod slot;

@@ -1,3 +1,5 @@
 //! The `lets-meet` program: everything it does is in the library.
 
-fn main() {}
+fn main() -> std::process::ExitCode {
+    lets_meet::cli::main()
+}

@@ -1,6 +1,7 @@
 //! Sans-IO. Descriptions of sources and sinks as people type them (`testcard:1280x720@30`, `file:clip.y4m`, `wav:out.wav`),
 //! parsed into values that cannot be invalid.
 
+use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -61,6 +62,17 @@ impl FromStr for Camera {
     }
 }
 
+/// As it is typed.
+impl fmt::Display for Camera {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => f.write_str("none"),
+            Self::TestCard { width, height, fps } => write!(f, "testcard:{width}x{height}@{fps}"),
+            Self::File(path) => write!(f, "file:{}", path.display()),
+        }
+    }
+}
+
 fn test_card(size: &str) -> Option<Camera> {
     let (size, fps) = size.split_once('@').unwrap_or((size, "30"));
     let (width, height) = size.split_once('x')?;
@@ -99,6 +111,18 @@ impl FromStr for Microphone {
     }
 }
 
+/// As it is typed.
+impl fmt::Display for Microphone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => f.write_str("none"),
+            Self::Tone => f.write_str("tone"),
+            Self::Clicks => f.write_str("clicks"),
+            Self::File(path) => write!(f, "file:{}", path.display()),
+        }
+    }
+}
+
 /// Where the mix of all voices goes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Speaker {
@@ -117,6 +141,16 @@ impl FromStr for Speaker {
             Some(path) => Ok(Self::Wav(PathBuf::from(path))),
             None if text == "device" || text.starts_with("device:") => Err(ParseError::NotYet(text.to_owned())),
             None => Err(ParseError::Unknown(text.to_owned(), "speaker", "none, wav:PATH")),
+        }
+    }
+}
+
+/// As it is typed.
+impl fmt::Display for Speaker {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => f.write_str("none"),
+            Self::Wav(path) => write!(f, "wav:{}", path.display()),
         }
     }
 }
@@ -172,6 +206,21 @@ pub fn fit(width: u16, height: u16, max_width: u16, max_height: u16) -> (u16, u1
         (even(mw), even((h * mw + w / 2) / w))
     } else {
         (even((w * mh + h / 2) / h), even(mh))
+    }
+}
+
+/// As it is typed.
+impl fmt::Display for Quality {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Auto => "auto",
+            Self::P240 => "240p",
+            Self::P360 => "360p",
+            Self::P480 => "480p",
+            Self::P720 => "720p",
+            Self::P900 => "900p",
+            Self::P1080 => "1080p",
+        })
     }
 }
 

@@ -1,1 +1,168 @@
-//! To be written.
+//! The command line: parses words, calls the engine or a one-shot, prints lines, returns an exit code.
+//!
+//! The contract is `docs/cli.md`. Answers go to stdout (with `--json` one object a line), everything else to stderr. An
+//! error is one sentence that says what happened and what to do.
+
+pub mod args;
+mod id;
+pub mod output;
+pub mod setup;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use args::{Cli, Command, Common};
+use output::Output;
+
+/// What a run came to, as scripts see it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Exit {
+    /// Done.
+    Done = 0,
+    /// A check failed, or an unexpected error.
+    Failed = 1,
+    /// Wrong usage.
+    Usage = 2,
+    /// Nobody or nothing found in time.
+    NotFound = 3,
+    /// Refused.
+    Refused = 4,
+    /// A transfer is incomplete.
+    Incomplete = 5,
+    /// Device or display.
+    Device = 6,
+    /// Network.
+    Network = 7,
+    /// State on disk.
+    State = 8,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// Why a command ended early: the exit code, a word for scripts, and a sentence for people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// The exit code.
+    pub exit: Exit,
+    /// From the closed list in `docs/protocol.md`.
+    pub code: &'static str,
+    /// One sentence: what happened and what to do.
+    pub message: String,
+}
+
+impl Failure {
+    /// A failure with its words.
+    pub fn new(exit: Exit, code: &'static str, message: impl Into<String>) -> Self {
+        Self { exit, code, message: message.into() }
+    }
+
+    /// Wrong usage.
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self::new(Exit::Usage, "usage", message)
+    }
+
+    /// A word that a later version brings.
+    pub fn later(what: &str) -> Self {
+        Self::new(Exit::Usage, "not-available-yet", format!("{what} is not available yet."))
+    }
+}
+
+/// Runs the program on the process's own arguments.
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            return if error.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() };
+        }
+    };
+    let output = Output::new(cli.common.json);
+    match run(cli, &output) {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            output.failure(&failure);
+            failure.exit.into()
+        }
+    }
+}
+
+fn run(cli: Cli, output: &Output) -> Result<Exit, Failure> {
+    crate::telemetry::start(cli.common.log.as_deref())
+        .map_err(|error| Failure::usage(format!("--log cannot be read: {error}; use a level such as debug.")))?;
+    let common = cli.common;
+    let Some(command) = cli.command else {
+        return Err(Failure::new(
+            Exit::Usage,
+            "not-available-yet",
+            "The window is not available yet. Use lets-meet join ROOM, or lets-meet --help.",
+        ));
+    };
+    match command {
+        Command::Id => id::run(&common, output),
+        Command::Join(_) => Err(Failure::later("lets-meet join")),
+        Command::Nearby(_) => Err(Failure::later("lets-meet nearby")),
+        Command::Drop(_) => Err(Failure::later("lets-meet drop")),
+        Command::Receive(_) => Err(Failure::later("lets-meet receive")),
+        Command::Name(_) => Err(Failure::later("lets-meet name")),
+        Command::Doctor => Err(Failure::later("lets-meet doctor")),
+        Command::Demo(_) => Err(Failure::later("lets-meet demo")),
+        Command::Rendezvous(_) => Err(Failure::later("lets-meet rendezvous")),
+        Command::Call(_) => Err(Failure::later("lets-meet call")),
+        Command::Trust(_) => Err(Failure::later("lets-meet trust")),
+        Command::Open(_) => Err(Failure::later("lets-meet open")),
+        Command::Devices(_) => Err(Failure::later("lets-meet devices")),
+        Command::Bench(_) => Err(Failure::later("lets-meet bench")),
+    }
+}
+
+/// The runtime of a command: two workers for the network, as `ARCHITECTURE.md` says.
+pub fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .thread_name("lets-meet-net")
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(Exit::Failed, "internal", format!("The system gave no threads: {error}.")))
+}
+
+/// Runs `work` on a runtime of its own. Tasks that did not end by themselves are given half a second.
+pub fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    let runtime = runtime()?;
+    let result = runtime.block_on(work);
+    runtime.shutdown_timeout(std::time::Duration::from_millis(500));
+    result
+}
+
+/// Resolves on the first SIGINT or SIGTERM (Ctrl-C elsewhere). A second signal ends the process at once.
+pub async fn interrupted() {
+    one_signal().await;
+    #[expect(clippy::disallowed_methods, reason = "lives until the process ends, which is what it waits for")]
+    tokio::spawn(async {
+        one_signal().await;
+        std::process::exit(i32::from(Exit::Done as u8));
+    });
+}
+
+#[cfg(unix)]
+async fn one_signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else { return std::future::pending().await };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
+}
+
+#[cfg(not(unix))]
+async fn one_signal() {
+    let _ = tokio::signal::ctrl_c().await;
+}
+
+#[expect(dead_code, reason = "the commands that use it are being added one by one")]
+fn unused(_: &Common) {}

@@ -1,0 +1,398 @@
+//! The command line as people type it (`clap`), nothing else: every word here is part of the contract in
+//! `docs/cli.md`. Words that a later version brings are accepted and answered with "not available yet".
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::av::spec;
+use crate::endpoint::DEFAULT_PORT;
+use crate::id::PeerId;
+use crate::media::{Bitrate, View};
+
+/// Meetings between peers: video, voice, chat and encrypted file drop, with no server in between.
+#[derive(Debug, Parser)]
+#[command(name = "lets-meet", version, about, max_term_width = 100, disable_help_subcommand = true)]
+#[command(after_help = "Start with: lets-meet join ROOM   (the same ROOM on another machine of this network)")]
+pub struct Cli {
+    /// Options of every command.
+    #[command(flatten)]
+    pub common: Common,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// Options shared by all commands.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Options for all commands")]
+pub struct Common {
+    /// Print one JSON object a line on stdout; logs stay on stderr
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Folder of identity, settings and known peers [default: the platform's own]
+    #[arg(long, global = true, value_name = "DIR")]
+    pub profile: Option<PathBuf>,
+    /// Name shown to others in this run [default: your account's full name]
+    #[arg(long, global = true, value_name = "NAME")]
+    pub name: Option<String>,
+    /// Use only this network interface; may be repeated
+    #[arg(long, global = true, value_name = "NAME")]
+    pub interface: Vec<String>,
+    /// UDP port [default: 48190, else the next free of the nine after it]
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub port: Option<u16>,
+    /// Announce nothing (no name, no meeting) and still join
+    #[arg(long, global = true)]
+    pub hidden: bool,
+    /// Use this rendezvous service for names, rooms and addresses
+    #[arg(long, global = true, value_name = "HOST[:PORT][#FINGERPRINT]")]
+    pub rendezvous: Option<String>,
+    /// Also try this address; with an id its key must match; may be repeated
+    #[arg(long, global = true, value_name = "ADDR[:PORT][#PEERID]")]
+    pub connect: Vec<Connect>,
+    /// What to log: error, warn, info, debug, trace, or a tracing filter
+    #[arg(long, global = true, value_name = "LEVEL")]
+    pub log: Option<String>,
+}
+
+/// A typed address, perhaps with the key that must answer there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Connect {
+    /// Where; the port is the default one when none was typed.
+    pub address: SocketAddr,
+    /// Who must answer.
+    pub peer: Option<PeerId>,
+}
+
+impl FromStr for Connect {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (address, peer) = match text.split_once('#') {
+            Some((address, id)) => (address, Some(id.parse::<PeerId>().map_err(|error| error.to_string())?)),
+            None => (text, None),
+        };
+        let bare = address.trim_start_matches('[').trim_end_matches(']');
+        let address = address
+            .parse::<SocketAddr>()
+            .ok()
+            .or_else(|| bare.parse::<IpAddr>().ok().map(|ip| SocketAddr::new(ip, DEFAULT_PORT)))
+            .or_else(|| format!("[{bare}]:{DEFAULT_PORT}").parse::<SocketAddr>().ok())
+            .ok_or_else(|| {
+                format!("'{address}' is not an IP address; use 192.0.2.7, 192.0.2.7:48190 or [fe80::1%2]")
+            })?;
+        Ok(Self { address, peer })
+    }
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Take a seat in a meeting without a window; nobody there yet means you are the first
+    Join(Box<Join>),
+    /// List people and open meetings in sight
+    Nearby(Nearby),
+    /// Send a file, encrypted, to people in sight
+    Drop(Drop),
+    /// Wait for files
+    Receive(Receive),
+    /// Show your own identity: peer id, name, fingerprint
+    Id,
+    /// Claim, release or look up a unique username at a rendezvous
+    Name(Name),
+    /// Check this machine's network and say what to do
+    Doctor,
+    /// Show a meeting of three on this machine and a table of what arrived
+    Demo(Demo),
+    /// Run a rendezvous service
+    Rendezvous(Rendezvous),
+    /// Ring a person (not available yet)
+    #[command(hide = true)]
+    Call(Later),
+    /// Known keys and the short words to compare (not available yet)
+    #[command(hide = true)]
+    Trust(Later),
+    /// Join by a link (not available yet)
+    #[command(hide = true)]
+    Open(Later),
+    /// Cameras, microphones, speakers, screens (not available yet)
+    #[command(hide = true)]
+    Devices(Later),
+    /// Reproduce the published numbers (not available yet)
+    #[command(hide = true)]
+    Bench(Later),
+}
+
+/// A command of a later version, with whatever follows it.
+#[derive(Debug, Args)]
+pub struct Later {
+    /// Ignored.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
+    pub rest: Vec<String>,
+}
+
+/// `join`.
+#[derive(Debug, Args)]
+pub struct Join {
+    /// The room's name; the first to join makes it
+    pub room: String,
+    /// Camera: none, testcard[:WxH@FPS], file:CLIP.y4m
+    #[arg(long, value_name = "SRC", default_value = "none")]
+    pub camera: String,
+    /// Microphone: none, tone, clicks, file:SPEECH.wav
+    #[arg(long, value_name = "SRC", default_value = "none")]
+    pub mic: String,
+    /// Speaker: none, wav:PATH
+    #[arg(long, value_name = "SINK", default_value = "none")]
+    pub speaker: String,
+    /// Largest picture sent: auto, 240p, 360p, 480p, 720p, 900p, 1080p
+    #[arg(long, value_name = "Q", default_value = "auto")]
+    pub quality: String,
+    /// Most video sent to each peer, in bits a second
+    #[arg(long, value_name = "BPS", value_parser = parse_bitrate)]
+    pub max_bitrate: Option<Bitrate>,
+    /// Picture size asked of every other: large, small, none
+    #[arg(long, value_name = "SIZE", default_value = "large", value_parser = parse_view)]
+    pub view: View,
+    /// Write each remote camera to DIR/<peer id>.y4m
+    #[arg(long, value_name = "DIR")]
+    pub dump_video: Option<PathBuf>,
+    /// Write each remote voice to DIR/<peer id>.wav
+    #[arg(long, value_name = "DIR")]
+    pub dump_audio: Option<PathBuf>,
+    /// Where drops land [default: the Downloads folder, else home]
+    #[arg(long, value_name = "DIR")]
+    pub download_dir: Option<PathBuf>,
+    /// Accept every file in this run without asking
+    #[arg(long)]
+    pub accept_files: bool,
+    /// Leave by itself after this long
+    #[arg(long = "for", value_name = "SECONDS", value_parser = parse_seconds)]
+    pub for_seconds: Option<f64>,
+    #[arg(long, value_name = "TEXT", hide = true)]
+    /// Not available yet
+    pub passphrase: Option<String>,
+    #[arg(long, value_name = "F", hide = true)]
+    /// Not available yet
+    pub passphrase_file: Option<String>,
+    #[arg(long, value_name = "SRC", hide = true)]
+    /// Not available yet
+    pub screen: Option<String>,
+    #[arg(long, value_name = "C", hide = true)]
+    /// Not available yet
+    pub codec: Option<String>,
+    #[arg(long, hide = true)]
+    /// Not available yet
+    pub voice: bool,
+}
+
+/// Most bits a second that `--max-bitrate` takes: more than any camera track needs.
+const MAX_BITRATE: u64 = 100_000_000;
+
+fn parse_bitrate(text: &str) -> Result<Bitrate, String> {
+    let bps = text.parse::<u64>().map_err(|_| "a whole number of bits a second, such as 1500000".to_owned())?;
+    if (50_000..=MAX_BITRATE).contains(&bps) {
+        Ok(Bitrate::from_bps(bps))
+    } else {
+        Err(format!("between 50000 and {MAX_BITRATE} bits a second"))
+    }
+}
+
+/// Reads `large`, `small` or `none`.
+pub fn parse_view(text: &str) -> Result<View, String> {
+    match text {
+        "large" => Ok(View::Large),
+        "small" => Ok(View::Small),
+        "none" => Ok(View::None),
+        _ => Err("use large, small or none".to_owned()),
+    }
+}
+
+fn parse_seconds(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(seconds) if seconds.is_finite() && (0.0..=31_536_000.0).contains(&seconds) => Ok(seconds),
+        _ => Err("a number of seconds, such as 30 or 2.5".to_owned()),
+    }
+}
+
+/// `nearby`.
+#[derive(Debug, Args)]
+pub struct Nearby {
+    /// How long to look
+    #[arg(long, value_name = "N", default_value = "3", value_parser = parse_seconds)]
+    pub seconds: f64,
+}
+
+/// `drop`.
+#[derive(Debug, Args)]
+pub struct Drop {
+    /// The file
+    #[arg(required = true)]
+    pub path: Vec<PathBuf>,
+    /// Who gets it: a name, name#suffix, peer id, @username or room:NAME; may be repeated
+    #[arg(long, value_name = "WHO")]
+    pub to: Vec<String>,
+    /// How long to wait for WHO to be in sight
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = parse_seconds)]
+    pub wait: f64,
+    /// Not available yet
+    #[arg(long, hide = true)]
+    pub code: bool,
+}
+
+/// `receive`.
+#[derive(Debug, Args)]
+pub struct Receive {
+    /// Not available yet
+    #[arg(hide = true)]
+    pub code: Option<String>,
+    /// Where files land [default: the Downloads folder, else home]
+    #[arg(long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
+    /// Accept without asking
+    #[arg(long)]
+    pub yes: bool,
+    /// End after the first finished transfer
+    #[arg(long)]
+    pub once: bool,
+}
+
+/// `name`.
+#[derive(Debug, Args)]
+pub struct Name {
+    /// What to do with it.
+    #[command(subcommand)]
+    pub action: NameAction,
+}
+
+/// What `name` does.
+#[derive(Debug, Subcommand)]
+pub enum NameAction {
+    /// Make NAME yours
+    Claim {
+        /// 2 to 32 letters, digits, '.', '_' or '-'
+        username: String,
+    },
+    /// Give NAME up
+    Release {
+        /// The name
+        username: String,
+    },
+    /// Find out whose NAME is
+    Lookup {
+        /// The name
+        username: String,
+    },
+}
+
+/// `demo`.
+#[derive(Debug, Args)]
+pub struct Demo {
+    /// How long the three meet
+    #[arg(long, value_name = "N", default_value = "12", value_parser = parse_seconds)]
+    pub seconds: f64,
+}
+
+/// `rendezvous`.
+#[derive(Debug, Args)]
+pub struct Rendezvous {
+    /// What to do.
+    #[command(subcommand)]
+    pub action: RendezvousAction,
+}
+
+/// What `rendezvous` does.
+#[derive(Debug, Subcommand)]
+pub enum RendezvousAction {
+    /// Serve names, rooms and introductions until stopped
+    Serve(Serve),
+}
+
+/// `rendezvous serve`.
+#[derive(Debug, Args)]
+pub struct Serve {
+    /// Address to serve on [default: all addresses, port 48189]
+    #[arg(long, value_name = "ADDR")]
+    pub listen: Option<String>,
+    /// Where names are kept: sqlite:PATH [default: in the profile]
+    #[arg(long, value_name = "STORE")]
+    pub store: Option<String>,
+    /// How long a name stays claimed after its owner was last seen
+    #[arg(long, value_name = "SECONDS", default_value = "2592000", value_parser = clap::value_parser!(u64).range(1..=315_360_000))]
+    pub claim_seconds: u64,
+    /// How long a room or address record lives without renewal
+    #[arg(long, value_name = "SECONDS", default_value = "60", value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    pub presence_seconds: u64,
+    /// Not available yet
+    #[arg(long, value_name = "ADDR", hide = true)]
+    pub metrics: Option<String>,
+}
+
+/// The sources and sinks of `join`, parsed.
+#[derive(Debug, Clone)]
+pub struct Media {
+    /// Camera.
+    pub camera: spec::Camera,
+    /// Microphone.
+    pub mic: spec::Microphone,
+    /// Speaker.
+    pub speaker: spec::Speaker,
+    /// Picture cap.
+    pub quality: spec::Quality,
+}
+
+impl Join {
+    /// Parses the source and sink words.
+    pub fn media(&self) -> Result<Media, spec::ParseError> {
+        Ok(Media {
+            camera: self.camera.parse()?,
+            mic: self.mic.parse()?,
+            speaker: self.speaker.parse()?,
+            quality: self.quality.parse()?,
+        })
+    }
+
+    /// The first option of a later version that was given.
+    pub fn later(&self) -> Option<&'static str> {
+        [
+            (self.passphrase.is_some(), "--passphrase"),
+            (self.passphrase_file.is_some(), "--passphrase-file"),
+            (self.screen.as_deref().is_some_and(|screen| screen != "none"), "--screen"),
+            (self.codec.is_some(), "--codec"),
+            (self.voice, "--voice"),
+        ]
+        .into_iter()
+        .find_map(|(given, name)| given.then_some(name))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn addresses_parse_with_and_without_port_and_id() {
+        let check = |text: &str, expect: &str| {
+            assert_eq!(text.parse::<Connect>().expect("valid").address, expect.parse().expect("address"), "{text}");
+        };
+        check("10.0.0.1", "10.0.0.1:48190");
+        check("10.0.0.1:5", "10.0.0.1:5");
+        check("[fe80::1%3]:7", "[fe80::1%3]:7");
+        check("fe80::1%3", "[fe80::1%3]:48190");
+        check("[::1]", "[::1]:48190");
+        let id = "ab".repeat(32);
+        assert_eq!(format!("10.0.0.1#{id}").parse::<Connect>().expect("valid").peer, id.parse().ok());
+        for bad in ["", "nowhere", "10.0.0.1#12", "10.0.0.1:99999"] {
+            assert!(bad.parse::<Connect>().is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! What the operating system is asked outside of networks, clocks and devices: who is logged in, what this process
+//! costs. Each answer is optional; the program works without it.
+
+use std::path::PathBuf;
+
+use crate::share::DisplayName;
+use crate::stats::Process;
+
+/// The account's full name, else its login, else "Someone".
+pub fn account_name() -> DisplayName {
+    #[cfg(unix)]
+    if let Ok(Some(account)) = nix::unistd::User::from_uid(nix::unistd::getuid()) {
+        let full = account.gecos.to_string_lossy();
+        let full = full.split(',').next().unwrap_or_default();
+        let clean = crate::share::visible(full);
+        return DisplayName::new(if clean.is_empty() { &account.name } else { &clean });
+    }
+    let login = std::env::vars().find(|(key, _)| key == "USERNAME" || key == "USER").map(|(_, value)| value);
+    DisplayName::new(&login.unwrap_or_default())
+}
+
+/// CPU seconds and resident memory of this process.
+pub fn process() -> Process {
+    Process { cpu_s: cpu_seconds(), rss_bytes: resident_bytes() }
+}
+
+#[cfg(unix)]
+fn cpu_seconds() -> Option<f64> {
+    use nix::sys::resource::{UsageWho, getrusage};
+    use nix::sys::time::TimeValLike;
+    let usage = getrusage(UsageWho::RUSAGE_SELF).ok()?;
+    let micros = usage.user_time().num_microseconds() + usage.system_time().num_microseconds();
+    u64::try_from(micros).ok().map(|micros| std::time::Duration::from_micros(micros).as_secs_f64())
+}
+
+#[cfg(not(unix))]
+fn cpu_seconds() -> Option<f64> {
+    None
+}
+
+#[cfg(target_os = "linux")]
+fn resident_bytes() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+    line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kb| kb * 1024)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn resident_bytes() -> Option<u64> {
+    None
+}
+
+/// The folder for this program's own files: the platform's data folder. `None` for an account without a home.
+pub fn default_profile() -> Option<PathBuf> {
+    directories::ProjectDirs::from("", "", "lets-meet").map(|dirs| dirs.data_dir().to_owned())
+}
+
+/// Where drops land: the Downloads folder, else the home folder. Never the current folder.
+pub fn default_downloads() -> Option<PathBuf> {
+    let dirs = directories::UserDirs::new()?;
+    match dirs.download_dir() {
+        Some(folder) if folder.is_dir() => Some(folder.to_owned()),
+        _ => Some(dirs.home_dir().to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn this_process_costs_something() {
+        let process = process();
+        assert!(process.cpu_s.is_some_and(|s| s >= 0.0));
+        assert!(process.rss_bytes.is_some_and(|b| b > 100_000));
+    }
+
+    #[test]
+    fn somebody_is_logged_in() {
+        assert!(!account_name().as_str().is_empty());
+    }
+}
