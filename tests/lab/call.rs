@@ -1,0 +1,257 @@
+//! Pictures and speech, as they come out at the far side.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::clip::{source, speech, talk};
+use crate::host::Lab;
+use crate::lab;
+use crate::measure::{Pictures, compare_speech, mean_and_percentile, psnr_of_each, samples};
+use crate::meeting::all_joined;
+use crate::program::{PATIENCE, Peer, figure};
+
+fn three(lab: &Lab, more: &[&str]) -> Vec<Peer> {
+    let peers: Vec<Peer> =
+        ["ann", "bo", "cy"].iter().zip(1..).map(|(label, host)| Peer::join(lab, host, label, "call", more)).collect();
+    all_joined(&peers, PATIENCE);
+    peers
+}
+
+/// Waits until `peer` gets pictures and sound from everybody in `others`.
+fn flowing(peer: &Peer, others: &[&Peer]) {
+    for other in others {
+        peer.wait(&format!("pictures and sound of {}", other.label), PATIENCE, |e| {
+            let from = &e["peers"][&other.id];
+            e["event"] == "stats"
+                && from["video"]["fps"].as_f64().is_some_and(|f| f > 1.0)
+                && from["audio"]["played_ms"].as_u64() > Some(500)
+        });
+    }
+}
+
+fn number(value: &Value) -> f64 {
+    value.as_f64().unwrap_or_else(|| panic!("a number, not {value}"))
+}
+
+/// The mean of a figure over `stats` lines of one peer, `None` lines left off.
+fn mean(stats: &[Value], of: impl Fn(&Value) -> Option<f64>) -> f64 {
+    let values: Vec<f64> = stats.iter().filter_map(of).collect();
+    mean_and_percentile(&values, 50).0
+}
+
+#[test]
+fn each_of_three_sees_and_hears_both_others() {
+    let lab = lab!(3);
+    let (camera, microphone) = (source(&talk()), source(&speech()));
+    let peers = three(&lab, &["--camera", &camera, "--mic", &microphone]);
+    for (at, peer) in peers.iter().enumerate() {
+        let others: Vec<&Peer> = peers.iter().enumerate().filter(|(n, _)| *n != at).map(|(_, p)| p).collect();
+        flowing(peer, &others);
+    }
+    let marks: Vec<usize> = peers.iter().map(Peer::mark).collect();
+    peers[2].watch(10);
+    let mut worst = f64::MAX;
+    for (at, peer) in peers.iter().enumerate() {
+        let stats = peer.stats(marks[at]);
+        for other in peers.iter().filter(|other| other.id != peer.id) {
+            let fps = mean(&stats, |e| e["peers"][&other.id]["video"]["fps"].as_f64());
+            let last = &stats.last().expect("stats")["peers"][&other.id];
+            println!("{} sees {} at {fps:.1} fps: {}", peer.label, other.label, last["video"]);
+            assert_eq!((last["video"]["width"].as_u64(), last["video"]["height"].as_u64()), (Some(640), Some(360)));
+            worst = worst.min(fps);
+        }
+    }
+    figure("pictures released, worst of six ways", worst, "fps", "28 of 30");
+    assert!(worst >= 28.0, "every way shows at least 28 of 30 pictures a second, the worst {worst:.1}");
+}
+
+#[test]
+fn test_cards_arrive_in_time() {
+    let lab = lab!(3);
+    let peers = three(&lab, &["--camera", "testcard:640x360@30", "--mic", "clicks"]);
+    for (at, peer) in peers.iter().enumerate() {
+        let others: Vec<&Peer> = peers.iter().enumerate().filter(|(n, _)| *n != at).map(|(_, p)| p).collect();
+        flowing(peer, &others);
+    }
+    let marks: Vec<usize> = peers.iter().map(Peer::mark).collect();
+    peers[2].watch(8);
+    let (mut video, mut audio) = (Vec::new(), Vec::new());
+    for (at, peer) in peers.iter().enumerate() {
+        for stats in peer.stats(marks[at]) {
+            for other in peers.iter().filter(|other| other.id != peer.id) {
+                let from = &stats["peers"][&other.id];
+                video.extend(from["video"]["latency_ms"]["p95"].as_f64());
+                audio.extend(from["audio"]["latency_ms"]["p95"].as_f64());
+            }
+        }
+    }
+    let (pictures, sound) = (mean_and_percentile(&video, 50).1, mean_and_percentile(&audio, 50).1);
+    figure("capture to released picture, p95 (median second)", pictures, "ms", "60");
+    figure("mouth to ear, p95 (median second)", sound, "ms", "80");
+    assert!(pictures <= 180.0, "pictures take {pictures:.0} ms");
+    assert!(sound <= 240.0, "sound takes {sound:.0} ms");
+}
+
+#[test]
+fn a_clip_at_one_and_a_half_megabit_keeps_its_quality() {
+    let lab = lab!(2);
+    let dump = lab.folder().join("dump");
+    let camera = source(&talk());
+    let ann = Peer::join(&lab, 1, "ann", "call", &["--camera", &camera, "--max-bitrate", "1500000"]);
+    let mut bo = Peer::join(&lab, 2, "bo", "call", &["--dump-video", &dump.display().to_string()]);
+    bo.wait_joined(&ann, PATIENCE);
+    bo.wait("pictures", PATIENCE, |e| {
+        e["event"] == "stats" && e["peers"][&ann.id]["video"]["fps"].as_f64().is_some_and(|f| f > 1.0)
+    });
+    let (before, from) = (lab.wire_bytes(1).0, lets_meet::clock::now());
+    let stats = bo.watch(12);
+    let (after, seconds) = (lab.wire_bytes(1).0, from.elapsed().as_secs_f64());
+    #[expect(clippy::cast_precision_loss, reason = "bytes of twelve seconds")]
+    let wire = (after - before) as f64 * 8.0 / seconds / 1e6;
+    let video = mean(&stats, |e| e["rates"]["received"]["video"].as_f64()) / 1e6;
+    let total = mean(&stats, |e| e["rates"]["received"]["total"].as_f64()) / 1e6;
+    figure("video payload at a cap of 1.5 Mbit/s", video, "Mbit/s", "1.5");
+    figure("the same on the wire, all headers", wire, "Mbit/s", "-");
+    assert!(video <= 1.5 * 1.1, "the cap holds: {video:.2} Mbit/s");
+    assert!(video >= 0.5, "and the pictures are sent: {video:.2} Mbit/s");
+    assert!(
+        wire >= total && wire <= total * 1.25 + 0.1,
+        "what stats say ({total:.2}) is what the wire carried ({wire:.2})"
+    );
+    assert_eq!(bo.stop().0, Some(0));
+    let file = dump.join(format!("{}.y4m", ann.id));
+    let clip = Pictures::open(&talk()).collect::<Vec<_>>();
+    let dumped = Pictures::open(&file);
+    assert_eq!((dumped.width, dumped.height), (640, 360), "the dump has the size of the first picture");
+    let quality = psnr_of_each(&clip, dumped);
+    assert!(quality.len() >= 300, "{} pictures were dumped in twelve seconds", quality.len());
+    let (mean, low) = mean_and_percentile(&quality, 5);
+    figure("PSNR-Y at 1.5 Mbit/s, mean", mean, "dB", "35");
+    figure("PSNR-Y at 1.5 Mbit/s, 5th percentile", low, "dB", "30");
+    assert!(mean >= 35.0 && low >= 30.0, "mean {mean:.1} dB, 5th percentile {low:.1} dB");
+}
+
+#[test]
+fn speech_at_the_far_side_is_the_speech_that_was_spoken() {
+    let lab = lab!(2);
+    let heard = lab.folder().join("heard");
+    let mix = lab.folder().join("mix.wav");
+    let microphone = source(&speech());
+    let ann = Peer::join(&lab, 1, "ann", "call", &["--mic", &microphone]);
+    let speaker = format!("wav:{}", mix.display());
+    let mut bo =
+        Peer::join(&lab, 2, "bo", "call", &["--dump-audio", &heard.display().to_string(), "--speaker", &speaker]);
+    bo.wait_joined(&ann, PATIENCE);
+    bo.wait("sound", PATIENCE, |e| {
+        e["event"] == "stats" && e["peers"][&ann.id]["audio"]["played_ms"].as_u64() > Some(0)
+    });
+    let stats = bo.watch(24);
+    // Killed, not stopped: the head of the recording is valid at any moment.
+    bo.kill();
+    let spoken = samples(&speech());
+    for (what, path) in [("heard", heard.join(format!("{}.wav", ann.id))), ("mix", PathBuf::from(&mix))] {
+        let found = compare_speech(&spoken, &samples(&path));
+        println!("{what}: {found:?}");
+        assert!(found.windows >= 15, "{what}: twenty seconds hold speech: {found:?}");
+        assert!(found.alike * 100 >= found.windows * 95, "{what}: 95 % of the seconds are the words spoken: {found:?}");
+        assert!(found.level_db.abs() <= 3.0, "{what}: as loud as it was spoken: {found:?}");
+        if what == "heard" {
+            #[expect(clippy::cast_precision_loss, reason = "a count")]
+            let share = found.alike as f64 * 100.0 / found.windows as f64;
+            figure("seconds of speech that correlate above 0.8", share, "%", "95");
+            figure("correlation of the worst second of speech, in hundredths", found.worst * 100.0, "%", "80");
+            figure("level of speech at the far side", found.level_db, "dB", "within 3");
+        }
+    }
+    let last = &stats.last().expect("stats")["peers"][&ann.id]["audio"];
+    println!("audio after 24 s: {last}");
+    let late = mean(&stats, |e| e["peers"][&ann.id]["audio"]["latency_ms"]["p95"].as_f64());
+    figure("mouth to ear of speech, p95 (mean)", late, "ms", "80");
+    assert!(late <= 240.0, "mouth to ear {late:.0} ms");
+}
+
+#[test]
+fn a_call_does_not_notice_a_file_of_two_hundred_megabytes() {
+    let lab = lab!(2);
+    let into = lab.folder().join("in");
+    let microphone = source(&speech());
+    let mut ann = Peer::join(&lab, 1, "ann", "call", &["--mic", &microphone, "--camera", "testcard:640x360@30"]);
+    let more = ["--mic", &microphone, "--download-dir", &into.display().to_string(), "--accept-files"];
+    let bo = Peer::join(&lab, 2, "bo", "call", &more);
+    bo.wait_joined(&ann, PATIENCE);
+    let file = lab.folder().join("big.bin");
+    let sum = crate::files::make(&file, 200_000_000);
+    bo.wait("sound", PATIENCE, |e| {
+        e["event"] == "stats" && e["peers"][&ann.id]["audio"]["played_ms"].as_u64() > Some(2_000)
+    });
+    let id = ann.id.clone();
+    let lost = |stats: &Value| {
+        let audio = &stats["peers"][&id]["audio"];
+        (number(&audio["concealed_ms"]), number(&audio["underruns"]))
+    };
+    let before = lost(&bo.watch(1)[0]);
+    let from = lets_meet::clock::now();
+    ann.must(serde_json::json!({"do": "send-file", "path": file, "to": ["bo"]}));
+    let mark = bo.mark();
+    let done = bo
+        .wait_from(mark, "the file", Duration::from_secs(45), |e| e["event"] == "file-done" && e["direction"] == "in");
+    let took = done.read.duration_since(from).as_secs_f64();
+    assert_eq!(done.value["blake3"], *sum, "the same BLAKE3");
+    assert_eq!(crate::files::hash(&into.join("big.bin")), sum);
+    let after = lost(&bo.watch(1)[0]);
+    figure("200 MB during a call", 200.0 / took, "MB/s", "-");
+    let late = mean(&bo.stats(mark), |e| e["peers"][&id]["audio"]["latency_ms"]["p95"].as_f64());
+    figure("mouth to ear during the file, p95 (mean)", late, "ms", "80");
+    assert_eq!(before, after, "concealed milliseconds and underruns stand still while the file travels");
+    let progress = bo.all(|e| e["event"] == "file-progress" && e["direction"] == "in").len();
+    assert!(progress >= 2, "progress is told on the way: {progress} lines");
+    ann.wait("the sender's file-done", PATIENCE, |e| e["event"] == "file-done" && e["direction"] == "out");
+}
+
+#[test]
+fn mute_view_and_quality_are_obeyed() {
+    let lab = lab!(2);
+    let mut ann = Peer::join(&lab, 1, "ann", "call", &["--camera", "testcard:640x360@30", "--mic", "tone"]);
+    let mut bo = Peer::join(&lab, 2, "bo", "call", &[]);
+    bo.wait_joined(&ann, PATIENCE);
+    flowing(&bo, &[&ann]);
+    let id = ann.id.clone();
+    let from = |e: &Value, what: &str| e["peers"][&id][what].clone();
+    let size = |mark: usize, peer: &Peer, wide: u64| {
+        peer.wait_from(mark, &format!("pictures {wide} wide"), PATIENCE, |e| {
+            e["event"] == "stats" && e["peers"][&id]["video"]["width"].as_u64() == Some(wide)
+        });
+    };
+    bo.must(serde_json::json!({"do": "view", "peer": id, "size": "small"}));
+    size(bo.mark(), &bo, 320);
+    bo.must(serde_json::json!({"do": "view", "peer": id, "size": "large"}));
+    size(bo.mark(), &bo, 640);
+    ann.must(serde_json::json!({"do": "quality", "value": "240p"}));
+    size(bo.mark(), &bo, 426);
+    let mark = bo.mark();
+    ann.must(serde_json::json!({"do": "mic", "on": false}));
+    bo.wait_from(mark, "the track is off", PATIENCE, |e| {
+        e["event"] == "track" && e["track"] == "microphone" && e["on"] == false
+    });
+    let muted = bo.watch(4);
+    assert_eq!(from(&muted[2], "audio")["concealed_ms"], from(&muted[3], "audio")["concealed_ms"], "mute is no loss");
+    bo.must(serde_json::json!({"do": "view", "peer": id, "size": "none"}));
+    let mark = bo.mark();
+    bo.wait_from(mark, "no more video on the wire", PATIENCE, |e| {
+        e["event"] == "stats" && e["rates"]["received"]["video"].as_u64() == Some(0)
+    });
+}
+
+#[test]
+fn the_demo_shows_a_meeting_of_three() {
+    let lab = lab!(1);
+    let started = lets_meet::clock::now();
+    let out = lab.command(1, crate::program::program()).arg("demo").output().expect("the demo runs");
+    let (text, errors) = (String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr));
+    assert_eq!(out.status.code(), Some(0), "{text}\n{errors}");
+    assert!(!errors.contains("panicked"), "{errors}");
+    assert!(text.contains("mdns"), "the table says how they were found:\n{text}");
+    assert!(started.elapsed() < Duration::from_secs(60), "the demo takes under a minute");
+}

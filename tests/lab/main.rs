@@ -1,0 +1,27 @@
+//! The lab: the real program as real processes on hosts of their own, one test for each thing that the first meeting
+//! must show. Facts are exact; moments may take three times their goal, since the machine may be busy. What was
+//! measured is written to `target/tmp/lab-figures.txt`.
+//!
+//! `make lab` runs it alone, `make lab ARGS=healing` a part. It needs root or `sudo -n` or user namespaces, and the
+//! packages that `scripts/packages.txt` lists for tests.
+
+#![expect(clippy::print_stdout, reason = "a test's figures are for its reader")]
+
+mod host;
+mod program;
+
+mod commands;
+mod files;
+mod healing;
+mod hostile;
+mod meeting;
+mod rendezvous;
+
+#[cfg(feature = "media")]
+mod call;
+#[cfg(feature = "media")]
+mod clip;
+#[cfg(feature = "media")]
+mod measure;
+#[cfg(feature = "media")]
+mod soak;
