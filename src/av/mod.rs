@@ -5,6 +5,7 @@
 //! need the feature `media`.
 
 pub mod error;
+pub mod jitter;
 pub mod outlets;
 pub mod packet;
 pub mod repair;

@@ -7,6 +7,8 @@ use crate::av::Error;
 use crate::frame::{Pool, VideoFrame};
 use crate::media::Bitrate;
 
+pub use crate::av::packet::EncodedPicture;
+
 /// What a picture encoder is made for.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct VideoConfig {
@@ -29,19 +31,6 @@ pub enum Keyframe {
     Force,
     /// The encoder decides (first picture, change of scene).
     Auto,
-}
-
-/// One encoded picture.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct EncodedPicture {
-    /// The codec's bytes.
-    pub data: Vec<u8>,
-    /// It can be decoded alone.
-    pub key: bool,
-    /// Its temporal layer, 0 is the base.
-    pub temporal: u8,
-    /// No later picture refers to it.
-    pub discardable: bool,
 }
 
 /// Turns pictures of one size into bytes.

@@ -3,4 +3,10 @@
 
 pub mod audio;
 pub mod clock;
+pub mod depacketizer;
+pub mod header;
+pub mod packetizer;
+pub mod sequence;
 pub mod sps;
+
+pub use packetizer::EncodedPicture;

@@ -1,1 +1,4 @@
 //! What is done to pictures and sound between capture, codec and sink.
+
+pub mod convert;
+pub mod scale;

@@ -1,1 +1,3 @@
 //! Repair of what the network lost.
+
+pub mod keyframe;

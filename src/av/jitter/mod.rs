@@ -1,0 +1,3 @@
+//! When what came over the network is decoded and played.
+
+pub mod video;
