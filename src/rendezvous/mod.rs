@@ -8,19 +8,21 @@
 //! `SECURITY.md`: keys, names, addresses, and who asks for whom.
 //!
 //! Pure: [`wire`] (messages), [`record`] (what is signed), [`registry`] (who holds what), [`limit`] (how much of it),
-//! [`lease`] (when to renew, when to try again). Shells: [`store`] (SQLite), [`pin`] (what the profile remembers of
-//! services), [`client`], [`server`].
+//! [`lease`] (when to renew, when to try again), [`errands`] (what a peer has to do at its service), [`service`] (which
+//! one is meant). Shells: [`store`] (SQLite), [`pin`] (what the profile remembers of services), [`client`], [`server`].
 //!
 //! Losing the service ends no meeting: the one who looks for it says so once, tries again with growing pauses, and
 //! publishes anew when it is back.
 
 pub mod client;
+pub mod errands;
 pub mod lease;
 pub mod limit;
 pub mod pin;
 pub mod record;
 pub mod registry;
 pub mod server;
+pub mod service;
 pub mod store;
 pub mod wire;
 
