@@ -127,6 +127,7 @@ pub const WRAPPERS: &[(&str, &[&str])] = &[
         "quinn",
         &[
             "src/endpoint.rs",
+            "src/endpoint/socket.rs",
             "src/mesh/mesh.rs",
             "src/mesh/link.rs",
             "src/mesh/blob.rs",
@@ -140,7 +141,7 @@ pub const WRAPPERS: &[(&str, &[&str])] = &[
     ("webpki", &["src/tls.rs"]),
     ("ring", &["src/identity.rs", "src/tls.rs"]),
     ("rcgen", &["src/identity.rs"]),
-    ("socket2", &["src/endpoint.rs"]),
+    ("socket2", &["src/endpoint/socket.rs"]),
     ("mdns_sd", &["src/mesh/discovery/mdns.rs"]),
     ("ciborium", &["src/framing.rs"]),
     ("rusqlite", &["src/rendezvous/store/*", "src/rendezvous/store.rs"]),
@@ -157,7 +158,8 @@ pub const WRAPPERS: &[(&str, &[&str])] = &[
 ];
 
 /// Where the platform may be named.
-pub const PLATFORM_FILES: &[&str] = &["src/clock.rs", "src/config.rs", "src/identity.rs", "src/telemetry.rs"];
+pub const PLATFORM_FILES: &[&str] =
+    &["src/clock.rs", "src/config.rs", "src/endpoint/socket.rs", "src/identity.rs", "src/telemetry.rs"];
 
 /// What names the platform.
 pub const PLATFORM_SIGNS: &[&str] =
