@@ -111,7 +111,7 @@ fn platform_code_stands_only_in_listed_files() {
         }
         for (line, text) in source.code_lines() {
             for sign in rules::PLATFORM_SIGNS {
-                if text.contains(sign) {
+                if source::has_word(text, sign) {
                     breaches
                         .push(format!("{}:{line}: `{sign}` is platform code; move it to a listed file", source.path));
                 }

@@ -14,6 +14,7 @@ const VOCABULARY: &[&str] = &[
     "identity",
     "known",
     "media",
+    "platform",
     "share",
     "sighting",
     "slot",
@@ -152,14 +153,24 @@ pub const WRAPPERS: &[(&str, &[&str])] = &[
     ("rubato", &["src/av/process/*"]),
     ("hound", &["src/av/capture/*", "src/av/playback/*"]),
     ("clap", &["src/cli/*"]),
-    ("serde_json", &["src/cli/*"]),
+    ("serde_json", &["src/cli/*", "src/config.rs"]),
     ("tracing_subscriber", &["src/telemetry.rs"]),
-    ("directories", &["src/config.rs"]),
+    ("directories", &["src/platform.rs"]),
 ];
 
 /// Where the platform may be named.
-pub const PLATFORM_FILES: &[&str] =
-    &["src/clock.rs", "src/config.rs", "src/endpoint/socket.rs", "src/identity.rs", "src/telemetry.rs"];
+pub const PLATFORM_FILES: &[&str] = &[
+    "src/platform.rs",
+    // The host's monotonic clock.
+    "src/clock.rs",
+    // File modes of the key and of the profile.
+    "src/identity.rs",
+    "src/config.rs",
+    // Socket buffers and interfaces.
+    "src/endpoint/socket.rs",
+    // SIGTERM.
+    "src/cli/mod.rs",
+];
 
 /// What names the platform.
 pub const PLATFORM_SIGNS: &[&str] =
