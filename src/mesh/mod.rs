@@ -6,7 +6,7 @@
 //!
 //! Messages given to [`Handle::send`] reach the peer once and in order for as long as it has not left, also over a
 //! link that breaks and is dialed again: they are numbered, kept until confirmed, and sent again on the next link
-//! (`outbox`). When a peer has left, what was not confirmed is gone; the meeting's own sync fills such gaps.
+//! ([`outbox`]). When a peer has left, what was not confirmed is gone; the meeting's own sync fills such gaps.
 //!
 //! Media takes another way: [`Handle::outlet`] gives the place to send packets to, arrivals go to the
 //! [`media::Sink`] given at the start. Neither passes the actor.
@@ -26,11 +26,18 @@ use crate::share::DisplayName;
 use crate::sighting::Sighting;
 use crate::{slot, stats, task};
 
+pub mod bandwidth;
 pub mod candidates;
+pub mod congestion;
 pub mod dialer;
+pub mod handshake;
 pub mod link;
+pub mod meter;
+pub mod outbox;
 pub mod roster;
+pub mod sendqueue;
 pub mod transfer;
+pub mod wire;
 
 pub use link::{RecvStream, SendStream, StreamEnded};
 pub use roster::{LeaveReason, Seat};
@@ -99,6 +106,9 @@ pub enum Refused {
     /// The peer confirms too slowly and the queue is full. Try again later, or give up on it.
     #[error("too much waits for this peer already")]
     Full,
+    /// Longer than [`crate::framing::MAX_MESSAGE`]. It can never be sent.
+    #[error("a message of this length cannot be sent")]
+    TooLong,
 }
 
 /// A peer that can now be talked to.
@@ -171,7 +181,9 @@ pub enum Event {
         /// The new name.
         name: DisplayName,
     },
-    /// Something that a person should know, at most once a cause and peer.
+    /// Ask discovery whether this peer is still there (`mdns::verify`).
+    Verify(PeerId),
+    /// Something that a person should know, at most once a minute for each cause and peer.
     Warning {
         /// From the closed list in `docs/protocol.md`.
         code: &'static str,
