@@ -27,9 +27,11 @@ use crate::sighting::Sighting;
 use crate::{slot, stats, task};
 
 pub mod bandwidth;
+pub mod blob;
 pub mod candidates;
 pub mod congestion;
 pub mod dialer;
+pub mod drops;
 pub mod handshake;
 pub mod link;
 pub mod meter;

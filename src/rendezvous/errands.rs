@@ -251,7 +251,8 @@ impl Errands {
     pub fn on_members(&mut self, room: RoomId, me: PeerId, presences: &[Presence], local: Local) -> Vec<Sighting> {
         let name = self.announcement.iter().flat_map(|a| &a.rooms).find(|name| name.id() == room).cloned();
         let Some(name) = name else { return Vec::new() };
-        let others: Vec<&Presence> = presences.iter().filter(|p| p.key.peer_id() != me && p.rooms.contains(&room)).collect();
+        let others: Vec<&Presence> =
+            presences.iter().filter(|p| p.key.peer_id() != me && p.rooms.contains(&room)).collect();
         let key = |p: &Presence| LinkKey { peer: p.key.peer_id(), instance: p.instance };
         let now: BTreeSet<LinkKey> = others.iter().map(|p| key(p)).collect();
         let before = self.members.insert(room, now.clone()).unwrap_or_default();

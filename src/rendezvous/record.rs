@@ -366,16 +366,12 @@ mod tests {
 
     #[test]
     fn only_addresses_that_mean_the_same_elsewhere_are_published() {
-        let list = ["0.0.0.0:1", "[::]:1", "224.0.0.1:1", "169.254.1.1:1", "[fe80::1]:1", "255.255.255.255:1", "10.0.0.1:0"];
+        let list =
+            ["0.0.0.0:1", "[::]:1", "224.0.0.1:1", "169.254.1.1:1", "[fe80::1]:1", "255.255.255.255:1", "10.0.0.1:0"];
         let record = Presence::sign(&Identity::generate(), service(1), &says(&list), NOW, HOUR);
         assert_eq!(record.addresses, []);
-        let mapped = Presence::sign(
-            &Identity::generate(),
-            service(1),
-            &says(&["[::ffff:10.0.0.1]:9", "10.0.0.1:9"]),
-            NOW,
-            HOUR,
-        );
+        let mapped =
+            Presence::sign(&Identity::generate(), service(1), &says(&["[::ffff:10.0.0.1]:9", "10.0.0.1:9"]), NOW, HOUR);
         let texts: Vec<String> = mapped.addresses.iter().map(|a| (*a).into()).collect();
         assert_eq!(texts, ["10.0.0.1:9"]);
         let many: Vec<String> = (1..=40).map(|n| format!("10.0.0.{n}:1")).collect();

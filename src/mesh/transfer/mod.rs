@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 
 pub use meter::{PIECE, Pace};
 pub use tree::{GROUP, GROUP_BYTES, Hash, Tree, group_hash};
-pub use wire::{GROUP_HEAD, GroupHead, HEAD, Head, Next, Offer, Reason, Span, Want, Word};
+pub use wire::{GROUP_HEAD, GroupHead, HEAD, Head, Next, OFFER, Offer, Reason, Span, WANT, Want, Word};
 pub use words::{About, Accept, Direction, Event, Expected, Fault, Output, Refused, What};
 
 use crate::framing::Message;
@@ -365,7 +365,7 @@ impl Transfers {
     pub fn on_stream(&mut self, now: Instant, from: LinkKey, head: Head) -> Option<Expected> {
         let receiving = self.incoming.get_mut(&head.id).filter(|r| r.about.link == from)?;
         let wanted = receiving.on_stream(now, head.attempt);
-        wanted.then(|| Expected { size: receiving.about.size, root: receiving.root })
+        wanted.then_some(Expected { size: receiving.about.size, root: receiving.root })
     }
 
     /// `done` bytes of an incoming file are checked and written.

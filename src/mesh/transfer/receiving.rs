@@ -13,7 +13,7 @@ use super::wire::{Confirm, Done, End, Offer, Reason, Span, Want, Word};
 use super::{About, CONFIRM_EVERY, Flow, LINK_WAIT, OFFER_LIFE, Output, Outputs, STALL, What};
 
 /// A stream that was asked for comes within this time, or is asked for again.
-const STREAM_WAIT: Duration = Duration::from_secs(10);
+const STREAM_WAIT: Duration = Duration::from_secs(4);
 /// First pause after a stream broke while the link stands; doubles with each try.
 const PAUSE: Duration = Duration::from_millis(250);
 /// Tries without a byte of progress before giving up.

@@ -65,7 +65,9 @@ pub enum Error {
         path: PathBuf,
     },
     /// Made for another service key: its records are signed for that one and worth nothing here.
-    #[error("the store {path} belongs to the rendezvous with the fingerprint {fingerprint}; use that service's profile")]
+    #[error(
+        "the store {path} belongs to the rendezvous with the fingerprint {fingerprint}; use that service's profile"
+    )]
     OtherService {
         /// The file.
         path: PathBuf,

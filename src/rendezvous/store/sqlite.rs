@@ -303,7 +303,10 @@ mod tests {
         assert!(matches!(Store::open(&path, service()), Err(Error::Busy { .. })));
         drop(first);
         let other = Store::open(&path, PeerId::from_bytes([2; 32])).expect_err("refused");
-        assert!(matches!(&other, Error::OtherService { fingerprint, .. } if *fingerprint == "01".repeat(32)), "{other}");
+        assert!(
+            matches!(&other, Error::OtherService { fingerprint, .. } if *fingerprint == "01".repeat(32)),
+            "{other}"
+        );
         assert!(Store::open(&path, service()).is_ok());
     }
 
