@@ -480,7 +480,7 @@ async fn a_thousand_offers_are_survived_with_one_warning() {
         match event {
             Event::File { what: What::Offered, .. } => offered += 1,
             Event::Warning { code, peer, .. } => {
-                assert_eq!((code, peer), ("too-many-offers", A.peer));
+                assert_eq!((code, peer), ("flood", A.peer));
                 warned += 1;
             }
             Event::File { what, .. } => panic!("{what:?}"),

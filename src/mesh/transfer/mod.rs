@@ -24,7 +24,9 @@ use std::time::{Duration, Instant};
 
 pub use meter::{PIECE, Pace};
 pub use tree::{GROUP, GROUP_BYTES, Hash, Tree, group_hash};
-pub use wire::{GROUP_HEAD, GroupHead, HEAD, Head, Next, OFFER, Offer, Reason, Span, WANT, Want, Word};
+pub use wire::{
+    Confirm, Done, End, GROUP_HEAD, GroupHead, HEAD, Head, Next, OFFER, Offer, Reason, Span, WANT, Want, Word,
+};
 pub use words::{About, Accept, Direction, Event, Expected, Fault, Output, Refused, What};
 
 use crate::framing::Message;
@@ -348,7 +350,7 @@ impl Transfers {
         if !ok && offers.warned.is_none_or(|at| now.duration_since(at) >= WARN_EVERY) {
             offers.warned = Some(now);
             let detail = "too many files offered at once; the rest is declined".to_owned();
-            self.out.push(Output::Event(Event::Warning { code: "too-many-offers", peer: from.peer, detail }));
+            self.out.push(Output::Event(Event::Warning { code: "flood", peer: from.peer, detail }));
         }
         ok
     }
