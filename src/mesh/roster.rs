@@ -1,371 +1,638 @@
 //! Sans-IO. Who is here, and by which link.
 //!
 //! The roster decides whom to dial, which of two links to one peer stays, when a silent peer is suspected and when it
-//! has left. Its shell ([`crate::mesh`]) owns the sockets: it carries out what [`Roster::poll_output`] says, and reports
-//! what happened.
+//! has left. Its shell ([`crate::mesh`]) owns the sockets: it carries out what [`Roster::poll_output`] says, and
+//! reports what happened.
+//!
+//! - **One decider.** Both ends of a pair may dial at once (glare), and a redial runs beside an old link. The lower id
+//!   decides which link is *the* link and says so as its first word after the hellos; the other end waits for that
+//!   word. So nothing is ever sent on a link that loses. The lower id also dials first, the other after
+//!   [`GLARE_GRACE`]; what a person typed is dialed at once.
+//! - **A seat is not a connection.** After [`SUSPECT_AFTER`] without a packet, or when the connection breaks, the peer
+//!   is suspected and redialed beside the old link, at once and every second, by both ends. The first link to answer
+//!   wins. [`LEAVE_AFTER`] the last packet it has left; from then on pauses grow.
+//! - **One seat a key.** A newer instance takes the seat of an older one at once, and an instance that lost its seat or
+//!   said goodbye is never seated again.
+//! - **Everybody links to everybody.** A new link gets the list of all others, and all others get the new peer. One
+//!   peer in turn gets the whole list every [`GOSSIP_EVERY`], for what was lost.
+//!
+//! Bounds, whatever peers send: [`MAX_PEERS`] peers, [`crate::mesh::candidates::MAX_PER_PEER`] addresses each, [`MAX_ENTRIES`]
+//! entries of one message, `seats` unproven peers by the word of one peer, [`MAX_VISITORS`] visitors, and the
+//! dials of [`crate::mesh::dialer`]. At most one seat a peer, at most `seats` seats with the own one.
 
+mod gossip;
+mod pace;
+mod person;
+mod words;
+
+use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
-use serde::{Deserialize, Serialize};
+use rand::SeedableRng as _;
+use rand::rngs::StdRng;
 
-use crate::id::{Instance, LinkKey, PeerId, RoomId};
+use crate::id::{Instance, LinkKey, PeerId};
+use crate::mesh::dialer::{Dialer, Target};
 use crate::share::DisplayName;
-use crate::sighting::Sighting;
+use crate::sighting::{Sighting, Source};
+
+pub use crate::mesh::dialer::Attempt;
+use pace::{Typed, Visit};
+use person::{Person, Seated};
+pub use words::{
+    Change, CloseReason, Closed, Config, DialFailure, Direction, Entry, Hello, LeaveReason, LinkId, Output, Presence,
+    Refusal, Seat, Verdict,
+};
 
 /// Silence after which a peer is suspected: two keep-alives are missing.
 pub const SUSPECT_AFTER: Duration = Duration::from_secs(2);
 /// Silence after which a peer has left.
 pub const LEAVE_AFTER: Duration = Duration::from_secs(7);
+/// Between two redials of a suspected peer.
+pub const REDIAL_EVERY: Duration = Duration::from_secs(1);
 /// How long the higher id waits for the lower one to dial.
 pub const GLARE_GRACE: Duration = Duration::from_millis(700);
+/// How long the end that does not decide waits for the word of the other.
+pub const DECIDE_WITHIN: Duration = Duration::from_secs(5);
+/// Between two whole lists to some peer.
+pub const GOSSIP_EVERY: Duration = Duration::from_secs(5);
 /// Entries of one gossip message that are looked at; the rest is ignored.
 pub const MAX_ENTRIES: usize = 64;
+/// Peers known at once. Overflow: the least promising unseated one is forgotten.
+pub const MAX_PEERS: usize = 1024;
+/// Visitors linked at once. Overflow: refused.
+pub const MAX_VISITORS: usize = 32;
+/// Connections of one peer that wait for a decision. Overflow: refused.
+const MAX_WAITING: usize = 4;
+/// A second incoming link within this time of the first is the slower half of a glare, not a redial.
+const FRESH: Duration = Duration::from_millis(1500);
 
-/// What a roster needs to know at its start.
-#[derive(Debug, Clone)]
-pub struct Config {
-    /// This process.
-    pub me: LinkKey,
-    /// The room it sits in. Without one nobody is dialed but who is asked for with [`Roster::reach`].
-    pub room: Option<RoomId>,
-    /// Seats of the room, the own one included.
-    pub seats: usize,
-    /// For the jitter of timers.
-    pub seed: u64,
+#[derive(Debug)]
+enum Stage {
+    /// The other end decides.
+    Waiting { until: Instant },
+    /// In use.
+    Active,
 }
 
-/// One live connection, numbered by the shell; unique within the process.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct LinkId(u64);
-
-impl LinkId {
-    /// From the shell's counter.
-    pub const fn from_u64(value: u64) -> Self {
-        Self(value)
-    }
-}
-
-/// One dial of one address, numbered by the dialer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Attempt(u64);
-
-/// What a link is for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Seat {
-    /// Both ends sit in the same room.
-    Room,
-    /// At least one end takes no seat: a file drop, a look around.
-    Visitor,
-}
-
-/// Who made the connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Direction {
-    /// This side, by that dial.
-    Outgoing(Attempt),
-    /// The other side.
-    Incoming,
-}
-
-/// Where a peer stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Presence {
-    /// Heard of.
-    Known,
-    /// Being dialed, or about to be.
-    Linking,
-    /// Seated, and heard within [`SUSPECT_AFTER`].
-    Linked,
-    /// Seated, and silent.
-    Suspected,
-    /// Was seated.
-    Left,
-}
-
-/// A connection on which both hellos were read.
-#[derive(Debug, Clone)]
-pub struct Hello {
-    /// The shell's number for it.
-    pub link: LinkId,
-    /// The proven key and the claimed instance of the other side.
-    pub key: LinkKey,
-    /// Who dialed.
-    pub direction: Direction,
-    /// The other side's address, as seen here.
-    pub address: SocketAddr,
-    /// [`Seat::Room`] only if both sides ask for a seat in the same room.
-    pub seat: Seat,
-    /// The name it shows.
-    pub name: DisplayName,
-    /// Where it says that it listens; gossiped, tried by others, never trusted.
-    pub listen: Vec<SocketAddr>,
-}
-
-/// What becomes of a connection after the hellos.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
-    /// It is the link. Say so to the other side, then use it.
-    Seated,
-    /// The other side decides: wait for its word and call [`Roster::on_seated`] then.
-    Wait,
-    /// Say why, and close it.
-    Refuse(Refusal),
-}
-
-/// Why a connection gets no seat.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Refusal {
-    /// Every seat is taken.
-    RoomFull,
-    /// It asks for another room.
-    OtherRoom,
-    /// No protocol version in common.
-    Version,
-    /// A newer instance of the same peer has the seat.
-    Replaced,
-    /// Another link to the same instance is in use.
-    Duplicate,
-    /// It was removed from the room.
-    Removed,
-    /// It is this very process.
-    Myself,
-    /// Too many connections wait for a decision, or this side is leaving.
-    Busy,
-}
-
-/// Why a dial gave no link.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum DialFailure {
-    /// No answer in time, or the system refused to send.
-    Unreachable,
-    /// Another key answered.
-    WrongKey,
-    /// The other side said no.
-    Refused(Refusal),
-}
-
-/// How a link ended without a goodbye.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Closed {
-    /// Timed out, reset, or closed without a reason that matters.
-    Lost,
-    /// The other side said no, or no longer.
-    Refused(Refusal),
-}
-
-/// Why a link is closed from this side.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum CloseReason {
-    /// Another link to the same instance won.
-    Duplicate,
-    /// A newer instance took the seat.
-    Replaced,
-    /// Silent for too long.
-    Timeout,
-    /// The peer said goodbye.
-    Goodbye,
-    /// Removed from the room.
-    Removed,
-    /// The other side did not decide in time.
-    Undecided,
-}
-
-/// Why a peer is no longer there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum LeaveReason {
-    /// It said so.
-    Goodbye,
-    /// Silent for [`LEAVE_AFTER`].
-    Timeout,
-    /// Removed from the room.
-    Removed,
-}
-
-/// One line of gossip: a peer that the sender is linked to.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Entry {
-    /// Who.
-    pub peer: PeerId,
-    /// Which run of it.
-    pub instance: Instance,
-    /// The name it shows.
-    #[serde(default)]
-    pub name: Option<DisplayName>,
-    /// Where it may be reached.
-    #[serde(default)]
-    pub addresses: Vec<SocketAddr>,
-}
-
-/// What the shell does next.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Output {
-    /// Dial this address; report the end with [`Roster::on_hello`] or [`Roster::on_dial_failed`].
-    Dial {
-        /// The number to report with.
-        attempt: Attempt,
-        /// Where.
-        address: SocketAddr,
-        /// Whose key must answer; without one the key is learned.
-        peer: Option<PeerId>,
-        /// What to ask for.
-        seat: Seat,
-    },
-    /// This dial is no longer of use; a report about it is ignored.
-    Abandon(Attempt),
-    /// Close this link.
-    Close {
-        /// Which.
-        link: LinkId,
-        /// What to tell the other side.
-        reason: CloseReason,
-    },
-    /// Send these entries over this link.
-    Gossip {
-        /// Which.
-        link: LinkId,
-        /// At most [`MAX_ENTRIES`].
-        entries: Vec<Entry>,
-    },
-    /// Something new was seen; doubles are already removed.
-    Sighted(Sighting),
-    /// Ask discovery whether this peer is still there.
-    Verify(PeerId),
-    /// The roster changed.
-    Changed(Change),
-}
-
-/// A change that the upper layers care about.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Change {
-    /// A link is up and in use.
-    Linked {
-        /// Who.
-        key: LinkKey,
-        /// By which link.
-        link: LinkId,
-        /// What for.
-        seat: Seat,
-        /// The older instance of the same peer that lost its seat to this one, without a [`Change::Left`].
-        replaced: Option<Instance>,
-    },
-    /// No packet for [`SUSPECT_AFTER`], or the link broke.
-    Suspected(LinkKey),
-    /// Heard again. `link` may be another one than before: what was in flight on the old one may be lost.
-    Recovered {
-        /// Who.
-        key: LinkKey,
-        /// By which link.
-        link: LinkId,
-        /// Since the last packet before the silence.
-        after: Duration,
-    },
-    /// Gone.
-    Left {
-        /// Who.
-        key: LinkKey,
-        /// Why.
-        reason: LeaveReason,
-    },
-    /// A visitor's link ended.
-    Unlinked(LinkKey),
-    /// A peer says that a newer instance of this very identity has the seat.
-    Ousted {
-        /// Who says so.
-        by: PeerId,
-    },
+#[derive(Debug)]
+struct Link {
+    hello: Hello,
+    stage: Stage,
 }
 
 /// See the module.
 #[derive(Debug)]
-pub struct Roster {}
+pub struct Roster {
+    config: Config,
+    rng: StdRng,
+    people: BTreeMap<PeerId, Person>,
+    links: BTreeMap<LinkId, Link>,
+    visitors: BTreeMap<LinkKey, LinkId>,
+    dialer: Dialer,
+    typed: BTreeMap<SocketAddr, Typed>,
+    visits: BTreeMap<PeerId, Visit>,
+    // Drained after each input; one input adds at most a few per seat.
+    outputs: VecDeque<Output>,
+    next_gossip: Option<Instant>,
+    next_expiry: Option<Instant>,
+    leaving: bool,
+}
 
 impl Roster {
     /// An empty roster.
     pub fn new(config: Config) -> Self {
-        let _ = config;
-        Self {}
+        Self {
+            rng: StdRng::seed_from_u64(config.seed),
+            config,
+            people: BTreeMap::new(),
+            links: BTreeMap::new(),
+            visitors: BTreeMap::new(),
+            dialer: Dialer::default(),
+            typed: BTreeMap::new(),
+            visits: BTreeMap::new(),
+            outputs: VecDeque::new(),
+            next_gossip: None,
+            next_expiry: None,
+            leaving: false,
+        }
     }
 
-    /// Somebody was seen, or said goodbye to discovery.
+    /// Somebody was seen, or said goodbye to discovery. Own sightings are dropped.
     pub fn on_sighting(&mut self, now: Instant, sighting: &Sighting) {
-        let _ = (now, sighting);
+        let Some(peer) = sighting.peer else { return self.on_typed(now, sighting) };
+        if peer == self.config.me.peer {
+            return;
+        }
+        if sighting.gone {
+            self.on_gone(peer, sighting);
+            return;
+        }
+        let invited = self.invites(sighting);
+        if !self.make_room_for(peer) {
+            return;
+        }
+        let person = self.people.entry(peer).or_default();
+        if sighting.instance.is_some_and(|instance| person.is_retired(instance)) {
+            return;
+        }
+        if sighting.source != Source::Gossip {
+            person.introducer = None;
+        }
+        if person.learn(now, sighting) {
+            self.outputs.push_back(Output::Sighted(sighting.clone()));
+        }
+        if !invited || self.leaving || person.removed {
+            return;
+        }
+        person.wanted = true;
+        match &person.seated {
+            None => self.pursue(now, peer, sighting.source),
+            // Another instance than the seated one: the seated one may be dead.
+            Some(seated) => {
+                let other = sighting.instance.is_some_and(|instance| instance != seated.instance);
+                if other && sighting.source != Source::Gossip {
+                    self.pursue(now, peer, sighting.source);
+                }
+            }
+        }
     }
 
-    /// Dial this peer without a seat, e.g. for a drop. Gives up after some rounds; call again to try again.
+    fn on_gone(&mut self, peer: PeerId, sighting: &Sighting) {
+        let Some(person) = self.people.get_mut(&peer) else { return };
+        if person.unlearn(sighting.source, sighting.instance) {
+            self.outputs.push_back(Output::Sighted(sighting.clone()));
+        }
+        if person.is_idle() && person.candidates.is_empty() {
+            self.people.remove(&peer);
+            self.dialer.finish(Target::Peer(peer));
+        }
+    }
+
+    // True if the sighting says that this peer sits in this room, or may.
+    fn invites(&self, sighting: &Sighting) -> bool {
+        let Some(room) = self.config.room else { return false };
+        let silent = sighting.rooms.is_empty() && sighting.source != Source::Mdns;
+        sighting.source == Source::Manual || silent || sighting.rooms.iter().any(|name| name.id() == room)
+    }
+
+    /// Dials this peer without a seat, e.g. for a drop. Gives up after a few rounds; call again to try again.
     pub fn reach(&mut self, now: Instant, peer: PeerId, addresses: &[SocketAddr]) {
-        let _ = (now, peer, addresses);
+        let known = self.people.get(&peer).map(|person| person.candidates.clone()).unwrap_or_default();
+        let linked = self.visitors.keys().any(|key| key.peer == peer);
+        if self.leaving || linked || (!self.visits.contains_key(&peer) && self.visits.len() >= MAX_VISITORS) {
+            return;
+        }
+        let visit = self.visits.entry(peer).or_insert_with(|| Visit::new(known));
+        visit.candidates.add(now, Source::Manual, addresses);
+        visit.failures = 0;
+        if !self.dialer.extend(Target::Visit(peer), addresses) {
+            visit.next = Some(now);
+        }
     }
 
     /// A dial gave no link.
     pub fn on_dial_failed(&mut self, now: Instant, attempt: Attempt, why: DialFailure) {
-        let _ = (now, attempt, why);
+        let Some((target, address)) = self.dialer.on_failed(now, attempt) else { return };
+        match why {
+            DialFailure::Unreachable => {}
+            DialFailure::WrongKey => match target {
+                Target::Peer(peer) => {
+                    if let Some(person) = self.people.get_mut(&peer) {
+                        person.candidates.remove(address);
+                    }
+                }
+                Target::Visit(peer) => {
+                    if let Some(visit) = self.visits.get_mut(&peer) {
+                        visit.candidates.remove(address);
+                    }
+                }
+                Target::Address(_) => {}
+            },
+            DialFailure::Refused(refusal) => match target {
+                Target::Peer(peer) => self.on_refused(now, peer, refusal),
+                Target::Visit(peer) => {
+                    self.visits.remove(&peer);
+                    self.dialer.finish(target);
+                }
+                Target::Address(address) => self.on_typed_refused(address, refusal),
+            },
+        }
+    }
+
+    fn on_refused(&mut self, now: Instant, peer: PeerId, refusal: Refusal) {
+        let Some(person) = self.people.get_mut(&peer) else { return };
+        match refusal {
+            // A slot may come free: ask again, seldom.
+            Refusal::RoomFull | Refusal::Busy => person.failures = person.failures.max(3),
+            // The other link is the link.
+            Refusal::Duplicate => {}
+            Refusal::OtherRoom | Refusal::Version | Refusal::Removed | Refusal::Myself | Refusal::Replaced => {
+                person.wanted = false;
+                person.next = None;
+                self.dialer.finish(Target::Peer(peer));
+                if refusal == Refusal::Replaced {
+                    self.outputs.push_back(Output::Changed(Change::Ousted { by: peer }));
+                }
+            }
+        }
+        self.settle(now, peer);
     }
 
     /// Both hellos were read on a connection.
     pub fn on_hello(&mut self, now: Instant, hello: Hello) -> Verdict {
-        let _ = (now, hello);
-        Verdict::Seated
+        if let Direction::Outgoing(attempt) = hello.direction {
+            match self.dialer.on_answered(attempt) {
+                Some((Target::Address(address), _)) => self.on_typed_answered(now, address, &hello),
+                Some(_) => {}
+                // Given up meanwhile: another link won.
+                None => return Verdict::Refuse(Refusal::Duplicate),
+            }
+        }
+        let verdict = match hello.seat {
+            Seat::Visitor => self.judge_visitor(&hello),
+            Seat::Room => self.judge(now, &hello),
+        };
+        let link = hello.link;
+        let peer = hello.key.peer;
+        match verdict {
+            Verdict::Seated => {
+                self.links.insert(link, Link { hello, stage: Stage::Active });
+                self.activate(now, link);
+            }
+            Verdict::Wait => {
+                // The own dials go on: the other end may have chosen one of them already.
+                self.links.insert(link, Link { hello, stage: Stage::Waiting { until: now + DECIDE_WITHIN } });
+            }
+            Verdict::Refuse(refusal) => {
+                if refusal == Refusal::RoomFull
+                    && let Some(person) = self.people.get_mut(&peer)
+                {
+                    person.failures = person.failures.max(3);
+                }
+                self.settle(now, peer);
+            }
+        }
+        verdict
+    }
+
+    fn judge_visitor(&self, hello: &Hello) -> Verdict {
+        let person = self.people.get(&hello.key.peer);
+        if self.leaving {
+            Verdict::Refuse(Refusal::Busy)
+        } else if hello.key == self.config.me {
+            Verdict::Refuse(Refusal::Myself)
+        } else if person.is_some_and(|person| person.removed) {
+            Verdict::Refuse(Refusal::Removed)
+        } else if !self.visitors.contains_key(&hello.key) && self.visitors.len() >= MAX_VISITORS {
+            Verdict::Refuse(Refusal::RoomFull)
+        } else {
+            Verdict::Seated
+        }
+    }
+
+    fn judge(&mut self, now: Instant, hello: &Hello) -> Verdict {
+        let LinkKey { peer, instance } = hello.key;
+        let decides = self.config.me.peer < peer;
+        if self.leaving {
+            return Verdict::Refuse(Refusal::Busy);
+        }
+        if peer == self.config.me.peer {
+            return Verdict::Refuse(Refusal::Myself);
+        }
+        if self.config.room.is_none() {
+            return Verdict::Refuse(Refusal::OtherRoom);
+        }
+        let person = self.people.get(&peer);
+        if person.is_some_and(|person| person.removed) {
+            return Verdict::Refuse(Refusal::Removed);
+        }
+        if person.is_some_and(|person| person.is_retired(instance)) {
+            return Verdict::Refuse(Refusal::Replaced);
+        }
+        match person.and_then(|person| person.seated.as_ref()) {
+            Some(seated) if seated.instance == instance && seated.suspected.is_none() => {
+                // The end that decides refuses what is no longer needed; the other may not: it could be the choice.
+                let outgoing = hello.direction != Direction::Incoming;
+                if decides && (outgoing || now.saturating_duration_since(seated.since) < FRESH) {
+                    return Verdict::Refuse(Refusal::Duplicate);
+                }
+            }
+            Some(_) => {}
+            None if self.is_full() => return Verdict::Refuse(Refusal::RoomFull),
+            None => {}
+        }
+        if !self.make_room_for(peer) {
+            return Verdict::Refuse(Refusal::RoomFull);
+        }
+        if decides {
+            return Verdict::Seated;
+        }
+        let waiting = |link: &&Link| matches!(link.stage, Stage::Waiting { .. });
+        let of_peer = self.links.values().filter(waiting).filter(|link| link.hello.key.peer == peer).count();
+        let of_all = self.links.values().filter(waiting).count();
+        let busy = of_peer >= MAX_WAITING || of_all >= self.config.seats.saturating_mul(2);
+        if busy { Verdict::Refuse(Refusal::Busy) } else { Verdict::Wait }
+    }
+
+    // The own seat counts.
+    fn is_full(&self) -> bool {
+        self.people.values().filter(|person| person.seated.is_some()).count() + 1 >= self.config.seats
     }
 
     /// The deciding side took the link that [`Verdict::Wait`] was said about.
     pub fn on_seated(&mut self, now: Instant, link: LinkId) {
-        let _ = (now, link);
+        let Some(waiting) = self.links.get_mut(&link) else { return };
+        let LinkKey { peer, instance } = waiting.hello.key;
+        if matches!(waiting.stage, Stage::Active) {
+            return;
+        }
+        waiting.stage = Stage::Active;
+        let person = self.people.get(&peer);
+        let seated = person.is_some_and(|person| person.seated.is_some());
+        if person.is_some_and(|person| person.removed) {
+            return self.drop_link(link, CloseReason::Removed);
+        }
+        if person.is_some_and(|person| person.is_retired(instance)) {
+            return self.drop_link(link, CloseReason::Replaced);
+        }
+        // Others took the last seat meanwhile.
+        if (!seated && self.is_full()) || !self.make_room_for(peer) {
+            return self.drop_link(link, CloseReason::Undecided);
+        }
+        self.activate(now, link);
+    }
+
+    fn drop_link(&mut self, link: LinkId, reason: CloseReason) {
+        if self.links.remove(&link).is_some() {
+            self.outputs.push_back(Output::Close { link, reason });
+        }
+    }
+
+    // `link` is in `links` as active. It becomes the link of its peer.
+    fn activate(&mut self, now: Instant, link: LinkId) {
+        let Some(hello) = self.links.get(&link).map(|link| link.hello.clone()) else { return };
+        let key = hello.key;
+        if hello.seat == Seat::Visitor {
+            if let Some(old) = self.visitors.insert(key, link) {
+                self.drop_link(old, CloseReason::Duplicate);
+            }
+            self.visits.remove(&key.peer);
+            self.dialer.finish(Target::Visit(key.peer));
+            let replaced = None;
+            self.outputs.push_back(Output::Changed(Change::Linked { key, link, seat: Seat::Visitor, replaced }));
+            return;
+        }
+        let person = self.people.entry(key.peer).or_default();
+        person.candidates.add(now, Source::Gossip, &hello.listen);
+        person.candidates.prove(now, hello.address);
+        person.name = Some(hello.name);
+        person.introducer = None;
+        person.wanted = true;
+        person.left = false;
+        person.failures = 0;
+        person.next = None;
+        let seated = Seated {
+            instance: key.instance,
+            link: Some(link),
+            since: now,
+            heard: now,
+            suspected: None,
+            address: hello.address,
+            listen: hello.listen,
+        };
+        let old = person.seated.replace(seated);
+        let mut replaced = None;
+        let mut recovered = None;
+        let mut close = None;
+        if let Some(old) = old {
+            if old.instance == key.instance {
+                close = old.link.map(|old| (old, CloseReason::Duplicate));
+                recovered = Some((old.suspected.is_some(), now.saturating_duration_since(old.heard)));
+            } else {
+                person.retire(old.instance);
+                close = old.link.map(|old| (old, CloseReason::Replaced));
+                replaced = Some(old.instance);
+            }
+        }
+        self.dialer.finish(Target::Peer(key.peer));
+        match recovered {
+            Some((true, after)) => self.outputs.push_back(Output::Changed(Change::Recovered { key, link, after })),
+            Some((false, _)) => self.outputs.push_back(Output::Changed(Change::Moved { key, link })),
+            None => {
+                let seat = Seat::Room;
+                self.outputs.push_back(Output::Changed(Change::Linked { key, link, seat, replaced }));
+            }
+        }
+        if let Some((old, reason)) = close {
+            self.drop_link(old, reason);
+        }
+        self.gossip_about(now, key.peer);
     }
 
     /// A packet came over this link. Every 100 ms is often enough.
     pub fn on_heard(&mut self, now: Instant, link: LinkId) {
-        let _ = (now, link);
+        let Some(seated) = self.seat_of(link) else { return };
+        let after = now.saturating_duration_since(seated.heard);
+        seated.heard = seated.heard.max(now);
+        if seated.suspected.take().is_none() {
+            return;
+        }
+        // The other end recovers too: its redials that are still on the way are not news.
+        seated.since = now;
+        if let Some(key) = self.links.get(&link).map(|link| link.hello.key) {
+            // Dials under way go on at the end that does not decide: the other may have chosen one already.
+            if self.config.me.peer < key.peer {
+                self.dialer.finish(Target::Peer(key.peer));
+            } else {
+                self.dialer.calm(Target::Peer(key.peer));
+            }
+            self.outputs.push_back(Output::Changed(Change::Recovered { key, link, after }));
+        }
+    }
+
+    // The seat that uses this link.
+    fn seat_of(&mut self, link: LinkId) -> Option<&mut Seated> {
+        let peer = self.links.get(&link).filter(|l| l.hello.seat == Seat::Room)?.hello.key.peer;
+        self.people.get_mut(&peer)?.seated.as_mut().filter(|seated| seated.link == Some(link))
     }
 
     /// The peer says that it leaves.
     pub fn on_goodbye(&mut self, now: Instant, link: LinkId) {
-        let _ = (now, link);
+        let Some(key) = self.links.get(&link).map(|link| link.hello.key) else { return };
+        if self.seat_of(link).is_some() {
+            self.unseat(now, key.peer, LeaveReason::Goodbye);
+        } else {
+            self.end_visit(link);
+            self.drop_link(link, CloseReason::Goodbye);
+        }
+    }
+
+    fn end_visit(&mut self, link: LinkId) {
+        let Some(key) = self.links.get(&link).map(|link| link.hello.key) else { return };
+        if self.visitors.get(&key) == Some(&link) {
+            self.visitors.remove(&key);
+            self.outputs.push_back(Output::Changed(Change::Unlinked(key)));
+        }
     }
 
     /// The connection ended.
     pub fn on_closed(&mut self, now: Instant, link: LinkId, how: Closed) {
-        let _ = (now, link, how);
-    }
-
-    /// Gossip came over this link.
-    pub fn on_gossip(&mut self, now: Instant, link: LinkId, entries: &[Entry]) {
-        let _ = (now, link, entries);
+        let active = self.seat_of(link).is_some();
+        self.end_visit(link);
+        let Some(closed) = self.links.remove(&link) else { return };
+        let peer = closed.hello.key.peer;
+        if active {
+            if how == Closed::Refused(Refusal::Replaced) {
+                self.outputs.push_back(Output::Changed(Change::Ousted { by: peer }));
+            }
+            if let Closed::Refused(Refusal::Replaced | Refusal::Removed) = how {
+                return self.unseat(now, peer, LeaveReason::Removed);
+            }
+            if let Some(seated) = self.people.get_mut(&peer).and_then(|person| person.seated.as_mut()) {
+                seated.link = None;
+            }
+            // The link that won is on its way here; should it not come, silence tells.
+            if how != Closed::Refused(Refusal::Duplicate) {
+                self.suspect(now, peer);
+            }
+        } else if let (Closed::Refused(refusal), Seat::Room) = (how, closed.hello.seat) {
+            self.on_refused(now, peer, refusal);
+        } else {
+            self.settle(now, peer);
+        }
     }
 
     /// The peer shows another name.
     pub fn on_renamed(&mut self, link: LinkId, name: DisplayName) {
-        let _ = (link, name);
+        if self.seat_of(link).is_none() {
+            return;
+        }
+        if let Some(peer) = self.links.get(&link).map(|link| link.hello.key.peer)
+            && let Some(person) = self.people.get_mut(&peer)
+        {
+            person.name = Some(name);
+        }
     }
 
-    /// Takes a peer's seat away.
+    /// Takes a peer's seat away, and keeps it away.
     pub fn remove(&mut self, now: Instant, peer: PeerId) {
-        let _ = (now, peer);
+        if peer == self.config.me.peer || !self.make_room_for(peer) {
+            return;
+        }
+        let person = self.people.entry(peer).or_default();
+        person.removed = true;
+        person.wanted = false;
+        person.next = None;
+        self.dialer.finish(Target::Peer(peer));
+        self.unseat(now, peer, LeaveReason::Removed);
+    }
+
+    // Ends a seat; no-op without one.
+    fn unseat(&mut self, now: Instant, peer: PeerId, reason: LeaveReason) {
+        let Some(person) = self.people.get_mut(&peer) else { return };
+        let Some(seated) = person.seated.take() else { return };
+        person.left = true;
+        person.failures = 0;
+        self.dialer.finish(Target::Peer(peer));
+        let close = match reason {
+            LeaveReason::Timeout => CloseReason::Timeout,
+            LeaveReason::Goodbye => {
+                person.retire(seated.instance);
+                person.candidates.forget_all();
+                // A typed address is tried again: the peer may come back there.
+                person.wanted = person.candidates.typed();
+                CloseReason::Goodbye
+            }
+            LeaveReason::Removed => {
+                person.wanted = false;
+                CloseReason::Removed
+            }
+        };
+        let key = LinkKey { peer, instance: seated.instance };
+        self.outputs.push_back(Output::Changed(Change::Left { key, reason }));
+        if let Some(link) = seated.link {
+            self.drop_link(link, close);
+        }
+        self.settle(now, peer);
     }
 
     /// This process leaves: nobody is dialed or seated from now on. Links stay for the goodbyes.
-    pub fn leave(&mut self) {}
+    pub fn leave(&mut self) {
+        self.leaving = true;
+        let peers: Vec<PeerId> = self.people.keys().copied().collect();
+        for peer in peers {
+            self.dialer.finish(Target::Peer(peer));
+        }
+        for peer in std::mem::take(&mut self.visits).into_keys() {
+            self.dialer.finish(Target::Visit(peer));
+        }
+        for address in std::mem::take(&mut self.typed).into_keys() {
+            self.dialer.finish(Target::Address(address));
+        }
+    }
+
+    // Sees to it that there is a place for `peer` in `people`. False when everybody else is seated.
+    fn make_room_for(&mut self, peer: PeerId) -> bool {
+        if self.people.contains_key(&peer) || self.people.len() < MAX_PEERS {
+            return true;
+        }
+        let worth =
+            |person: &Person| (!person.is_rumour(), !person.is_idle(), person.removed, person.candidates.typed());
+        let worst = self.people.iter().filter(|(_, person)| person.seated.is_none());
+        let Some(worst) = worst.min_by_key(|(_, person)| worth(person)).map(|(peer, _)| *peer) else { return false };
+        self.people.remove(&worst);
+        self.dialer.finish(Target::Peer(worst));
+        true
+    }
 
     /// What to do next; drain it before the next input.
     pub fn poll_output(&mut self, now: Instant) -> Option<Output> {
-        let _ = now;
-        None
-    }
-
-    /// When to call [`Roster::poll_output`] again without an input.
-    pub fn poll_timeout(&self) -> Option<Instant> {
-        None
+        if self.outputs.is_empty() {
+            self.tick(now);
+        }
+        self.outputs.pop_front()
     }
 
     /// Where a peer stands.
     pub fn presence(&self, peer: PeerId) -> Option<Presence> {
-        let _ = peer;
-        None
+        let person = self.people.get(&peer)?;
+        let waiting = self.links.values().any(|l| l.hello.key.peer == peer && matches!(l.stage, Stage::Waiting { .. }));
+        Some(match &person.seated {
+            Some(seated) if seated.suspected.is_some() => Presence::Suspected,
+            Some(_) => Presence::Linked,
+            None if waiting || self.dialer.busy(Target::Peer(peer)) => Presence::Linking,
+            None if person.left => Presence::Left,
+            None => Presence::Known,
+        })
     }
 
     /// The link in use to this peer's seat.
     pub fn link(&self, peer: PeerId) -> Option<LinkId> {
-        let _ = peer;
-        None
+        self.people.get(&peer)?.seated.as_ref()?.link
+    }
+
+    /// Everybody seated but this process, with the link in use.
+    pub fn seated(&self) -> impl Iterator<Item = (LinkKey, Option<LinkId>)> {
+        self.people.iter().filter_map(|(peer, person)| {
+            let seated = person.seated.as_ref()?;
+            Some((LinkKey { peer: *peer, instance: seated.instance }, seated.link))
+        })
+    }
+
+    /// The instance that has this peer's seat.
+    pub fn instance(&self, peer: PeerId) -> Option<Instance> {
+        self.people.get(&peer)?.seated.as_ref().map(|seated| seated.instance)
+    }
+
+    /// How many peers are known, for statistics and tests.
+    pub fn known(&self) -> usize {
+        self.people.len()
     }
 }
+
+const _: () = assert!(MAX_ENTRIES > 0 && MAX_PEERS > MAX_ENTRIES);
+
+#[cfg(test)]
+mod tests;
