@@ -17,13 +17,13 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::blob::{Incoming, Outgoing, SourceError};
 use super::link::{RecvStream, SendStream};
-use super::transfer::{KINDS, OFFER, Refused};
+use super::transfer::{KINDS, OFFER};
 use crate::framing::Message;
 use crate::id::{LinkKey, TransferId};
 use crate::media::Bitrate;
 use crate::task::Scope;
 
-pub use super::transfer::{About, Accept, Direction, Event, Reason, What};
+pub use super::transfer::{About, Accept, Direction, Event, Reason, Refused, What};
 
 /// Commands and news that wait for the actor. Overflow: a command waits, a stream is stopped and asked for again, a
 /// message is left out and its transfer asks again; offers are left out from half of it on.

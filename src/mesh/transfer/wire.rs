@@ -94,7 +94,7 @@ const REASONS: [(Reason, &str); 15] = [
 
 impl Reason {
     /// The word in events and on the wire.
-    pub fn name(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         REASONS.iter().find(|(reason, _)| *reason == self).map_or("failed", |(_, name)| name)
     }
 
@@ -111,13 +111,13 @@ impl Reason {
 
 impl std::fmt::Display for Reason {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.name())
+        f.write_str(self.as_str())
     }
 }
 
 impl Serialize for Reason {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_str(self.name())
+        serializer.serialize_str(self.as_str())
     }
 }
 
@@ -366,7 +366,7 @@ mod tests {
     #[test]
     fn every_reason_has_a_word_and_unknown_words_a_reason() {
         for (reason, name) in REASONS {
-            assert_eq!((reason.name(), Reason::parse(name)), (name, reason));
+            assert_eq!((reason.as_str(), Reason::parse(name)), (name, reason));
         }
         assert_eq!(Reason::parse("sun-flare"), Reason::Failed);
     }

@@ -33,7 +33,7 @@ pub enum Direction {
 
 impl Direction {
     /// The word in events.
-    pub const fn name(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::In => "in",
             Self::Out => "out",
