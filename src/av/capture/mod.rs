@@ -1,7 +1,9 @@
 //! Where pictures and sound come from: sources behind one trait, and the thread that paces them.
 
 pub mod camera;
+pub mod sound;
 pub mod testcard;
+pub mod wav;
 pub mod y4m;
 
 use std::time::Duration;

@@ -2,6 +2,7 @@
 //! on one thread.
 
 pub mod h264;
+pub mod opus;
 
 use crate::av::Error;
 use crate::frame::{Pool, VideoFrame};

@@ -1,3 +1,6 @@
-//! When what came over the network is decoded and played.
+//! Sans-IO. Jitter buffers: when what came over the network is decoded and played, and what is done for what did not come.
 
+pub mod audio;
+pub mod delay;
+pub mod stretch;
 pub mod video;

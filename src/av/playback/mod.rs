@@ -1,17 +1,38 @@
 //! What comes out of the speaker: one thread pulls every remote sound track every 10 ms, mixes them, and hands the mix
-//! to the sink. (Skeleton: the signatures hold, the body comes.)
+//! to the sink (`engine`). Each track has its own jitter buffer and decoder (`track`), the sum is kept within bounds by
+//! `mixer`, and files are written behind a queue (`wav`).
+//!
+//! [`Playback`] is the handle: it can be called from anywhere and never waits for sound.
 
+pub mod engine;
+pub mod mixer;
+pub mod track;
+pub mod wav;
+
+use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
 
 use crate::av::Error;
+use crate::av::playback::engine::{Command, Engine};
+use crate::av::playback::track::Figures;
+use crate::av::playback::wav::{Wav, Writer};
 use crate::av::spec;
 use crate::id::PeerId;
 use crate::media::{Arrival, ClockMap};
 use crate::slot::{Ring, Shared};
 use crate::stats;
+use crate::task;
 
 /// How many packets an inbox should hold: 2.5 s of 10 ms packets. Overflow: the oldest is dropped, as if lost.
 pub const INBOX: usize = 256;
+
+/// Commands that may wait for the next frame. Overflow: the caller waits, at most for that frame.
+const COMMANDS: usize = 256;
+/// Most peers whose totals are kept. Overflow: one that is away is forgotten.
+const MOST_PEERS: usize = 512;
 
 /// Where sound goes.
 #[derive(Debug, Clone)]
@@ -22,52 +43,131 @@ pub struct Config {
     pub dump: Option<PathBuf>,
 }
 
-/// The running playback: one for the whole run. Dropping it stops it too.
+/// What is kept of a peer for the whole run.
 #[derive(Debug)]
-pub struct Playback {}
+struct Peer {
+    figures: Arc<Mutex<Figures>>,
+    dump: Option<Arc<Wav>>,
+    here: bool,
+}
+
+/// The running playback: one for the whole run. Dropping it ends it and waits for its threads.
+#[derive(Debug)]
+pub struct Playback {
+    commands: Option<SyncSender<Command>>,
+    thread: Option<JoinHandle<()>>,
+    // Dropped after the playback thread has ended, so that everything played is written.
+    writer: Writer,
+    dump: Option<PathBuf>,
+    peers: Mutex<BTreeMap<PeerId, Peer>>,
+}
 
 impl Playback {
-    /// Opens the sinks and starts the thread.
+    /// Opens the sinks and starts the threads.
     pub fn start(config: Config) -> Result<Self, Error> {
-        let _ = config;
-        Ok(Self {})
+        let speaker = open(&config.speaker)?;
+        if let Some(folder) = &config.dump {
+            std::fs::create_dir_all(folder).map_err(|source| Error::Write { path: folder.clone(), source })?;
+        }
+        let writer = Writer::start()?;
+        let (commands, inbox) = sync_channel(COMMANDS);
+        let engine = Engine::new(inbox, writer.queue(), speaker);
+        let thread = task::thread("playback", move || engine.run()).map_err(Error::Thread)?;
+        let peers = Mutex::default();
+        Ok(Self { commands: Some(commands), thread: Some(thread), writer, dump: config.dump, peers })
+    }
+
+    fn tell(&self, command: Command) {
+        // The thread ends only when this sender is dropped.
+        if self.commands.as_ref().is_none_or(|commands| commands.send(command).is_err()) {
+            tracing::error!("the playback thread is gone");
+        }
+    }
+
+    fn peers(&self) -> MutexGuard<'_, BTreeMap<PeerId, Peer>> {
+        self.peers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Plays `peer`'s sound: packets of kinds Audio and Clock of its microphone come through `inbox` (see [`INBOX`]).
     /// Again for a peer that is already there: its inbox and clock are replaced, all else goes on. A peer that comes
     /// back after [`Playback::remove`] goes on with its totals, volume and dump.
     pub fn add(&self, peer: PeerId, inbox: Ring<Arrival>, clock: Shared<ClockMap>) {
-        let _ = (peer, inbox, clock);
+        let mut peers = self.peers();
+        if peers.len() >= MOST_PEERS
+            && !peers.contains_key(&peer)
+            && let Some(away) = peers.iter().find(|(_, entry)| !entry.here).map(|(id, _)| *id)
+        {
+            peers.remove(&away);
+        }
+        let entry = peers.entry(peer).or_insert_with(|| Peer {
+            figures: Arc::default(),
+            dump: self.dump.as_ref().and_then(|folder| {
+                Wav::create(&folder.join(format!("{peer}.wav")))
+                    .inspect_err(|error| tracing::warn!(%error, "a peer's sound is not recorded"))
+                    .ok()
+                    .map(Arc::new)
+            }),
+            here: true,
+        });
+        entry.here = true;
+        let (figures, dump) = (Arc::clone(&entry.figures), entry.dump.clone());
+        drop(peers);
+        self.tell(Command::Add { peer, inbox, map: clock, figures, dump });
     }
 
     /// Ends `peer`'s sound. Its totals can still be read.
     pub fn remove(&self, peer: PeerId) {
-        let _ = peer;
+        if let Some(entry) = self.peers().get_mut(&peer) {
+            entry.here = false;
+        }
+        self.tell(Command::Remove(peer));
     }
 
     /// Sets how loud `peer` is played: 1 is as sent, at most 4.
     pub fn set_volume(&self, peer: PeerId, volume: f32) {
-        let _ = (peer, volume);
+        self.tell(Command::Volume(peer, volume));
     }
 
     /// Silences `peer` on this side only.
     pub fn set_muted(&self, peer: PeerId, muted: bool) {
-        let _ = (peer, muted);
+        self.tell(Command::Muted(peer, muted));
     }
 
     /// Sends the mix elsewhere from now on.
     pub fn set_speaker(&self, speaker: &spec::Speaker) -> Result<(), Error> {
-        let _ = speaker;
+        self.tell(Command::Speaker(open(speaker)?));
         Ok(())
     }
 
     /// The figures of `cli.md`: totals since the peer was first added, all else since the previous call. `None` for a
     /// peer that was never added.
     pub fn stats(&self, peer: PeerId) -> Option<stats::Audio> {
-        let _ = peer;
-        None
+        let figures = Arc::clone(&self.peers().get(&peer)?.figures);
+        let mut figures = figures.lock().unwrap_or_else(PoisonError::into_inner);
+        Some(figures.read())
     }
 
     /// Ends playback, writes what is left of the files, and waits for its threads.
     pub fn stop(self) {}
 }
+
+impl Drop for Playback {
+    fn drop(&mut self) {
+        self.commands = None;
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+        tracing::debug!(waiting = self.writer.queue().len(), "playback ended");
+    }
+}
+
+/// Opens the sink of the mix.
+fn open(speaker: &spec::Speaker) -> Result<Option<Arc<Wav>>, Error> {
+    match speaker {
+        spec::Speaker::None => Ok(None),
+        spec::Speaker::Wav(path) => Ok(Some(Arc::new(Wav::create(path)?))),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,6 @@
 //! What is done to pictures and sound between capture, codec and sink.
 
 pub mod convert;
+pub mod level;
+pub mod resample;
 pub mod scale;
