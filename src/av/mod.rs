@@ -6,6 +6,7 @@
 
 pub mod error;
 pub mod jitter;
+pub mod meter;
 pub mod outlets;
 pub mod packet;
 pub mod repair;
@@ -16,6 +17,8 @@ pub mod capture;
 #[cfg(feature = "media")]
 pub mod codec;
 #[cfg(feature = "media")]
+pub mod dump;
+#[cfg(feature = "media")]
 pub mod playback;
 #[cfg(feature = "media")]
 pub mod process;
@@ -23,5 +26,8 @@ pub mod process;
 pub mod publish;
 #[cfg(feature = "media")]
 pub mod receive;
+
+#[cfg(all(test, feature = "media"))]
+mod end_to_end;
 
 pub use error::Error;

@@ -1,23 +1,68 @@
-//! One remote picture track on its way in. (Skeleton: the signatures hold, the body comes.)
+//! One remote picture track on its way in: packets -> pictures in order -> decoder -> playout -> sink, on one thread.
+//!
+//! The pure parts decide ([`Depacketizer`], [`Order`], [`Playout`], [`Asker`], [`Meter`]); this thread owns the decoder,
+//! the clock and the sinks. It wakes for a packet or for the next deadline, whichever is first. A corrupted picture is
+//! never released: what cannot be decoded exactly is dropped, the last good picture stays, and a keyframe is asked for
+//! until it comes.
 
+use std::collections::VecDeque;
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
 use crate::av::Error;
+use crate::av::capture::testcard::{self, Stamp};
+use crate::av::codec::{VideoDecoder, h264};
+use crate::av::dump::Dump;
+use crate::av::jitter::video::{Order, Playout};
+use crate::av::meter::{Meter, Released};
+use crate::av::packet::clock::Clock;
+use crate::av::packet::depacketizer::{Depacketizer, Frame, Outcome};
+use crate::av::packet::header::Layer;
+use crate::av::repair::keyframe::Asker;
+use crate::clock;
+use crate::frame::{Pool, VideoFrame};
 use crate::id::PeerId;
-use crate::media::{Arrival, ClockMap, Feedback};
-use crate::slot::{Ring, Shared};
-use crate::stats;
+use crate::media::{Arrival, ClockMap, Feedback, PacketKind};
+use crate::slot::{Empty, Ring, Shared, Slot};
+use crate::{stats, task};
 
 /// How many packets an inbox should hold: 1.5 s of 720p at 5 Mbit/s. Overflow: the oldest is dropped, as if lost.
 pub const INBOX: usize = 1024;
+/// Decoded pictures that wait for their moment, at most 100 ms. Overflow: the oldest is released at once.
+const MAX_DECODED: usize = 8;
+/// Packets taken from the inbox before deadlines are looked at again.
+const BATCH: usize = 64;
+/// After so many pictures without a stamp the sender shows something else than a test card.
+const MAX_WITHOUT_STAMP: u32 = 30;
+/// Latencies outside are not believed.
+const MAX_LATENCY_MS: f64 = 10_000.0;
 
 /// Whose pictures, and where they go.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// The sender.
     pub peer: PeerId,
-    /// Writes every released picture to this `.y4m` file.
+    /// Writes every released picture to this `.y4m` file; its folder is made when missing.
     pub dump: Option<PathBuf>,
+}
+
+/// How many test card stamps were read and how many failed their checks, since the start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Stamps {
+    /// Pictures with a valid stamp.
+    pub read: u64,
+    /// Pictures of a test card whose stamp was damaged.
+    pub failed: u64,
+}
+
+/// What the handle and the thread share. The lock is held for copies only.
+#[derive(Debug)]
+struct Figures {
+    meter: Meter,
+    dropped: u64,
+    stamps: Stamps,
 }
 
 /// A running remote picture track. It lives as long as the peer is of interest, across reconnects, restarts of the
@@ -26,6 +71,11 @@ pub struct Config {
 #[derive(Debug)]
 pub struct Video {
     inbox: Ring<Arrival>,
+    on: Shared<bool>,
+    clock: Shared<ClockMap>,
+    figures: Arc<Mutex<Figures>>,
+    pictures: Slot<Arc<VideoFrame>>,
+    thread: Option<JoinHandle<()>>,
 }
 
 impl Video {
@@ -37,20 +87,288 @@ impl Video {
         clock: Shared<ClockMap>,
         feedback: Box<dyn Fn(Feedback) + Send>,
     ) -> Result<Self, Error> {
-        let _ = (config, clock, feedback);
-        Ok(Self { inbox })
+        let now = clock::now();
+        let figures = Figures { meter: Meter::new(now), dropped: 0, stamps: Stamps::default() };
+        let figures = Arc::new(Mutex::new(figures));
+        let (on, pictures) = (Shared::new(true), Slot::new());
+        let dump = config.dump.map(Dump::start).transpose()?;
+        let name = format!("video-{}", config.peer.short());
+        let run = {
+            let (inbox, on, clock, pictures) = (inbox.clone(), on.clone(), clock.clone(), pictures.clone());
+            let figures = Arc::clone(&figures);
+            // Made on its thread, which the decoder never leaves.
+            move || {
+                let receiver = Receiver {
+                    inbox,
+                    on,
+                    clock,
+                    figures,
+                    pictures,
+                    feedback,
+                    dump,
+                    depacketizer: Depacketizer::new(),
+                    order: Order::new(),
+                    playout: Playout::new(now),
+                    asker: Asker::default(),
+                    decoder: None,
+                    decoded: VecDeque::new(),
+                    pool: Pool::new(MAX_DECODED),
+                    last_stamp: None,
+                    without_stamp: 0,
+                };
+                receiver.run();
+            }
+        };
+        let thread = task::thread(&name, run).map_err(Error::Thread)?;
+        Ok(Self { inbox, on, clock, figures, pictures, thread: Some(thread) })
     }
 
     /// The figures of `cli.md`: totals since the start, all else since the previous call.
     pub fn stats(&self) -> stats::Video {
-        stats::Video::default()
+        let clock = self.clock.get();
+        let mut figures = self.figures.lock().unwrap_or_else(PoisonError::into_inner);
+        let dropped = figures.dropped;
+        figures.meter.read(clock::now(), dropped, clock)
+    }
+
+    /// Test card stamps read and failed.
+    pub fn stamps(&self) -> Stamps {
+        self.figures.lock().unwrap_or_else(PoisonError::into_inner).stamps
+    }
+
+    /// Where released pictures are put for a tile; the newest wins. Closed when the track ends.
+    pub fn pictures(&self) -> Slot<Arc<VideoFrame>> {
+        self.pictures.clone()
     }
 
     /// False while the sender is muted or nobody watches: nothing is decoded, nothing is asked for, no freeze counts.
-    pub fn set_on(&self, _on: bool) {}
+    pub fn set_on(&self, on: bool) {
+        if self.on.get() == on {
+            return;
+        }
+        self.on.set(on);
+        // The thread sees it within half a second; the figures at once.
+        let mut figures = self.figures.lock().unwrap_or_else(PoisonError::into_inner);
+        if on {
+            figures.meter.resume();
+        } else {
+            figures.meter.pause(clock::now());
+        }
+    }
 
     /// Ends the track, writes what is left of the dump, and waits for its threads. Closes the inbox.
-    pub fn stop(self) {
+    pub fn stop(mut self) {
+        self.inbox.close();
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("a video thread panicked");
+        }
+    }
+}
+
+impl Drop for Video {
+    fn drop(&mut self) {
         self.inbox.close();
     }
+}
+
+/// A picture that waits for its moment.
+struct Decoded {
+    at: Instant,
+    picture: VideoFrame,
+    layer: Layer,
+    stamp: Option<Stamp>,
+    decode_latency_ms: Option<f64>,
+}
+
+struct Receiver {
+    inbox: Ring<Arrival>,
+    on: Shared<bool>,
+    clock: Shared<ClockMap>,
+    figures: Arc<Mutex<Figures>>,
+    pictures: Slot<Arc<VideoFrame>>,
+    feedback: Box<dyn Fn(Feedback) + Send>,
+    dump: Option<Dump>,
+    depacketizer: Depacketizer,
+    order: Order,
+    playout: Playout,
+    asker: Asker,
+    /// The decoder and the stream that it was made for.
+    decoder: Option<(u64, h264::Decoder)>,
+    decoded: VecDeque<Decoded>,
+    pool: Pool,
+    last_stamp: Option<Stamp>,
+    /// Pictures since `last_stamp`.
+    without_stamp: u32,
+}
+
+impl Receiver {
+    fn run(mut self) {
+        let mut was_on = true;
+        loop {
+            let now = clock::now();
+            let deadline = [self.order.poll_timeout(), self.asker.poll_timeout(), self.decoded.front().map(|d| d.at)];
+            // Half a second at most, so that a mute is seen.
+            let deadline = deadline.into_iter().flatten().min().unwrap_or(now + Duration::from_millis(500));
+            let first = match self.inbox.recv_until(deadline.min(now + Duration::from_millis(500))) {
+                Ok(arrival) => Some(arrival),
+                Err(Empty::Timeout) => None,
+                Err(Empty::Closed) => break,
+            };
+            let on = self.on.get();
+            if on != was_on {
+                self.reset();
+                was_on = on;
+            }
+            if !on {
+                continue;
+            }
+            let mut next = first;
+            for _ in 0..BATCH {
+                let Some(arrival) = next else { break };
+                self.on_arrival(&arrival);
+                next = self.inbox.try_recv();
+            }
+            // The batch may end before the inbox does.
+            if let Some(arrival) = next {
+                self.on_arrival(&arrival);
+            }
+            self.decode();
+            self.release(clock::now());
+            if self.asker.poll(clock::now(), self.order.needs_keyframe()) {
+                tracing::debug!("asks for a keyframe");
+                (self.feedback)(Feedback::Pli);
+            }
+        }
+        self.pictures.close();
+        if let Some(dump) = self.dump.take() {
+            dump.stop();
+        }
+    }
+
+    fn reset(&mut self) {
+        self.depacketizer.reset();
+        self.order.reset();
+        self.decoder = None;
+        self.decoded.clear();
+        self.asker = Asker::default();
+        self.last_stamp = None;
+    }
+
+    fn on_arrival(&mut self, arrival: &Arrival) {
+        match arrival.kind {
+            PacketKind::Video => match self.depacketizer.on_packet(&arrival.body) {
+                Outcome::Complete(frame) => self.order.on_frame(clock::now(), frame),
+                Outcome::Stray => self.order.on_stray(),
+                Outcome::Malformed => tracing::trace!("malformed video packet"),
+                Outcome::Kept | Outcome::Late => {}
+            },
+            // Pictures carry their capture time by the host clock, so the pair is only checked.
+            PacketKind::Clock => tracing::trace!(clock = ?Clock::parse(&arrival.body), "clock of a picture track"),
+            PacketKind::Audio | PacketKind::Feedback => {}
+        }
+    }
+
+    fn decode(&mut self) {
+        while let Some(frame) = self.order.poll_decode(clock::now()) {
+            match self.decode_one(&frame) {
+                Ok(Some(picture)) => self.on_decoded(&frame, picture),
+                Ok(None) => tracing::trace!("an encoded picture held none"),
+                Err(reason) => {
+                    tracing::debug!(frame = frame.number, reason, "picture not decodable");
+                    self.order.on_undecodable();
+                    self.decoder = None;
+                }
+            }
+        }
+        self.figures.lock().unwrap_or_else(PoisonError::into_inner).dropped = self.order.dropped();
+    }
+
+    fn decode_one(&mut self, frame: &Frame) -> Result<Option<VideoFrame>, &'static str> {
+        // A new stream may have another size: a fresh decoder owes it nothing of the old one.
+        if self.decoder.as_ref().is_none_or(|(generation, _)| *generation != frame.generation) {
+            if !frame.key {
+                return Err("the decoder needs a keyframe");
+            }
+            let decoder = h264::Decoder::new().map_err(|_| "no decoder")?;
+            self.decoder = Some((frame.generation, decoder));
+        }
+        let (_, decoder) = self.decoder.as_mut().ok_or("no decoder")?;
+        decoder.decode(&frame.data, &self.pool).map_err(|_| "bad bytes")
+    }
+
+    fn on_decoded(&mut self, frame: &Frame, mut picture: VideoFrame) {
+        let now = clock::now();
+        picture.captured = self.clock.get().to_ours(frame.captured).unwrap_or(0);
+        let stamp = self.read_stamp(&picture);
+        let decode_latency_ms = self.latency_ms(&picture, stamp);
+        let at = self.playout.release_at(now, frame.captured);
+        if self.decoded.len() == MAX_DECODED {
+            self.release_first(now);
+        }
+        self.decoded.push_back(Decoded { at, picture, layer: frame.layer, stamp, decode_latency_ms });
+    }
+
+    fn release(&mut self, now: Instant) {
+        while self.decoded.front().is_some_and(|decoded| decoded.at <= now) {
+            self.release_first(now);
+        }
+    }
+
+    fn release_first(&mut self, now: Instant) {
+        let Some(Decoded { picture, layer, stamp, decode_latency_ms, .. }) = self.decoded.pop_front() else { return };
+        let (width, height) = (picture.width(), picture.height());
+        let latency_ms = self.latency_ms(&picture, stamp);
+        let released = Released { width, height, layer, latency_ms, decode_latency_ms };
+        self.figures.lock().unwrap_or_else(PoisonError::into_inner).meter.on_release(now, released);
+        let picture = Arc::new(picture);
+        if let Some(dump) = &mut self.dump {
+            dump.write(Arc::clone(&picture));
+        }
+        self.pictures.put(picture);
+    }
+
+    /// The stamp of a test card. One whose time does not fit is none: it is a picture that looks like a stamp, or its
+    /// maker's wall clock differs.
+    fn read_stamp(&mut self, picture: &VideoFrame) -> Option<Stamp> {
+        let (width, height) = (picture.width(), picture.height());
+        let stamp = testcard::read(picture.planes().0, width, height)
+            .filter(|stamp| age_ms(stamp).is_some())
+            .filter(|stamp| self.last_stamp.is_none_or(|last| stamp.unix_micros > last.unix_micros));
+        let mut figures = self.figures.lock().unwrap_or_else(PoisonError::into_inner);
+        match stamp {
+            Some(_) => figures.stamps.read += 1,
+            None => figures.stamps.failed += u64::from(self.last_stamp.is_some()),
+        }
+        drop(figures);
+        self.without_stamp = if stamp.is_some() { 0 } else { self.without_stamp.saturating_add(1) };
+        if stamp.is_some() || self.without_stamp > MAX_WITHOUT_STAMP {
+            self.last_stamp = stamp;
+        }
+        stamp
+    }
+
+    /// Milliseconds since `picture` was captured: by its stamp where both read one wall clock (or nothing better is
+    /// known), else by its capture time on our clock.
+    fn latency_ms(&self, picture: &VideoFrame, stamp: Option<Stamp>) -> Option<f64> {
+        let estimated = matches!(self.clock.get(), ClockMap::Estimated { .. });
+        if let Some(stamp) = stamp.filter(|_| !estimated) {
+            return age_ms(&stamp);
+        }
+        if picture.captured == 0 {
+            return None;
+        }
+        between(picture.captured, clock::host_micros())
+    }
+}
+
+fn age_ms(stamp: &Stamp) -> Option<f64> {
+    between(stamp.unix_micros, clock::unix_micros())
+}
+
+/// Milliseconds from one moment to a later one of the same clock, when they are believable.
+fn between(from: u64, to: u64) -> Option<f64> {
+    let micros = u32::try_from(to.checked_sub(from)?).ok()?;
+    Some(f64::from(micros) / 1000.0).filter(|ms| *ms <= MAX_LATENCY_MS)
 }

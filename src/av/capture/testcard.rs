@@ -31,7 +31,7 @@ impl Stamp {
     /// The blocks' bits, row by row.
     pub fn bits(self) -> u128 {
         let micros = self.unix_micros & ((1 << 52) - 1);
-        let millis = u32::try_from(micros / 1000 & 0xf_ffff).unwrap_or(0);
+        let millis = u32::try_from((micros / 1000) & 0xf_ffff).unwrap_or(0);
         let short = u128::from(millis << 4 | check(millis));
         let body = u128::from(self.frame) | u128::from(micros) << 32;
         short | (body | u128::from(crc(body)) << 84) << 24
@@ -47,7 +47,7 @@ impl Stamp {
             Self { frame: u32::try_from(body & 0xffff_ffff).ok()?, unix_micros: u64::try_from(body >> 32).ok()? };
         let ok = short & 15 == check(millis)
             && long >> 84 == u128::from(crc(body))
-            && u32::try_from(stamp.unix_micros / 1000 & 0xf_ffff).ok()? == millis;
+            && u32::try_from((stamp.unix_micros / 1000) & 0xf_ffff).ok()? == millis;
         ok.then_some(stamp)
     }
 }
@@ -167,7 +167,7 @@ mod tests {
     fn bits_stand_where_the_contract_says() {
         let stamp = Stamp { frame: 0x8000_0001, unix_micros: 0x000f_ffff * 1000 };
         let bits = stamp.bits();
-        assert_eq!(bits & 15, u128::from((0xf ^ 0xf ^ 0xf ^ 0xf ^ 0xfu8) ^ 9));
+        assert_eq!(bits & 15, 0xf ^ 9);
         assert_eq!(bits >> 4 & 0xf_ffff, 0xf_ffff);
         assert_eq!(bits >> 24 & 0xffff_ffff, 0x8000_0001);
         assert_eq!(bits >> 56 & ((1 << 52) - 1), 0x000f_ffff * 1000);

@@ -209,7 +209,8 @@ mod tests {
     use super::*;
 
     fn picture(size: usize, key: bool) -> EncodedPicture {
-        EncodedPicture { data: (0..size).map(|i| (i % 251) as u8).collect(), key, temporal: 0, discardable: false }
+        let data = (0..=250u8).cycle().take(size).collect();
+        EncodedPicture { data, key, temporal: 0, discardable: false }
     }
 
     /// The packets of one keyframe and `count - 1` deltas.

@@ -1,0 +1,295 @@
+//! The camera journey in one process: test card -> encoder -> packets -> a relay that loses some -> decoder -> pictures.
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use super::capture::VideoSource as _;
+use super::capture::testcard::{self, TestCard};
+use super::outlets::Outlets;
+use super::packet::header::Header;
+use super::process::convert::psnr;
+use super::publish::{Camera, CameraConfig};
+use super::receive::{Config, INBOX, Video};
+use super::spec;
+use crate::clock;
+use crate::frame::{Pool, VideoFrame};
+use crate::id::PeerId;
+use crate::media::{Arrival, Bitrate, ClockMap, Outlet, Packet, PacketKind, View};
+use crate::slot::{Ring, Shared, Slot};
+
+const WIDTH: u16 = 640;
+const HEIGHT: u16 = 360;
+const PATIENCE: Duration = Duration::from_secs(20);
+
+type Lose = Box<dyn FnMut(&Header) -> bool + Send>;
+
+/// A link that hands packets over at once, but for those it is told to lose.
+struct Relay {
+    inbox: Ring<Arrival>,
+    lose: Mutex<Lose>,
+    log: Mutex<Vec<(Instant, usize)>>,
+}
+
+impl std::fmt::Debug for Relay {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Relay")
+    }
+}
+
+impl Outlet for Relay {
+    fn send(&self, packet: Packet) {
+        let now = clock::now();
+        self.log.lock().expect("lock").push((now, packet.body.len()));
+        if let Some((header, _)) = Header::parse(&packet.body).filter(|_| packet.kind == PacketKind::Video)
+            && (self.lose.lock().expect("lock"))(&header)
+        {
+            return;
+        }
+        let (kind, track, body) = (packet.kind, packet.track, packet.body);
+        let arrived_host = clock::host_micros();
+        self.inbox.push(Arrival { kind, track, sequence: 0, sent: 0, arrived: now, arrived_host, body });
+    }
+}
+
+struct Call {
+    camera: Arc<Mutex<Option<Camera>>>,
+    outlets: Outlets,
+    relay: Arc<Relay>,
+    video: Video,
+    pictures: Slot<Arc<VideoFrame>>,
+}
+
+const PEER: PeerId = PeerId::from_bytes([7; 32]);
+
+impl Call {
+    fn start(spec: spec::Camera, config: CameraConfig, lose: Lose) -> Self {
+        let inbox = Ring::new(INBOX);
+        let relay = Arc::new(Relay { inbox: inbox.clone(), lose: Mutex::new(lose), log: Mutex::default() });
+        let outlets = Outlets::new();
+        let camera = Arc::new(Mutex::new(None));
+        let target = Arc::clone(&camera);
+        let feedback = Box::new(move |feedback| {
+            if let Some(camera) = &*target.lock().expect("lock") {
+                Camera::on_feedback(camera, PEER, feedback);
+            }
+        });
+        let receive = Config { peer: PEER, dump: None };
+        let video = Video::start(receive, inbox, Shared::new(ClockMap::Same), feedback).expect("started");
+        let call = Self { camera, outlets, relay, pictures: video.pictures(), video };
+        call.restart(spec, config);
+        call.watch(View::Large);
+        call
+    }
+
+    fn restart(&self, spec: spec::Camera, config: CameraConfig) {
+        let mut camera = self.camera.lock().expect("lock");
+        if let Some(old) = camera.take() {
+            old.stop();
+        }
+        *camera = Some(Camera::start(&spec, config, self.outlets.clone()).expect("started"));
+    }
+
+    fn watch(&self, view: View) {
+        if self.outlets.set(PEER, view, Arc::clone(&self.relay) as Arc<dyn Outlet>)
+            && let Some(camera) = &*self.camera.lock().expect("lock")
+        {
+            camera.request_keyframe(view);
+        }
+    }
+
+    fn next(&self) -> Arc<VideoFrame> {
+        self.pictures.recv_timeout(PATIENCE).expect("a picture")
+    }
+
+    fn stop(self) {
+        if let Some(camera) = self.camera.lock().expect("lock").take() {
+            camera.stop();
+        }
+        self.video.stop();
+    }
+}
+
+fn card() -> spec::Camera {
+    spec::Camera::TestCard { width: WIDTH, height: HEIGHT, fps: 30 }
+}
+
+/// The stamp of a released test card, and how well the picture matches the one that was drawn under that stamp.
+fn compare(picture: &VideoFrame, pool: &Pool) -> (testcard::Stamp, f64) {
+    let stamp = testcard::read(picture.planes().0, WIDTH, HEIGHT).expect("a whole stamp");
+    let mut drawn = pool.picture(WIDTH, HEIGHT);
+    TestCard::new(WIDTH, HEIGHT, 30).picture(stamp.frame.into(), &mut drawn).expect("drawn");
+    // The stamp itself holds another moment: leave it out.
+    let width = usize::from(WIDTH);
+    let (to, from) = (drawn.planes_mut().0, picture.planes().0);
+    for (to, from) in to.chunks_exact_mut(width).zip(from.chunks_exact(width)).take(usize::from(HEIGHT) * 10 / 18) {
+        to[..width * 12 / 32].copy_from_slice(&from[..width * 12 / 32]);
+    }
+    (stamp, psnr(picture, &drawn))
+}
+
+#[test]
+fn test_card_arrives_with_its_stamps_and_latency() {
+    let call = Call::start(card(), CameraConfig::default(), Box::new(|_| false));
+    call.next();
+    call.video.stats();
+    let pool = Pool::new(1);
+    let mut last = 0;
+    for _ in 0..90 {
+        let (stamp, psnr) = compare(&call.next(), &pool);
+        assert!(stamp.frame > last && psnr > 33.0, "picture {} after {last} at {psnr:.1} dB", stamp.frame);
+        last = stamp.frame;
+    }
+    let stats = call.video.stats();
+    let latency = stats.latency_ms.expect("known");
+    println!("{stats:?}");
+    assert!(latency.p95 <= 180.0, "{latency:?}");
+    assert!(stats.frames >= 91 && stats.width == Some(WIDTH) && stats.layer.as_deref() == Some("main"), "{stats:?}");
+    assert_eq!((stats.dropped, call.video.stamps().failed), (0, 0));
+    let sending = call.camera.lock().expect("lock").as_ref().and_then(|camera| camera.sending(View::Large));
+    assert_eq!(sending.and_then(|sending| sending.target_bps), Some(1_300_000));
+    call.stop();
+}
+
+#[test]
+fn after_a_lost_base_packet_the_picture_freezes_and_heals() {
+    let lost: Arc<Mutex<Option<Instant>>> = Arc::default();
+    let at = Arc::clone(&lost);
+    let lose = Box::new(move |header: &Header| {
+        let mut at = at.lock().expect("lock");
+        let hit = at.is_none() && header.frame > 20 && !header.discardable;
+        if hit {
+            *at = Some(clock::now());
+        }
+        hit
+    });
+    let call = Call::start(card(), CameraConfig::default(), lose);
+    let pool = Pool::new(1);
+    let mut healed = None;
+    let mut last = None;
+    for _ in 0..80 {
+        let picture = call.next();
+        let now = clock::now();
+        let (stamp, psnr) = compare(&picture, &pool);
+        assert!(psnr > 33.0, "picture {} is corrupted: {psnr:.1} dB", stamp.frame);
+        if let Some(lost) = *lost.lock().expect("lock")
+            && last.is_some_and(|last| stamp.frame > last + 1)
+            && healed.is_none()
+        {
+            healed = Some(now - lost);
+        }
+        last = Some(stamp.frame);
+    }
+    let healed = healed.expect("a gap and a keyframe");
+    println!("healed after {healed:?}");
+    assert!(healed < Duration::from_millis(500), "{healed:?}");
+    let stats = call.video.stats();
+    assert!(stats.dropped > 0, "{stats:?}");
+    call.stop();
+}
+
+#[test]
+fn no_corrupted_picture_is_shown_under_heavy_loss() {
+    let mut state = 12345u32;
+    let lose = Box::new(move |_: &Header| {
+        state = state.wrapping_mul(1_103_515_245).wrapping_add(12_345);
+        state >> 16 & 0xff < 13
+    });
+    let call = Call::start(card(), CameraConfig::default(), lose);
+    let pool = Pool::new(1);
+    for _ in 0..60 {
+        let (stamp, psnr) = compare(&call.next(), &pool);
+        assert!(psnr > 33.0, "picture {} is corrupted: {psnr:.1} dB", stamp.frame);
+    }
+    println!("{:?}", call.video.stats());
+    call.stop();
+}
+
+#[test]
+fn a_restarted_sender_and_another_layer_are_taken_up_at_once() {
+    let call = Call::start(card(), CameraConfig::default(), Box::new(|_| false));
+    let next = || testcard::read(call.next().planes().0, WIDTH, HEIGHT).expect("a stamp").frame;
+    let last = (0..20).fold(0, |_, _| next());
+    call.restart(card(), CameraConfig::default());
+    let deadline = clock::now() + PATIENCE;
+    while next() >= last {
+        assert!(clock::now() < deadline, "pictures of the new run come");
+    }
+    for view in [View::Small, View::Large, View::Small] {
+        call.watch(view);
+        let expect = if view == View::Small { 320 } else { WIDTH };
+        let deadline = clock::now() + PATIENCE;
+        while call.next().width() != expect {
+            assert!(clock::now() < deadline, "the layer changes");
+        }
+    }
+    assert_eq!(call.video.stats().layer.as_deref(), Some("tile"));
+    call.stop();
+}
+
+#[test]
+fn a_layer_that_nobody_watches_stops() {
+    let call = Call::start(card(), CameraConfig::default(), Box::new(|_| false));
+    let sending = || call.camera.lock().expect("lock").as_ref().and_then(|camera| camera.sending(View::Large));
+    let wait = |wanted: bool, limit: Duration| {
+        let from = clock::now();
+        while sending().is_some() != wanted {
+            assert!(from.elapsed() < limit, "sending is {wanted}");
+            std::thread::yield_now();
+        }
+        from.elapsed()
+    };
+    wait(true, PATIENCE);
+    call.outlets.remove(PEER);
+    println!("stopped after {:?}", wait(false, Duration::from_secs(3)));
+    call.watch(View::Large);
+    wait(true, PATIENCE);
+    call.next();
+    call.stop();
+}
+
+#[test]
+fn muted_track_counts_no_freeze() {
+    let call = Call::start(card(), CameraConfig::default(), Box::new(|_| false));
+    for _ in 0..10 {
+        call.next();
+    }
+    let set_on = |on| {
+        if let Some(camera) = &*call.camera.lock().expect("lock") {
+            camera.set_on(on);
+            assert_eq!(camera.info().on, on);
+        }
+        call.video.set_on(on);
+    };
+    set_on(false);
+    let quiet = call
+        .pictures
+        .recv_timeout(Duration::from_millis(700))
+        .and_then(|_| call.pictures.recv_timeout(Duration::from_millis(700)));
+    assert!(quiet.is_err(), "at most one picture is on its way");
+    assert_eq!(call.video.stats().fps, None);
+    set_on(true);
+    call.next();
+    assert_eq!(call.video.stats().freezes, 0);
+    call.stop();
+}
+
+#[test]
+fn the_cap_holds_on_the_wire() {
+    let cap = 400_000;
+    let config = CameraConfig { max_bitrate: Some(Bitrate::from_bps(cap)), ..CameraConfig::default() };
+    let call = Call::start(card(), config, Box::new(|_| false));
+    for _ in 0..90 {
+        call.next();
+    }
+    let log = call.relay.log.lock().expect("lock").clone();
+    let bits = |size: &usize| 8 * (u64::try_from(*size).expect("small") + super::publish::budget::PACKET_OVERHEAD);
+    let second = Duration::from_secs(1);
+    let worst = log.iter().map(|(from, _)| {
+        log.iter().filter(|(at, _)| at >= from && *at < *from + second).map(|(_, size)| bits(size)).sum::<u64>()
+    });
+    let worst = worst.max().expect("packets");
+    println!("worst second {worst} of {cap}");
+    // Only a picture larger than usual may go beyond, by what it is larger.
+    assert!(worst <= cap * 105 / 100, "{worst}");
+    call.stop();
+}
