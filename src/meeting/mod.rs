@@ -6,28 +6,41 @@
 //! `None` after every input. Time is passed in. It knows neither sockets nor codecs: messages are `framing::Message`s
 //! for a peer, tracks are words about tracks.
 
+mod bucket;
+pub mod chat;
 mod command;
+mod commands;
 mod event;
 mod failure;
 mod message_id;
+mod people;
 pub mod shares;
 mod state;
+mod tracks;
+pub mod who;
+pub mod wire;
 
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 pub use command::{Answer, Command, Done, Work};
 pub use event::{Audience, Direction, Event, FileEvent, FileStage, LeftReason, Person, Warning};
 pub use failure::{Code, Failure, WarningCode};
 pub use message_id::{ConversationId, MessageId};
+pub use shares::Accept;
 pub use state::{PersonState, Presence, Settings, State};
 
 use crate::framing::Message;
 use crate::id::{Instance, LinkKey, PeerId, RoomName, TransferId, Username};
 use crate::identity::{Identity, PublicKey};
-use crate::known::names::Names;
+use crate::known::names::{Learned, Names};
 use crate::media::{TrackInfo, TrackKind, View};
 use crate::share::DisplayName;
+use chat::Chat;
+use people::{Came, People};
+use shares::{Shares, Verdict};
+use tracks::{Change, Tracks};
 
 /// Message kinds of the meeting on the wire: 64 to 127. The mesh hands these up undecoded.
 pub const KINDS: std::ops::RangeInclusive<u16> = 64..=127;
@@ -140,117 +153,445 @@ pub enum Output {
 /// A meeting, as one participant sees it.
 #[derive(Debug)]
 pub struct Meeting {
-    config: Config,
+    me: PeerId,
+    instance: Instance,
+    room: RoomName,
+    username: Option<Username>,
+    settings: Settings,
+    people: People,
+    chat: Chat,
+    tracks: Tracks,
+    shares: Shares,
+    // When each warning was last given: one a minute, a peer and a code.
+    warned: BTreeMap<(PeerId, WarningCode), Instant>,
+    unknown_messages: u64,
+    // Who is to hear of our tracks again, and when: seated peers only.
+    owed: BTreeMap<PeerId, Instant>,
+    // Bounded by what one input can cause; drained after each.
+    out: VecDeque<Output>,
 }
+
+/// Silence after which the roster suspects a peer: what `reconnecting` says.
+pub const SUSPECT_AFTER: Duration = Duration::from_secs(2);
+/// After the mesh refused a message, what it may have been is said again.
+const REFUSED_PAUSE: Duration = Duration::from_millis(250);
+/// A warning about one peer is repeated after this.
+const WARN_AGAIN: Duration = Duration::from_secs(60);
+/// Warnings remembered; above, all are forgotten (and may be repeated sooner).
+const MAX_WARNED: usize = 1024;
 
 impl Meeting {
     /// Takes a seat in the room, alone so far.
     pub fn new(config: Config) -> Self {
-        Self { config }
+        let me = Person { peer: config.identity.peer_id(), name: config.name };
+        Self {
+            me: me.peer,
+            instance: config.instance,
+            username: None,
+            people: People::new(me, config.known),
+            chat: Chat::new(config.identity, config.instance, config.room.id(), config.seed),
+            room: config.room,
+            tracks: Tracks::new(config.settings.view),
+            shares: Shares::new(config.settings.files),
+            settings: config.settings,
+            warned: BTreeMap::new(),
+            unknown_messages: 0,
+            owed: BTreeMap::new(),
+            out: VecDeque::new(),
+        }
     }
 
-    /// A participant's link is up: new, or again after a cut.
+    /// A participant's link is up: new, or again after a cut, or of a new run that took the seat over.
     pub fn on_linked(&mut self, now: Instant, linked: Linked) {
-        let _ = (now, linked);
+        let peer = linked.key.peer;
+        if peer == self.me || linked.public_key.peer_id() != peer {
+            return;
+        }
+        self.meet(now, peer, linked.name);
+        let person = self.person(peer);
+        match self.people.arrive(linked.key) {
+            Came::Joined => {
+                self.event(Event::Joined(person));
+                let changes = self.tracks.arrive(now, peer);
+                self.apply(peer, changes);
+            }
+            Came::Restarted => {
+                // Same person, same seat: seen as a short absence.
+                if self.people.suspect(now, peer) {
+                    self.event(Event::Reconnecting { person: person.clone(), after_ms: 0 });
+                }
+                self.recovered(now, peer);
+                let changes = self.tracks.arrive(now, peer);
+                self.apply(peer, changes);
+            }
+            Came::Again => {
+                self.recovered(now, peer);
+                let changes = self.tracks.again(peer);
+                self.apply(peer, changes);
+            }
+        }
+        self.introduce(peer);
+        self.chat.on_linked(now, linked.key);
+        self.drain_chat(now);
     }
 
-    /// Nothing was heard of it for a while.
+    // What a peer must know of our media, at the start and whenever messages may have been lost.
+    fn introduce(&mut self, peer: PeerId) {
+        self.out.push_back(Output::Send { to: peer, message: self.tracks.tracks_message() });
+        self.out.push_back(Output::Send { to: peer, message: self.tracks.views_message(peer) });
+    }
+
+    // A key came under a name, proven by its link.
+    fn meet(&mut self, now: Instant, peer: PeerId, name: DisplayName) {
+        let folded = name.folded();
+        let others = self.people.directory.others_named(peer, &folded);
+        let learned = if self.people.directory.knows(peer) && self.people.seat(peer).is_some() {
+            self.people.directory.rename(peer, name.clone())
+        } else {
+            self.people.directory.arrive(peer, name.clone())
+        };
+        if learned == Learned::Known {
+            return;
+        }
+        self.out.push_back(Output::Remember { peer, name: name.clone() });
+        if others.is_empty() {
+            return;
+        }
+        let here = others.iter().any(|other| *other == self.me || self.people.seat(*other).is_some());
+        let handle = self.people.directory.handle(peer);
+        let (code, message) = if here {
+            (WarningCode::NameCollision, format!("Several people here are called '{name}'."))
+        } else {
+            (WarningCode::NameKeyChanged, format!("Somebody with a new key is called '{name}', as others before."))
+        };
+        self.warn(now, code, peer, message, format!("Write to this one as {handle}."));
+    }
+
+    fn recovered(&mut self, now: Instant, peer: PeerId) {
+        if let Some(after) = self.people.recover(now, peer) {
+            let after_ms = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
+            let person = self.person(peer);
+            self.event(Event::Reconnected { person, after_ms });
+        }
+    }
+
+    /// Nothing was heard of it for [`SUSPECT_AFTER`].
     pub fn on_suspected(&mut self, now: Instant, peer: PeerId) {
-        let _ = (now, peer);
+        let since = now.checked_sub(SUSPECT_AFTER).unwrap_or(now);
+        if self.people.suspect(since, peer) {
+            let after_ms = u64::try_from(SUSPECT_AFTER.as_millis()).unwrap_or(u64::MAX);
+            let person = self.person(peer);
+            self.event(Event::Reconnecting { person, after_ms });
+            self.chat.on_suspected(peer);
+        }
     }
 
     /// It is heard again, over the old link or a new one of the same run.
     pub fn on_recovered(&mut self, now: Instant, peer: PeerId) {
-        let _ = (now, peer);
+        if self.people.seat(peer).is_none() {
+            return;
+        }
+        self.recovered(now, peer);
+        let changes = self.tracks.again(peer);
+        self.apply(peer, changes);
+        self.introduce(peer);
+        self.chat.on_recovered(now, peer);
+        self.drain_chat(now);
     }
 
     /// It is gone.
     pub fn on_left(&mut self, now: Instant, peer: PeerId, reason: LeftReason) {
-        let _ = (now, peer, reason);
+        let person = self.person(peer);
+        if !self.people.depart(peer) {
+            return;
+        }
+        self.owed.remove(&peer);
+        let changes = self.tracks.depart(peer);
+        self.apply(peer, changes);
+        self.event(Event::Left { person, reason });
+        self.chat.on_left(now, peer);
+        self.drain_chat(now);
     }
 
-    /// A message of a kind in [`KINDS`] came from a participant.
+    /// A message of a kind in [`KINDS`] came from a participant. Other kinds and other senders are ignored.
     pub fn on_message(&mut self, now: Instant, from: LinkKey, message: &Message) {
-        let _ = (now, from, message);
+        if self.people.seat(from.peer).is_none_or(|seat| seat.instance != from.instance) {
+            return;
+        }
+        match message.kind {
+            wire::LINES => match message.decode() {
+                Ok(lines) => {
+                    let result = self.chat.on_lines(now, from, lines);
+                    self.judge(now, from.peer, result);
+                }
+                Err(error) => self.bad_input(now, from.peer, &error.to_string()),
+            },
+            wire::HAVE => match message.decode() {
+                Ok(have) => {
+                    let result = self.chat.on_have(now, from, have);
+                    self.judge(now, from.peer, result);
+                }
+                Err(error) => self.bad_input(now, from.peer, &error.to_string()),
+            },
+            wire::WANT => match message.decode() {
+                Ok(want) => {
+                    let result = self.chat.on_want(now, from, &want);
+                    self.judge(now, from.peer, result);
+                }
+                Err(error) => self.bad_input(now, from.peer, &error.to_string()),
+            },
+            wire::TRACKS => match message.decode() {
+                Ok(said) => {
+                    let changes = self.tracks.on_tracks(now, from.peer, &said);
+                    self.judge_tracks(now, from.peer, changes);
+                }
+                Err(error) => self.bad_input(now, from.peer, &error.to_string()),
+            },
+            wire::VIEWS => match message.decode() {
+                Ok(said) => {
+                    let changes = self.tracks.on_views(now, from.peer, &said);
+                    self.judge_tracks(now, from.peer, changes);
+                }
+                Err(error) => self.bad_input(now, from.peer, &error.to_string()),
+            },
+            kind => {
+                self.unknown_messages = self.unknown_messages.saturating_add(1);
+                let message = format!("A message of the unknown kind {kind} came and was ignored.");
+                let hint = "A newer version may be worth having.".to_owned();
+                self.warn(now, WarningCode::UnknownMessage, from.peer, message, hint);
+            }
+        }
+        self.drain_chat(now);
+    }
+
+    /// Messages of unknown kinds that came.
+    pub fn unknown_messages(&self) -> u64 {
+        self.unknown_messages
+    }
+
+    /// The chat, for looking at its bounds.
+    pub fn chat(&self) -> &Chat {
+        &self.chat
+    }
+
+    fn judge(&mut self, now: Instant, peer: PeerId, result: Result<(), chat::Refusal>) {
+        let (code, message) = match result {
+            // A late answer is nobody's fault.
+            Ok(()) | Err(chat::Refusal::Unasked) => return,
+            Err(chat::Refusal::Malformed) => return self.bad_input(now, peer, "against the rules of its kind"),
+            Err(chat::Refusal::Forged) => {
+                (WarningCode::Forged, "A line came that its author did not sign; it was dropped.")
+            }
+            Err(chat::Refusal::NoPlace) => {
+                (WarningCode::Flood, "Lines of too many unknown authors came; the rest is dropped.")
+            }
+            Err(chat::Refusal::Flood) => (WarningCode::Flood, "More came than one may send; the rest is dropped."),
+        };
+        self.warn(now, code, peer, message.to_owned(), String::new());
+    }
+
+    fn judge_tracks(&mut self, now: Instant, peer: PeerId, result: Result<Vec<Change>, tracks::Refusal>) {
+        match result {
+            Ok(changes) => self.apply(peer, changes),
+            Err(tracks::Refusal::Stranger) => {}
+            Err(tracks::Refusal::Flood) => self.judge(now, peer, Err(chat::Refusal::Flood)),
+        }
+    }
+
+    fn bad_input(&mut self, now: Instant, peer: PeerId, detail: &str) {
+        let message = format!("A message that cannot be read was dropped: {detail}.");
+        self.warn(now, WarningCode::BadInput, peer, message, String::new());
+    }
+
+    fn warn(&mut self, now: Instant, code: WarningCode, peer: PeerId, message: String, hint: String) {
+        let last = self.warned.get(&(peer, code));
+        if last.is_some_and(|last| now.saturating_duration_since(*last) < WARN_AGAIN) {
+            return;
+        }
+        if self.warned.len() >= MAX_WARNED {
+            self.warned.clear();
+        }
+        self.warned.insert((peer, code), now);
+        let person = Some(self.person(peer));
+        self.event(Event::Warning(Warning { code, person, message, hint }));
+    }
+
+    fn event(&mut self, event: Event) {
+        self.out.push_back(Output::Event(event));
+    }
+
+    fn apply(&mut self, peer: PeerId, changes: Vec<Change>) {
+        for change in changes {
+            let output = match change {
+                Change::Track(info) => Output::Event(Event::Track { person: self.person(peer), info }),
+                Change::Receive(info, view) => Output::Receive { peer, info, view },
+                Change::Stop(kind) => Output::StopReceiving { peer, kind },
+                Change::Subscribe(kind, view) => Output::Subscribe { peer, kind, view },
+            };
+            self.out.push_back(output);
+        }
+    }
+
+    fn drain_chat(&mut self, now: Instant) {
+        while let Some(output) = self.chat.poll_output() {
+            match output {
+                chat::Output::Send { to, message } => self.out.push_back(Output::Send { to, message }),
+                chat::Output::Line { id, name, text, people, sent_at, late } => {
+                    let here = self.people.directory.knows(id.author);
+                    let from = if here { self.person(id.author) } else { Person { peer: id.author, name } };
+                    let others = |people: std::collections::BTreeSet<PeerId>| {
+                        people.into_iter().filter(|peer| *peer != id.author).map(|peer| self.person(peer)).collect()
+                    };
+                    let to = people.map_or(Audience::Room, |people| Audience::People(others(people)));
+                    self.event(Event::Chat { id, from, text, to, sent_at, late });
+                }
+                chat::Output::Delivered { id, to } => {
+                    let to = to.into_iter().map(|peer| self.person(peer)).collect();
+                    self.event(Event::Delivered { id, to });
+                }
+                chat::Output::Warn { code, peer, count } => {
+                    let name = self.person(peer).name;
+                    let (message, hint) = match code {
+                        WarningCode::Undelivered => (
+                            format!("{count} private lines for {name} waited too long and were given up."),
+                            format!("Say it again when {name} is here."),
+                        ),
+                        _ => (format!("{count} lines of {name} are kept by nobody any more."), String::new()),
+                    };
+                    self.warn(now, code, peer, message, hint);
+                }
+            }
+        }
     }
 
     /// The mesh would not take a message for `peer` (its queue is full or its link is gone): it is made again later.
     pub fn on_refused(&mut self, now: Instant, peer: PeerId) {
-        let _ = (now, peer);
+        if self.people.seat(peer).is_none() {
+            return;
+        }
+        self.chat.on_refused(now, peer);
+        // What was refused may have been about tracks.
+        self.owed.insert(peer, now + REFUSED_PAUSE);
     }
 
     /// A participant took another display name.
     pub fn on_renamed(&mut self, now: Instant, peer: PeerId, name: DisplayName) {
-        let _ = (now, peer, name);
+        if self.people.seat(peer).is_some() {
+            self.meet(now, peer, name);
+        }
     }
 
     /// A rendezvous confirmed that `peer` owns this username, or no longer does.
     pub fn on_username(&mut self, now: Instant, peer: PeerId, username: Option<Username>) {
-        let _ = (now, peer, username);
+        let _ = now;
+        self.people.directory.set_username(peer, username);
     }
 
     /// A rendezvous confirmed our own username, or we lost it.
     pub fn on_own_username(&mut self, username: Option<Username>) {
-        let _ = username;
+        self.username = username;
     }
 
     /// One of our own tracks exists like this now: everybody is told.
     pub fn set_track(&mut self, now: Instant, info: TrackInfo) {
-        let _ = (now, info);
+        let _ = now;
+        if self.tracks.set_own(info.kind, Some(info)) {
+            self.tell_tracks();
+        }
     }
 
     /// One of our own tracks is gone (its source is `none`).
     pub fn remove_track(&mut self, now: Instant, kind: TrackKind) {
-        let _ = (now, kind);
+        let _ = now;
+        if self.tracks.set_own(kind, None) {
+            self.tell_tracks();
+        }
+    }
+
+    fn tell_tracks(&mut self) {
+        let message = self.tracks.tracks_message();
+        let to: Vec<PeerId> = self.people.seats().map(|(peer, _)| peer).collect();
+        self.out.extend(to.into_iter().map(|to| Output::Send { to, message: message.clone() }));
     }
 
     /// A shell changed something that `state` shows.
     pub fn on_setting(&mut self, setting: Setting) {
-        let _ = setting;
+        match setting {
+            Setting::Camera(source, on) => (self.settings.camera, self.settings.camera_on) = (source, on),
+            Setting::Microphone(source, on) => (self.settings.microphone, self.settings.microphone_on) = (source, on),
+            Setting::Speaker(sink, on) => (self.settings.speaker, self.settings.speaker_on) = (sink, on),
+            Setting::Quality(quality) => self.settings.quality = quality,
+            Setting::Volume(peer, volume) => self.people.set_volume(peer, volume),
+        }
     }
 
     /// News of a transfer, `person.name` as far as the shell knows it.
-    pub fn on_file(&mut self, now: Instant, event: FileEvent) {
-        let _ = (now, event);
-    }
-
-    /// A face wishes something. `wall_ms` is the Unix time for `sent_at`.
-    pub fn on_command(&mut self, now: Instant, wall_ms: u64, command: Command) -> Result<Answer, Failure> {
-        let _ = (now, wall_ms);
-        Err(Failure::not_available_yet(command.name()))
+    pub fn on_file(&mut self, now: Instant, mut event: FileEvent) {
+        let _ = now;
+        let peer = event.person.peer;
+        if self.people.directory.knows(peer) {
+            event.person = self.person(peer);
+        }
+        let (verdict, transfer) = (self.shares.on_file(&event), event.transfer);
+        self.event(Event::File(event));
+        match verdict {
+            Verdict::Accept => self.out.push_back(Output::AcceptFile { peer, transfer }),
+            Verdict::Decline => self.out.push_back(Output::DeclineFile { peer, transfer }),
+            Verdict::Wait => {}
+        }
     }
 
     /// A deadline passed. A late or needless call does no harm.
     pub fn on_timeout(&mut self, now: Instant) {
-        let _ = now;
+        let due: Vec<PeerId> = self.owed.iter().filter(|(_, at)| **at <= now).map(|(peer, _)| *peer).collect();
+        for peer in due {
+            self.owed.remove(&peer);
+            if self.people.seat(peer).is_some_and(|seat| seat.presence == Presence::Linked) {
+                self.introduce(peer);
+            }
+        }
+        self.chat.on_timeout(now);
+        self.drain_chat(now);
     }
 
     /// What is to be done, one at a time; drain until `None`.
     pub fn poll_output(&mut self) -> Option<Output> {
-        None
+        self.out.pop_front()
     }
 
     /// When `on_timeout` wants to be called.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        None
+        self.owed.values().copied().chain(self.chat.poll_timeout()).min()
     }
 
     /// Everything as data, the answer to [`Command::State`].
     pub fn state(&self) -> State {
+        let directory = &self.people.directory;
+        let person = |(peer, seat): (PeerId, &people::Seat)| PersonState {
+            person: self.person(peer),
+            handle: directory.handle(peer),
+            username: directory.username(peer).cloned(),
+            presence: seat.presence,
+            name_is_unique: directory.name_is_unique(peer),
+            tracks: self.tracks.of(peer),
+            view: self.tracks.picture_view(peer),
+            volume: self.people.volume(peer),
+            watches: self.tracks.wishes(peer),
+        };
         State {
-            me: self.person(self.config.identity.peer_id()),
-            instance: self.config.instance,
-            username: None,
-            room: self.config.room.clone(),
-            people: Vec::new(),
-            tracks: Vec::new(),
-            transfers: Vec::new(),
-            settings: self.config.settings.clone(),
+            me: self.person(self.me),
+            instance: self.instance,
+            username: self.username.clone(),
+            room: self.room.clone(),
+            people: self.people.seats().map(person).collect(),
+            tracks: self.tracks.own().cloned().collect(),
+            transfers: self.shares.list(),
+            settings: self.settings.clone(),
         }
     }
 
     /// `peer` with the name it goes by.
     pub fn person(&self, peer: PeerId) -> Person {
-        Person { peer, name: self.config.name.clone() }
+        self.people.directory.person(peer)
     }
 }

@@ -1,0 +1,54 @@
+//! Sans-IO. How far we have heard each author in private conversations. The lines themselves are shown and not kept:
+//! only their author passes them on.
+//!
+//! Bounds: [`MAX_CONVERSATIONS`] an author and [`MAX_AUTHORS`] authors. Above, the one that was quiet for longest is
+//! forgotten; only an author that keeps more than that open can then show us a line twice.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use crate::id::{Instance, PeerId};
+
+use super::super::message_id::ConversationId;
+
+/// Conversations remembered of one author.
+pub const MAX_CONVERSATIONS: usize = 256;
+/// Authors remembered.
+pub const MAX_AUTHORS: usize = 256;
+
+type Key = (Instance, ConversationId);
+
+/// Cursors of private conversations.
+#[derive(Debug, Clone, Default)]
+pub struct Heard {
+    authors: BTreeMap<PeerId, BTreeMap<Key, (u64, Instant)>>,
+}
+
+impl Heard {
+    /// The counter of the line to come.
+    pub fn next(&self, author: PeerId, instance: Instance, conversation: ConversationId) -> u64 {
+        let cursor = self.authors.get(&author).and_then(|cursors| cursors.get(&(instance, conversation)));
+        cursor.map_or(1, |(next, _)| *next)
+    }
+
+    /// All lines below `next` were heard.
+    pub fn set(&mut self, now: Instant, author: PeerId, key: Key, next: u64) {
+        if self.authors.len() >= MAX_AUTHORS && !self.authors.contains_key(&author) {
+            let quiet = |cursors: &BTreeMap<Key, (u64, Instant)>| cursors.values().map(|(_, touched)| *touched).max();
+            let quietest = self.authors.iter().min_by_key(|(_, cursors)| quiet(cursors)).map(|(peer, _)| *peer);
+            quietest.and_then(|peer| self.authors.remove(&peer));
+        }
+        let cursors = self.authors.entry(author).or_default();
+        if cursors.len() >= MAX_CONVERSATIONS && !cursors.contains_key(&key) {
+            let quietest = cursors.iter().min_by_key(|(_, (_, touched))| *touched).map(|(key, _)| *key);
+            quietest.and_then(|key| cursors.remove(&key));
+        }
+        cursors.insert(key, (next, now));
+    }
+
+    /// What was heard of `author`: instance, conversation, next counter.
+    pub fn of(&self, author: PeerId) -> impl Iterator<Item = (Instance, ConversationId, u64)> + '_ {
+        let cursors = self.authors.get(&author).into_iter().flatten();
+        cursors.map(|((instance, conversation), (next, _))| (*instance, *conversation, *next))
+    }
+}

@@ -1,0 +1,231 @@
+//! Sans-IO. Who publishes what, and who watches it how.
+//!
+//! Each side says all of its tracks and all of its wishes in one message each, with a revision: a repeat or an older
+//! one does nothing, a lost one is said again with the next link. Pictures flow only to whom asked for them; a
+//! microphone is wanted from the start. Muting is `on: false` of a track that stays.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use crate::framing::Message;
+use crate::id::PeerId;
+use crate::media::{TrackInfo, TrackKind, View};
+
+use super::bucket::Bucket;
+use super::wire;
+
+/// Tracks and wishes read of one message; more are ignored. There are three kinds.
+const MAX_READ: usize = 16;
+/// Views chosen for single peers, remembered by key; above, no more are.
+const MAX_CHOICES: usize = 512;
+/// What one peer may change at once, and one more change each..
+const CHANGES: (u32, Duration) = (60, Duration::from_millis(50));
+
+/// All kinds.
+pub const KINDS: [TrackKind; 3] = [TrackKind::Camera, TrackKind::Microphone, TrackKind::Screen];
+
+/// What is to be done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    /// Their track appeared or changed: tell the faces.
+    Track(TrackInfo),
+    /// Receive it like this.
+    Receive(TrackInfo, View),
+    /// Receive it no more.
+    Stop(TrackKind),
+    /// They want our track like this.
+    Subscribe(TrackKind, View),
+}
+
+/// Why a message did nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// From nobody who is seated.
+    Stranger,
+    /// Too many changes.
+    Flood,
+}
+
+#[derive(Debug, Clone)]
+struct Remote {
+    tracks_revision: u64,
+    tracks: BTreeMap<TrackKind, TrackInfo>,
+    views_revision: u64,
+    wishes: BTreeMap<TrackKind, View>,
+    bucket: Bucket,
+}
+
+/// All tracks of a meeting.
+#[derive(Debug, Clone)]
+pub struct Tracks {
+    own: BTreeMap<TrackKind, TrackInfo>,
+    own_revision: u64,
+    default_view: View,
+    choices: BTreeMap<PeerId, View>,
+    views_revision: u64,
+    remotes: BTreeMap<PeerId, Remote>,
+}
+
+impl Tracks {
+    /// None yet. Pictures are asked for in `default_view`.
+    pub fn new(default_view: View) -> Self {
+        Self {
+            own: BTreeMap::new(),
+            own_revision: 1,
+            default_view,
+            choices: BTreeMap::new(),
+            views_revision: 1,
+            remotes: BTreeMap::new(),
+        }
+    }
+
+    /// Our tracks.
+    pub fn own(&self) -> impl Iterator<Item = &TrackInfo> {
+        self.own.values()
+    }
+
+    /// Sets or (with `None`) removes a track of ours; true when that changed something.
+    pub fn set_own(&mut self, kind: TrackKind, info: Option<TrackInfo>) -> bool {
+        if self.own.get(&kind) == info.as_ref() {
+            return false;
+        }
+        match info {
+            Some(info) => drop(self.own.insert(kind, info)),
+            None => drop(self.own.remove(&kind)),
+        }
+        self.own_revision += 1;
+        true
+    }
+
+    /// What we say of our tracks.
+    pub fn tracks_message(&self) -> Message {
+        let tracks = self.own.values().map(wire::Track::of).collect();
+        Message::new(wire::TRACKS, &wire::Tracks { revision: self.own_revision, tracks })
+    }
+
+    /// What we ask of `peer`.
+    pub fn views_message(&self, peer: PeerId) -> Message {
+        let views = KINDS.map(|kind| wire::Wanted::of(kind, self.view(peer, kind))).to_vec();
+        Message::new(wire::VIEWS, &wire::Views { revision: self.views_revision, views })
+    }
+
+    /// What we ask of this track of `peer`: a microphone is always wanted.
+    pub fn view(&self, peer: PeerId, kind: TrackKind) -> View {
+        match kind {
+            TrackKind::Microphone => View::Large,
+            _ => self.picture_view(peer),
+        }
+    }
+
+    /// What we ask of the pictures of `peer`.
+    pub fn picture_view(&self, peer: PeerId) -> View {
+        self.choices.get(&peer).copied().unwrap_or(self.default_view)
+    }
+
+    /// Chooses what to ask of the pictures of `peer`; `views_message` is to be sent.
+    pub fn choose(&mut self, peer: PeerId, view: View) -> Vec<Change> {
+        if self.choices.len() < MAX_CHOICES || self.choices.contains_key(&peer) {
+            self.choices.insert(peer, view);
+        }
+        self.views_revision += 1;
+        let remote = self.remotes.get(&peer);
+        let pictures = remote.into_iter().flat_map(|remote| remote.tracks.values());
+        let pictures = pictures.filter(|info| info.kind != TrackKind::Microphone);
+        pictures.map(|info| Change::Receive(info.clone(), view)).collect()
+    }
+
+    /// `peer` is linked in a new run: it has said nothing yet, and hears us.
+    pub fn arrive(&mut self, now: Instant, peer: PeerId) -> Vec<Change> {
+        let mut changes = self.depart(peer);
+        let remote = Remote {
+            tracks_revision: 0,
+            tracks: BTreeMap::new(),
+            views_revision: 0,
+            wishes: BTreeMap::from([(TrackKind::Microphone, View::Large)]),
+            bucket: Bucket::new(now, CHANGES.0, CHANGES.1),
+        };
+        self.remotes.insert(peer, remote);
+        changes.push(Change::Subscribe(TrackKind::Microphone, View::Large));
+        changes
+    }
+
+    /// The link of `peer` may be another one: what it watches is to be wired again.
+    pub fn again(&self, peer: PeerId) -> Vec<Change> {
+        let wishes = self.remotes.get(&peer).into_iter().flat_map(|remote| &remote.wishes);
+        wishes.map(|(kind, view)| Change::Subscribe(*kind, *view)).collect()
+    }
+
+    /// `peer` is gone.
+    pub fn depart(&mut self, peer: PeerId) -> Vec<Change> {
+        let Some(remote) = self.remotes.remove(&peer) else { return Vec::new() };
+        let stop = remote.tracks.keys().map(|kind| Change::Stop(*kind));
+        let end = remote.wishes.iter().filter(|(_, view)| **view != View::None);
+        stop.chain(end.map(|(kind, _)| Change::Subscribe(*kind, View::None))).collect()
+    }
+
+    /// `peer` says its tracks.
+    pub fn on_tracks(&mut self, now: Instant, peer: PeerId, said: &wire::Tracks) -> Result<Vec<Change>, Refusal> {
+        let views = KINDS.map(|kind| (kind, self.view(peer, kind)));
+        let remote = self.remotes.get_mut(&peer).ok_or(Refusal::Stranger)?;
+        if !remote.bucket.take(now) {
+            return Err(Refusal::Flood);
+        }
+        if said.revision <= remote.tracks_revision {
+            return Ok(Vec::new());
+        }
+        remote.tracks_revision = said.revision;
+        // Unknown kinds are from the future; of a kind said twice the last counts.
+        let tracks: BTreeMap<TrackKind, TrackInfo> =
+            said.tracks.iter().take(MAX_READ).filter_map(wire::Track::info).map(|info| (info.kind, info)).collect();
+        let before = std::mem::replace(&mut remote.tracks, tracks);
+        let mut changes = Vec::new();
+        for (kind, view) in views {
+            match (before.get(&kind), remote.tracks.get(&kind)) {
+                (old, Some(info)) if old != Some(info) => {
+                    changes.push(Change::Track(info.clone()));
+                    changes.push(Change::Receive(info.clone(), view));
+                }
+                (Some(old), None) => {
+                    changes.push(Change::Track(TrackInfo { on: false, ..old.clone() }));
+                    changes.push(Change::Stop(kind));
+                }
+                _ => {}
+            }
+        }
+        Ok(changes)
+    }
+
+    /// `peer` says how it wants our pictures.
+    pub fn on_views(&mut self, now: Instant, peer: PeerId, said: &wire::Views) -> Result<Vec<Change>, Refusal> {
+        let remote = self.remotes.get_mut(&peer).ok_or(Refusal::Stranger)?;
+        if !remote.bucket.take(now) {
+            return Err(Refusal::Flood);
+        }
+        if said.revision <= remote.views_revision {
+            return Ok(Vec::new());
+        }
+        remote.views_revision = said.revision;
+        let wishes: BTreeMap<TrackKind, View> =
+            said.views.iter().take(MAX_READ).filter_map(wire::Wanted::read).collect();
+        let mut changes = Vec::new();
+        for kind in KINDS {
+            let wish = wishes.get(&kind).copied().unwrap_or(View::None);
+            let wish = if kind == TrackKind::Microphone { View::Large } else { wish };
+            if remote.wishes.insert(kind, wish).unwrap_or(View::None) != wish {
+                changes.push(Change::Subscribe(kind, wish));
+            }
+        }
+        Ok(changes)
+    }
+
+    /// The tracks of `peer`.
+    pub fn of(&self, peer: PeerId) -> Vec<TrackInfo> {
+        self.remotes.get(&peer).map(|remote| remote.tracks.values().cloned().collect()).unwrap_or_default()
+    }
+
+    /// What `peer` asks of ours.
+    pub fn wishes(&self, peer: PeerId) -> Vec<(TrackKind, View)> {
+        let wishes = self.remotes.get(&peer).into_iter().flat_map(|remote| &remote.wishes);
+        wishes.map(|(kind, view)| (*kind, *view)).collect()
+    }
+}
