@@ -31,4 +31,6 @@ pub mod rendezvous;
 
 pub mod cli;
 pub mod engine;
+#[doc(hidden)]
+pub mod fuzz;
 pub mod ui;

@@ -153,7 +153,7 @@ pub const WRAPPERS: &[(&str, &[&str])] = &[
     ("rubato", &["src/av/process/*"]),
     ("hound", &["src/av/capture/*", "src/av/playback/*"]),
     ("clap", &["src/cli/*"]),
-    ("serde_json", &["src/cli/*", "src/config.rs"]),
+    ("serde_json", &["src/cli/*", "src/config.rs", "src/fuzz.rs"]),
     ("tracing_subscriber", &["src/telemetry.rs"]),
     ("directories", &["src/platform.rs"]),
 ];

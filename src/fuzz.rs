@@ -1,0 +1,150 @@
+//! Every decoder of bytes that strangers send or files hold, in one table, for the fuzzer (`make fuzz`) and for the
+//! replay of its corpora (`tests/corpus.rs`). A target must not panic, whatever the bytes and their order, and what it
+//! accepts must keep its own bounds; that is asserted here where it is cheap.
+
+use bytes::Bytes;
+
+use crate::av::packet;
+use crate::framing::{self, Message};
+use crate::media;
+use crate::mesh::transfer;
+use crate::rendezvous;
+use crate::share;
+
+/// A decoder under test: its name (also of its corpus folder) and what feeds it.
+pub type Target = (&'static str, fn(&[u8]));
+
+/// All of them, by name.
+pub const TARGETS: &[Target] = &[
+    ("audio-packet", audio_packet),
+    ("clock-packet", clock_packet),
+    ("feedback", feedback),
+    ("framing", framing_),
+    ("h264-size", h264_size),
+    ("names", names),
+    ("rendezvous-answer", rendezvous_answer),
+    ("rendezvous-question", rendezvous_question),
+    #[cfg(feature = "media")]
+    ("test-card", test_card),
+    ("transfer-stream", transfer_stream),
+    ("transfer-wire", transfer_wire),
+    ("video-packets", video_packets),
+    #[cfg(feature = "media")]
+    ("y4m", y4m),
+];
+
+/// Runs the target called `name`; false when there is none.
+pub fn run(name: &str, data: &[u8]) -> bool {
+    TARGETS.iter().find(|(target, _)| *target == name).map(|(_, feed)| feed(data)).is_some()
+}
+
+/// The input as a message: its first two bytes are the kind.
+fn message(data: &[u8]) -> Option<Message> {
+    let (kind, body) = data.split_first_chunk::<2>()?;
+    Some(Message { kind: u16::from_be_bytes(*kind), body: Bytes::copy_from_slice(body) })
+}
+
+/// The input as several datagrams: each begins with its length in one or two bytes.
+fn datagrams(mut data: &[u8]) -> Vec<Bytes> {
+    let mut out = Vec::new();
+    while let Some((length, rest)) = data.split_first_chunk::<2>() {
+        let length = usize::from(u16::from_be_bytes(*length)) % (media::MAX_BODY + 1);
+        let (one, left) = rest.split_at(length.min(rest.len()));
+        out.push(Bytes::copy_from_slice(one));
+        data = left;
+    }
+    out
+}
+
+fn framing_(data: &[u8]) {
+    // The first byte says in what pieces the rest comes.
+    let Some((pieces, data)) = data.split_first() else { return };
+    let mut decoder = framing::Decoder::new();
+    for piece in data.chunks(usize::from(*pieces).max(1)) {
+        decoder.push(piece);
+        loop {
+            match decoder.poll() {
+                Ok(Some(message)) => {
+                    assert!(message.body.len() <= framing::MAX_MESSAGE);
+                    let _ = message.decode::<serde_json::Value>();
+                }
+                Ok(None) => break,
+                Err(_) => return,
+            }
+        }
+    }
+}
+
+fn names(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let name = share::FileName::new(&text);
+    let name = name.as_str();
+    assert!(!name.is_empty() && !name.contains(['/', '\\', '\0']) && !name.starts_with('.'));
+    let shown = share::DisplayName::new(&text);
+    assert!((1..=64).contains(&shown.as_str().chars().count()) && !shown.as_str().chars().any(char::is_control));
+    let _ = share::ChatText::new(&text);
+    let _ = crate::id::RoomName::new(&text).map(|room| room.id());
+    let _ = crate::id::Username::new(&text).map(|name| name.folded());
+}
+
+fn feedback(data: &[u8]) {
+    if let Some(feedback) = media::Feedback::decode(data) {
+        assert_eq!(media::Feedback::decode(&feedback.encode()), Some(feedback));
+    }
+}
+
+fn clock_packet(data: &[u8]) {
+    let _ = packet::clock::Clock::parse(data);
+}
+
+fn audio_packet(data: &[u8]) {
+    let _ = packet::audio::Audio::parse(&Bytes::copy_from_slice(data));
+}
+
+fn video_packets(data: &[u8]) {
+    let mut depacketizer = packet::depacketizer::Depacketizer::new();
+    for body in datagrams(data) {
+        let _ = depacketizer.on_packet(&body);
+    }
+}
+
+fn h264_size(data: &[u8]) {
+    let _ = packet::sps::acceptable(data);
+    let _ = packet::sps::size(data);
+}
+
+fn transfer_wire(data: &[u8]) {
+    let _ = message(data).and_then(|message| transfer::Word::read(&message));
+}
+
+fn transfer_stream(data: &[u8]) {
+    let Some((head, rest)) = data.split_first_chunk() else { return };
+    let _ = transfer::Head::decode(*head);
+    let Some((group, rest)) = rest.split_first_chunk() else { return };
+    let size = rest.iter().take(8).fold(0_u64, |size, byte| size << 8 | u64::from(*byte));
+    let _ = transfer::GroupHead::decode(group).next(size);
+}
+
+fn rendezvous_question(data: &[u8]) {
+    let _ = rendezvous::wire::Question::decode(data);
+}
+
+fn rendezvous_answer(data: &[u8]) {
+    let _ = rendezvous::wire::Answer::decode(data);
+}
+
+#[cfg(feature = "media")]
+fn test_card(data: &[u8]) {
+    let Some((size, luma)) = data.split_first_chunk::<2>() else { return };
+    let (width, height) = (u16::from(size[0]) * 2, u16::from(size[1]) * 2);
+    let mut picture = luma.to_vec();
+    picture.resize(usize::from(width) * usize::from(height), 16);
+    let _ = crate::av::capture::testcard::read(&picture, width, height);
+}
+
+#[cfg(feature = "media")]
+fn y4m(data: &[u8]) {
+    if let Ok(header) = crate::av::capture::y4m::Header::parse(data) {
+        assert!(header.picture_size() <= 1920 * 1080 * 3 / 2 + 4096);
+    }
+}

@@ -1,0 +1,218 @@
+//! Where the corpora begin: valid input of each decoder, made by its own encoder, and a few classics that are not.
+
+use bytes::Bytes;
+use lets_meet::av::packet;
+use lets_meet::framing::Message;
+use lets_meet::id::{Instance, PeerId, RoomName, TransferId, Username};
+use lets_meet::identity::Identity;
+use lets_meet::media::Feedback;
+use lets_meet::mesh::transfer;
+use lets_meet::rendezvous::{record, wire};
+use lets_meet::share::{DisplayName, FileName};
+
+/// Named inputs.
+type Seeds = Vec<(String, Vec<u8>)>;
+
+fn named(list: impl IntoIterator<Item = (&'static str, Vec<u8>)>) -> Seeds {
+    list.into_iter().map(|(name, data)| (name.to_owned(), data)).collect()
+}
+
+/// A message as the message targets take it: the kind, then the body.
+fn kind_and_body(message: &Message) -> Vec<u8> {
+    [&message.kind.to_be_bytes()[..], &message.body].concat()
+}
+
+/// A number with the input of one message each.
+fn messages(list: impl IntoIterator<Item = Message>) -> Seeds {
+    list.into_iter().enumerate().map(|(n, m)| (format!("{n:02}-kind-{}", m.kind), kind_and_body(&m))).collect()
+}
+
+/// The classics of CBOR: deep nesting, a huge length, an endless list.
+fn broken_cbor(kind: u16) -> Seeds {
+    let with = |body: Vec<u8>| [&kind.to_be_bytes()[..], &body].concat();
+    named([
+        ("deep", with(vec![0x81; 600])),
+        ("huge-bytes", with(vec![0x5b, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff])),
+        ("endless-map", with([&[0xbf][..], &[0x61, 0x61, 0x00].repeat(40)].concat())),
+        ("future-keys", with(vec![0xa2, 0x62, b'z', b'z', 0x01, 0x62, b'z', b'y', 0x80])),
+    ])
+}
+
+/// The seeds of a target; empty when it is unknown.
+pub fn of(target: &str) -> Seeds {
+    match target {
+        "audio-packet" => audio(),
+        "clock-packet" => {
+            named([("clock", packet::clock::Clock { timestamp: 48_000, host_micros: 1 << 40 }.encode().to_vec())])
+        }
+        "feedback" => named([("pli", Feedback::Pli.encode().to_vec()), ("future", vec![200, 1, 2])]),
+        "framing" => framing(),
+        "h264-size" => h264(),
+        "names" => names(),
+        "rendezvous-answer" => answers(),
+        "rendezvous-question" => questions(),
+        "test-card" => test_cards(),
+        "transfer-stream" => transfer_stream(),
+        "transfer-wire" => transfer_words(),
+        "video-packets" => video(),
+        "y4m" => named([
+            ("plain", b"YUV4MPEG2 W640 H360 F30:1 Ip A1:1 C420jpeg".to_vec()),
+            ("huge", b"YUV4MPEG2 W99999 H99999 F30:1".to_vec()),
+            ("rate-zero", b"YUV4MPEG2 W640 H360 F30:0 C420".to_vec()),
+        ]),
+        _ => Vec::new(),
+    }
+}
+
+fn audio() -> Seeds {
+    let frame = Bytes::from_static(&[0xf8; 40]);
+    let level = packet::audio::Level::new(20, true);
+    let make = |frame: Option<Bytes>, copies: &[Bytes]| {
+        packet::audio::Audio::new(7, 960, level, 960, frame, copies).expect("a valid packet").encode().to_vec()
+    };
+    named([
+        ("one", make(Some(frame.clone()), &[])),
+        ("pause", make(None, &[])),
+        ("two-copies", make(Some(frame.clone()), &[frame.slice(..9), frame.slice(..5)])),
+    ])
+}
+
+fn framing() -> Seeds {
+    let message = Message::new(7, &serde_json::json!({"a": 1, "b": [true, null, "text"]})).encode();
+    let two = [&[3][..], &message, &message].concat();
+    named([
+        ("two-messages", two),
+        ("gigabyte", [&[255][..], &(1_u32 << 30).to_be_bytes(), &[0, 7]].concat()),
+        ("no-kind", vec![1, 0, 0, 0, 1, 9]),
+        ("deep", [&[200][..], &602_u32.to_be_bytes(), &[0, 7], &[0x81; 600]].concat()),
+    ])
+}
+
+fn h264() -> Seeds {
+    // Constrained baseline, 640x360: a sequence parameter set as openh264 writes it, then a picture's first bytes.
+    let sps = [0, 0, 0, 1, 0x67, 0x42, 0xc0, 0x1e, 0x8c, 0x8d, 0x40, 0x50, 0x17, 0xfc, 0xb0, 0x0f, 0x08, 0x84, 0x6a];
+    let picture = [0, 0, 0, 1, 0x68, 0xce, 0x3c, 0x80, 0, 0, 0, 1, 0x65, 0xb8, 0, 4, 0, 0];
+    named([
+        ("key", [&sps[..], &picture].concat()),
+        ("sps", sps[4..].to_vec()),
+        ("delta", vec![0, 0, 1, 0x41, 0x9a, 0, 0]),
+        ("endless-golomb", vec![0, 0, 1, 0x67, 0x42, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]),
+    ])
+}
+
+fn names() -> Seeds {
+    named([
+        ("path", b"../../x".to_vec()),
+        ("root", b"/etc/passwd".to_vec()),
+        ("device", b"con.txt".to_vec()),
+        ("directions", "x\u{202e}gpj.exe\u{1b}[31m\u{200b}".into()),
+        ("long", "\u{e9}".repeat(300).into_bytes()),
+        ("name", b"Alice-1".to_vec()),
+    ])
+}
+
+fn whereabouts() -> record::Whereabouts {
+    record::Whereabouts {
+        instance: Instance::from_u64(7),
+        name: Some(DisplayName::new("Ann")),
+        addresses: vec!["10.1.2.3:48190".parse().expect("an address"), "[fd00::1]:48190".parse().expect("an address")],
+        rooms: vec![RoomName::new("stand-up").expect("a name").id()],
+    }
+}
+
+fn questions() -> Seeds {
+    let me = Identity::generate();
+    let service = PeerId::from_bytes([9; 32]);
+    let name = || Username::new("alice").expect("a name");
+    let all = [
+        wire::Question::Hello(wire::Hello { version: 1 }),
+        wire::Question::Claim(record::Claim::sign(&me, service, name(), 1_000, 2_000)),
+        wire::Question::Release(record::Release::sign(&me, service, name(), 1_000)),
+        wire::Question::Lookup(wire::Lookup { name: name() }),
+        wire::Question::Publish(record::Presence::sign(&me, service, &whereabouts(), 1_000, 60_000)),
+        wire::Question::Withdraw(wire::Withdraw { instance: Instance::from_u64(7) }),
+        wire::Question::Room(wire::Room { room: RoomName::new("r").expect("a name").id() }),
+    ];
+    all.iter().map(|q| (format!("kind-{}", q.message().kind), q.message().encode().to_vec())).collect()
+}
+
+fn answers() -> Seeds {
+    let me = Identity::generate();
+    let service = PeerId::from_bytes([9; 32]);
+    let claim = record::Claim::sign(&me, service, Username::new("alice").expect("a name"), 1_000, 2_000);
+    let presence = record::Presence::sign(&me, service, &whereabouts(), 1_000, 60_000);
+    let seen = || Some(wire::Text::new("10.0.0.1:5".parse().expect("an address")));
+    let all = [
+        wire::Answer::Terms(wire::Terms {
+            version: 1,
+            name_lease: 9,
+            presence_lease: 9,
+            observed: seen(),
+            names: vec![claim.clone()],
+        }),
+        wire::Answer::Granted(wire::Granted { expires: 5 }),
+        wire::Answer::Released,
+        wire::Answer::Found(wire::Found { claim, expires: 5, presences: vec![presence.clone()] }),
+        wire::Answer::Published(wire::Published { observed: seen() }),
+        wire::Answer::Withdrawn,
+        wire::Answer::Members(wire::Members { presences: vec![presence] }),
+        wire::Answer::Refused(wire::Refusal::Taken.into()),
+    ];
+    all.iter().map(|a| (format!("kind-{}", a.message().kind), a.message().encode().to_vec())).collect()
+}
+
+#[cfg(feature = "media")]
+fn test_cards() -> Seeds {
+    use lets_meet::av::capture::{VideoSource as _, testcard::TestCard};
+    let mut card = TestCard::new(64, 36, 30);
+    let mut picture = lets_meet::frame::Pool::new(1).picture(64, 36);
+    card.picture(0, &mut picture).expect("a test card never ends");
+    named([("card-64x36", [&[32, 18][..], picture.planes().0].concat()), ("grey", vec![32, 18, 126])])
+}
+
+#[cfg(not(feature = "media"))]
+fn test_cards() -> Seeds {
+    Vec::new()
+}
+
+fn transfer_words() -> Seeds {
+    let id = TransferId::from_u64(7);
+    let words = [
+        transfer::Word::Offer(transfer::Offer { id, name: FileName::new("a.txt"), size: 9, root: None }),
+        transfer::Word::Offer(transfer::Offer { id, name: FileName::new("b"), size: 1 << 40, root: Some([3; 32]) }),
+        transfer::Word::Want(transfer::Want { id, attempt: 1, spans: vec![transfer::Span { start: 0, end: 9 }] }),
+    ];
+    let mut seeds = messages(words.iter().map(transfer::Word::message));
+    seeds.extend(broken_cbor(words[0].message().kind));
+    seeds
+}
+
+fn transfer_stream() -> Seeds {
+    let head = transfer::Head { id: TransferId::from_u64(7), attempt: 1 }.encode();
+    let group = transfer::GroupHead { offset: 0, length: 9, hash: [1; 32] }.encode();
+    named([("head-and-group", [&head[..], &group, &9_u64.to_be_bytes()].concat())])
+}
+
+fn video() -> Seeds {
+    let header = |frame, index, key| packet::header::Header {
+        stream: 1,
+        frame,
+        index,
+        count: 2,
+        key,
+        discardable: false,
+        temporal: 0,
+        layer: packet::header::Layer::Main,
+        reference: u8::from(!key),
+        captured: 1_000,
+    };
+    let mut data = Vec::new();
+    for (frame, index, key) in [(0, 0, true), (0, 1, true), (1, 1, false), (1, 0, false)] {
+        let mut body = bytes::BytesMut::new();
+        header(frame, index, key).write(&mut body);
+        body.extend_from_slice(&[0x65; 30]);
+        data.extend_from_slice(&u16::try_from(body.len()).expect("a short packet").to_be_bytes());
+        data.extend_from_slice(&body);
+    }
+    named([("two-pictures", data)])
+}
