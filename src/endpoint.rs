@@ -49,7 +49,7 @@ const IDLE_LIMIT: Duration = Duration::from_secs(7);
 /// Longest wait with an acknowledgement: round trips are measured by them.
 const ACK_DELAY: Duration = Duration::from_millis(5);
 /// Media that waits here is late already: two or three pictures at most (measured, see `docs`).
-const DATAGRAM_SEND_BUFFER: usize = 32 * 1024;
+pub const DATAGRAM_SEND_BUFFER: usize = 32 * 1024;
 /// A burst of a whole keyframe from each of many peers must fit.
 const DATAGRAM_RECEIVE_BUFFER: usize = 2 << 20;
 /// Addresses told to others.

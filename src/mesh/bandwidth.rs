@@ -145,6 +145,13 @@ impl Delay {
         self.window as u64
     }
 
+    /// What the window carries at the round trips of late; a guess from below for a link that is not busy.
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most 64e6 * 8 * 1000")]
+    pub fn rate(&self) -> Bitrate {
+        let round_trip = (self.base() + self.queue).max(Duration::from_millis(1));
+        Bitrate::from_bps((self.window * 8.0 / round_trip.as_secs_f64()) as u64)
+    }
+
     /// The shortest round trip of late; zero before the first.
     pub fn base(&self) -> Duration {
         let base = self.base.min(self.base_before);
@@ -169,6 +176,16 @@ fn target(base: Duration, aim: Aim) -> Duration {
 #[expect(clippy::cast_precision_loss, reason = "byte counts of one connection's flight are far below 2^52")]
 fn bytes(count: u64) -> f64 {
     count as f64
+}
+
+/// `part` of `whole`, 0 of nothing.
+pub fn share(part: u64, whole: u64) -> f64 {
+    if whole == 0 { 0.0 } else { bytes(part) / bytes(whole) }
+}
+
+/// Bits a second of `count` bytes in `time`.
+pub fn per_second(count: u64, time: Duration) -> f64 {
+    bytes(count) * 8.0 / time.as_secs_f64()
 }
 
 /// Files start here when a call is on: fast enough to learn from, slow enough to go unnoticed on a home uplink.

@@ -12,10 +12,11 @@
 //! [`media::Sink`] given at the start. Neither passes the actor.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use thiserror::Error;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use crate::endpoint::Endpoint;
 use crate::framing::Message;
@@ -24,7 +25,7 @@ use crate::identity::{Identity, PublicKey};
 use crate::media::{self, Bitrate, ClockMap};
 use crate::share::DisplayName;
 use crate::sighting::Sighting;
-use crate::{slot, stats, task};
+use crate::{clock, slot, stats, task};
 
 pub mod bandwidth;
 pub mod blob;
@@ -34,6 +35,8 @@ pub mod dialer;
 pub mod drops;
 pub mod handshake;
 pub mod link;
+#[expect(clippy::module_inception, reason = "the actor of the mesh")]
+mod mesh;
 pub mod meter;
 pub mod outbox;
 pub mod roster;
@@ -41,7 +44,10 @@ pub mod sendqueue;
 pub mod transfer;
 pub mod wire;
 
-pub use link::{RecvStream, SendStream, StreamEnded};
+use link::{Link, Shared};
+pub use link::{Oddities, RecvStream, SendStream, StreamEnded};
+use mesh::Command;
+use mesh::Mesh;
 pub use roster::{LeaveReason, Seat};
 
 /// Seats of a room when nothing else is said: what a full mesh of small pictures carries on a good network (guess).
@@ -151,7 +157,7 @@ pub enum Event {
         /// Who.
         peer: PeerId,
         /// Since the last packet before the silence.
-        after: std::time::Duration,
+        after: Duration,
     },
     /// A seated peer is gone.
     Left {
@@ -198,82 +204,144 @@ pub enum Event {
 
 /// Talks to the mesh. Cloning gives another handle to the same mesh. No method but the `async` ones ever blocks.
 #[derive(Debug, Clone)]
-pub struct Handle {}
+pub struct Handle {
+    commands: mpsc::Sender<Command>,
+    shared: Arc<Shared>,
+    rates: Arc<Mutex<LastRates>>,
+    endpoint: Endpoint,
+}
+
+/// The counters at the last call of [`Handle::rates`].
+#[derive(Debug)]
+struct LastRates {
+    at: Instant,
+    counts: stats::Rates,
+}
 
 impl Handle {
+    fn command(&self, command: Command) {
+        if let Err(error) = self.commands.try_send(command) {
+            tracing::warn!(%error, "the mesh is busy or has ended; a command was dropped");
+        }
+    }
+
     /// Tells where somebody may be; the roster decides what to do about it.
     pub fn sighting(&self, sighting: Sighting) {
-        let _ = sighting;
+        self.command(Command::Sighting(sighting));
+    }
+
+    fn link(&self, to: To) -> Option<Arc<Link>> {
+        self.shared.read(|directory| match to {
+            To::Link(key) => directory.get(key).cloned(),
+            To::Peer(peer) => directory.any(peer).cloned(),
+        })
     }
 
     /// Queues a message of kind 64 or above. It arrives once and in order unless the peer leaves.
     pub fn send(&self, to: impl Into<To>, message: Message) -> Result<(), Refused> {
-        let _ = (to.into(), message);
-        Err(Refused::NotLinked)
+        debug_assert!(message.kind >= wire::FIRST_UPPER_KIND, "kinds below are the mesh's own");
+        self.link(to.into()).ok_or(Refused::NotLinked)?.send(message)
     }
 
     /// Where packets for this seated peer go. The same object for as long as the peer has not left.
     pub fn outlet(&self, peer: PeerId) -> Option<Arc<dyn media::Outlet>> {
-        let _ = peer;
-        None
+        let link = self.shared.read(|directory| directory.seated(peer).cloned())?;
+        Some(link as Arc<dyn media::Outlet>)
     }
 
-    /// How this peer's host clock maps to ours; lives on over reconnects.
+    /// How this peer's host clock maps to ours: one and the same object over all its links and runs.
     pub fn clock(&self, peer: PeerId) -> slot::Shared<ClockMap> {
-        let _ = peer;
-        slot::Shared::new(ClockMap::Unknown)
+        self.shared.write(|directory| directory.clock(peer))
     }
 
-    /// The link to this seated peer in figures; `loss` and `jitter_ms` cover the time since the last call.
+    /// The link to this seated peer in figures; `loss` covers the time since the last call.
     pub fn link_stats(&self, peer: PeerId) -> Option<stats::Link> {
-        let _ = peer;
-        None
+        Some(self.shared.read(|directory| directory.seated(peer).cloned())?.stats())
+    }
+
+    /// What this peer sent that made no sense.
+    pub fn oddities(&self, peer: PeerId) -> Option<Oddities> {
+        Some(self.link(To::Peer(peer))?.oddities())
     }
 
     /// Traffic of this whole process by kind since the last call.
     pub fn rates(&self) -> stats::Rates {
-        stats::Rates::default()
+        let traffic = self.endpoint.traffic();
+        let tallies = &self.shared.tallies;
+        let counts =
+            stats::Rates { sent: tallies.sent.read(traffic.sent), received: tallies.received.read(traffic.received) };
+        let now = clock::now();
+        let mut last = self.rates.lock().unwrap_or_else(PoisonError::into_inner);
+        let micros = now.saturating_duration_since(last.at).as_micros().max(1);
+        let rates = stats::Rates {
+            sent: rates_of(last.counts.sent, counts.sent, micros),
+            received: rates_of(last.counts.received, counts.received, micros),
+        };
+        *last = LastRates { at: now, counts };
+        rates
     }
 
     /// Opens a stream for a file. It ends with the connection: resume what was cut.
     pub async fn open_stream(&self, to: LinkKey) -> Result<SendStream, Refused> {
-        let _ = to;
-        Err(Refused::NotLinked)
+        SendStream::open(self.link(To::Link(to)).ok_or(Refused::NotLinked)?).await
     }
 
     /// How many bits of file a second this link takes now without hurting a call: `None` is no limit (no media flows
     /// on any link). Ask again at least every 100 ms while sending.
     pub fn file_allowance(&self, to: LinkKey) -> Option<Bitrate> {
-        let _ = to;
-        None
+        let link = self.link(To::Link(to)).filter(|_| self.shared.call.is_on())?;
+        Some(link.allowance().rate())
     }
 
     /// Dials a peer without taking a seat, e.g. for a drop. Success is an [`Event::Linked`] with [`Seat::Visitor`]
     /// (or an earlier link of any kind).
     pub fn reach(&self, peer: PeerId, addresses: Vec<SocketAddr>) {
-        let _ = (peer, addresses);
+        self.command(Command::Reach(peer, addresses));
     }
 
     /// Shows another name to everybody.
     pub fn rename(&self, name: DisplayName) {
-        let _ = name;
+        self.command(Command::Rename(name));
     }
 
     /// Closes every link of a peer and refuses it from now on.
     pub fn remove(&self, peer: PeerId, reason: &str) {
-        let _ = (peer, reason);
+        self.command(Command::Remove(peer, reason.to_owned()));
     }
 
     /// Every link that is up, visitors included.
     pub fn links(&self) -> Vec<LinkKey> {
-        Vec::new()
+        self.shared.read(|directory| directory.all().map(|link| link.key).collect())
     }
 
     /// Says goodbye to everybody and ends the mesh; takes at most 1.5 s.
-    pub async fn shutdown(&self) {}
+    pub async fn shutdown(&self) {
+        let (finished, done) = oneshot::channel();
+        if self.commands.send(Command::Shutdown(finished)).await.is_ok() {
+            let _ = tokio::time::timeout(SHUTDOWN_LIMIT, done).await;
+        }
+    }
 }
 
-/// Starts the mesh on `endpoint`. Its tasks belong to `scope`. Must be called inside a runtime.
+const SHUTDOWN_LIMIT: Duration = Duration::from_millis(1500);
+
+/// Bits a second between two readings of byte counters.
+fn rates_of(before: stats::Kinds, now: stats::Kinds, micros: u128) -> stats::Kinds {
+    let rate = |before: u64, now: u64| {
+        let bits = u128::from(now.saturating_sub(before)) * 8 * 1_000_000 / micros;
+        u64::try_from(bits).unwrap_or(u64::MAX)
+    };
+    let audio = rate(before.audio, now.audio);
+    let video = rate(before.video, now.video);
+    let chat = rate(before.chat, now.chat);
+    let file = rate(before.file, now.file);
+    let total = rate(before.total, now.total);
+    let control = total.saturating_sub(audio + video + chat + file);
+    stats::Kinds { audio, video, chat, file, control, total }
+}
+
+/// Starts the mesh on `endpoint`. Its tasks belong to `scope`; when that is cancelled it says goodbye and ends. Must be
+/// called inside a runtime.
 ///
 /// The event queue holds 1024; when it is full the mesh waits, and with it the peers' control streams.
 pub fn start(
@@ -283,6 +351,14 @@ pub fn start(
     scope: &task::Scope,
 ) -> (Handle, mpsc::Receiver<Event>) {
     let (events, receiver) = mpsc::channel(1024);
-    let _ = (config, endpoint, sink, scope, events);
-    (Handle {}, receiver)
+    // Overflow: see `Handle::command`.
+    let (commands, inbox) = mpsc::channel(1024);
+    // Overflow: the readers of connections wait.
+    let (inputs, arrivals) = mpsc::channel(256);
+    let shared = Arc::new(Shared::default());
+    endpoint.set_congestion(congestion::congestion(shared.call.clone()));
+    let actor = Mesh::new(config, endpoint.clone(), sink, Arc::clone(&shared), inputs);
+    scope.spawn(actor.run(inbox, arrivals, events, scope.clone()));
+    let rates = LastRates { at: clock::now(), counts: stats::Rates::default() };
+    (Handle { commands, shared, rates: Arc::new(Mutex::new(rates)), endpoint }, receiver)
 }

@@ -131,6 +131,7 @@ pub const WRAPPERS: &[(&str, &[&str])] = &[
             "src/endpoint/socket.rs",
             "src/mesh/mesh.rs",
             "src/mesh/link.rs",
+            "src/mesh/link/*",
             "src/mesh/blob.rs",
             "src/mesh/congestion.rs",
             "src/rendezvous/client.rs",

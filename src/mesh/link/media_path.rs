@@ -1,0 +1,153 @@
+//! Datagrams: one task for each link hands waiting packets to whatever connection is in use, one for each connection
+//! hands arrivals to the sink. Neither passes the actor.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use bytes::{BufMut as _, Bytes, BytesMut};
+
+use tokio::sync::mpsc;
+
+use super::control::Input;
+use super::{Current, Link, lock, stamp};
+use crate::media::{Arrival, LINK_HEADER, MAX_DATAGRAM, Packet, PacketKind, Sink, TrackId};
+use crate::mesh::{Seat, congestion, wire};
+use crate::{clock, endpoint, task};
+
+/// What may wait below us, in time: what is handed over can no longer be overtaken by voice.
+const HANDED_OVER: Duration = Duration::from_millis(10);
+/// And at least so much, so that a small window is used.
+const HANDED_OVER_MIN: usize = 4 * MAX_DATAGRAM;
+/// How long to wait for room below. Tokio's timers are no finer.
+const RETRY: Duration = Duration::from_millis(1);
+/// How long an answer to "how much may wait" is used; asking takes the connection's lock.
+const FRESH: Duration = Duration::from_millis(20);
+
+/// Sends what waits on `link` until `tasks` end.
+pub(in crate::mesh) async fn send_packets(link: Arc<Link>, tasks: task::Scope) {
+    loop {
+        tokio::select! {
+            biased;
+            () = tasks.cancelled() => return,
+            () = link.queued.notified() => {}
+        }
+        let Some(Current { connection, .. }) = link.current() else { continue };
+        let mut room = Room::default();
+        loop {
+            let used = endpoint::DATAGRAM_SEND_BUFFER.saturating_sub(connection.datagram_send_buffer_space());
+            if used + MAX_DATAGRAM > room.limit(&connection) {
+                if connection.close_reason().is_some() || tasks.is_cancelled() {
+                    break;
+                }
+                tokio::time::sleep(RETRY).await;
+                continue;
+            }
+            let Some(packet) = lock(&link.queue).pop(clock::now()) else { break };
+            let datagram = datagram(&link, &packet);
+            let bytes = datagram.len();
+            // Errors: the connection is gone, or a peer without datagrams. Media waits for nobody.
+            if connection.send_datagram(datagram).is_ok() {
+                link.tallies.sent.media(packet.kind, packet.track, bytes);
+            }
+        }
+    }
+}
+
+/// How many bytes may wait in quinn's own queue.
+#[derive(Default)]
+struct Room {
+    limit: usize,
+    asked: Option<std::time::Instant>,
+}
+
+impl Room {
+    fn limit(&mut self, connection: &quinn::Connection) -> usize {
+        let now = clock::now();
+        if self.asked.is_none_or(|asked| now.saturating_duration_since(asked) > FRESH) {
+            self.asked = Some(now);
+            let rate = congestion::state_of(connection).map_or(0, |state| state.rate().bps());
+            let bytes = u128::from(rate) / 8 * HANDED_OVER.as_micros() / 1_000_000;
+            let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
+            self.limit = bytes.clamp(HANDED_OVER_MIN, endpoint::DATAGRAM_SEND_BUFFER);
+        }
+        self.limit
+    }
+}
+
+fn datagram(link: &Link, packet: &Packet) -> Bytes {
+    let header = wire::Header {
+        kind: packet.kind.as_u8(),
+        track: packet.track.as_u8(),
+        sequence: link.sequence.fetch_add(1, Ordering::Relaxed),
+        sent: stamp(),
+    };
+    let mut out = BytesMut::with_capacity(LINK_HEADER + packet.body.len());
+    out.put_slice(&header.encode());
+    out.put_slice(&packet.body);
+    out.freeze()
+}
+
+/// What a datagram is.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Datagram {
+    /// For the sink.
+    Packet(PacketKind, wire::Header, Bytes),
+    /// Of a kind from the future.
+    Unknown(wire::Header),
+    /// Too short, or with an extension longer than itself.
+    Bad,
+}
+
+/// Reads a datagram.
+pub fn read(mut datagram: Bytes) -> Datagram {
+    let Some((header, body)) = wire::Header::decode(&datagram) else { return Datagram::Bad };
+    match PacketKind::from_u8(header.kind) {
+        Some(kind) => Datagram::Packet(kind, header, datagram.split_off(body)),
+        None => Datagram::Unknown(header),
+    }
+}
+
+/// Hands what arrives on `connection` to `sink`, once the connection is in use, until it ends. `warn` is called for
+/// the first datagram that makes no sense.
+pub(in crate::mesh) async fn receive_packets(
+    connection: quinn::Connection,
+    used: Arc<OnceLock<Arc<Link>>>,
+    sink: Arc<dyn Sink>,
+    inbox: mpsc::Sender<Input>,
+) {
+    while let Ok(bytes) = connection.read_datagram().await {
+        let Some(link) = used.get() else { continue };
+        let size = bytes.len();
+        match read(bytes) {
+            Datagram::Packet(kind, header, body) => {
+                let arrived_host = clock::host_micros();
+                let track = TrackId::from_u8(header.track);
+                link.on_datagram(header, arrived_host);
+                link.tallies.received.media(kind, track, size);
+                let arrival = Arrival {
+                    kind,
+                    track,
+                    sequence: header.sequence,
+                    sent: header.sent,
+                    arrived: clock::now(),
+                    arrived_host,
+                    body,
+                };
+                if link.seat == Seat::Room {
+                    sink.on_arrival(link.key.peer, arrival);
+                }
+            }
+            Datagram::Unknown(header) => {
+                link.on_datagram(header, clock::host_micros());
+                link.odd(|odd| &mut odd.unknown_datagrams);
+            }
+            Datagram::Bad => {
+                if link.odd(|odd| &mut odd.bad_datagrams) {
+                    let detail = "sends datagrams that make no sense; they are dropped";
+                    let _ = inbox.send(Input::Odd { peer: link.key.peer, code: "bad-datagram", detail }).await;
+                }
+            }
+        }
+    }
+}
