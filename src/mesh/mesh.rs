@@ -8,27 +8,23 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use quinn::VarInt;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot};
 
-use crate::endpoint::{self, Cause, ConnectError, Endpoint, Trouble};
+use crate::endpoint::{self, Cause, Endpoint, Trouble};
 use crate::id::{LinkKey, PeerId};
-use crate::identity::PublicKey;
-use crate::mesh::link::control::{Ending, Input, Order, Reader, Writer, accept_streams};
-use crate::mesh::link::greet::{self, CLOSE_GOODBYE, CLOSE_TIMEOUT, Ended, GreetError, Greeting, close_code};
-use crate::mesh::link::{Current, Link, RecvStream, Shared, media_path};
+use crate::mesh::link::control::{Ending, Input, Order};
+use crate::mesh::link::greet::{CLOSE_GOODBYE, Ended, GreetError, close_code};
+use crate::mesh::link::{Current, Link, Shared, media_path};
 use crate::mesh::outbox::Arrived;
-use crate::mesh::roster::{
-    Attempt, Change, CloseReason, Closed, DialFailure, Direction, LinkId, Output, Refusal, Roster, Seat, Verdict,
-};
-use crate::mesh::wire::{Address, Control, Hello, Ping, VERSIONS};
-use crate::mesh::{Config, Event, LeaveReason, Linked, bandwidth, congestion, handshake, roster};
+use crate::mesh::roster::{Attempt, Change, Closed, Direction, LinkId, Output, Refusal, Roster, Seat};
+use crate::mesh::wire::{Control, Ping};
+use crate::mesh::{Config, Event, LeaveReason, Linked, roster};
 use crate::share::DisplayName;
 use crate::sighting::Sighting;
-use crate::tls::{Alpn, Pin};
+use crate::tls::Alpn;
 use crate::{clock, media, slot, task};
 
 /// Looks at every connection this often.
@@ -41,9 +37,6 @@ const CONFIRM_TICKS: u64 = 2;
 const CONFIRM_COUNT: u64 = 64;
 /// Events that wait for the upper layers before inputs are held back.
 const MAX_PENDING: usize = 256;
-/// Accepted connections that have not said hello, in all and from one address; more are closed.
-const MAX_UNGREETED: usize = 64;
-const MAX_UNGREETED_OF_ONE: usize = 16;
 /// Connections in all: a full room twice over, and visitors.
 const MAX_CONNECTIONS: usize = 192;
 /// The same warning is given again after this long.
@@ -53,6 +46,11 @@ const MAX_WARNED: usize = 512;
 /// Media was sent or received within this time: a call is on.
 const CALL_LASTS: Duration = Duration::from_secs(2);
 
+mod connection;
+mod greeting;
+
+use connection::{Connection, ending_for};
+
 /// What handles ask of the actor. The queue holds 1024; when it is full, commands are dropped and logged.
 #[derive(Debug)]
 pub(super) enum Command {
@@ -61,27 +59,6 @@ pub(super) enum Command {
     Rename(DisplayName),
     Remove(PeerId, String),
     Shutdown(oneshot::Sender<()>),
-}
-
-/// One QUIC connection whose hellos were exchanged.
-#[derive(Debug)]
-struct Connection {
-    key: LinkKey,
-    seat: Seat,
-    public_key: PublicKey,
-    connection: quinn::Connection,
-    theirs: Hello,
-    same_clock: bool,
-    orders: mpsc::Sender<Order>,
-    ending: watch::Sender<Option<Ending>>,
-    /// Set when the connection is first used.
-    used: Arc<OnceLock<Arc<Link>>>,
-    /// Streams that were faster than the word that makes this connection the link.
-    early: Vec<RecvStream>,
-    datagrams_in: u64,
-    sent_bytes: u64,
-    lost_bytes: u64,
-    file_sent: u64,
 }
 
 /// See the module.
@@ -310,23 +287,6 @@ impl Mesh {
         }
     }
 
-    fn on_incoming(&mut self, connection: quinn::Connection) {
-        let address = endpoint::canonical(connection.remote_address());
-        let waiting: usize = self.ungreeted.values().sum();
-        let of_one = self.ungreeted.get(&address.ip()).copied().unwrap_or(0);
-        let full = self.connections.len() >= MAX_CONNECTIONS;
-        if full || waiting >= MAX_UNGREETED || of_one >= MAX_UNGREETED_OF_ONE {
-            connection.close(VarInt::from_u32(close_code(Refusal::Busy)), b"busy");
-            return self.on_trouble(Trouble { from: address.ip(), cause: Cause::TooMany });
-        }
-        *self.ungreeted.entry(address.ip()).or_insert(0) += 1;
-        let inbox = self.inbox.clone();
-        self.tasks.spawn(async move {
-            let result = greet::accept(connection).await.map(Box::new);
-            let _ = inbox.send(Input::Accepted { address, result }).await;
-        });
-    }
-
     fn on_input(&mut self, input: Input) {
         let now = clock::now();
         match input {
@@ -435,201 +395,6 @@ impl Mesh {
         }
     }
 
-    fn hello(&self, seat: Seat) -> Hello {
-        Hello {
-            versions: VERSIONS.to_vec(),
-            instance: self.config.instance,
-            name: self.config.name.clone(),
-            capabilities: self.config.capabilities.clone(),
-            room: self.config.room.as_ref().map(crate::id::RoomName::id),
-            seat: seat == Seat::Room && self.config.room.is_some(),
-            listen: self.endpoint.listen_addresses().into_iter().map(Address).collect(),
-            clock: clock::host_clock_id(),
-            generation: 0,
-        }
-    }
-
-    fn dial(&mut self, attempt: Attempt, address: SocketAddr, peer: Option<PeerId>, seat: Seat) {
-        let (endpoint, inbox, generations) = (self.endpoint.clone(), self.inbox.clone(), self.generations.clone());
-        let mut hello = self.hello(seat);
-        let pin = peer.map_or(Pin::Learn, Pin::Exact);
-        tracing::debug!(%address, ?peer, ?seat, "dialing");
-        let dialing = self.tasks.spawn(async move {
-            let hello = |key: PublicKey| {
-                hello.generation = generations.get().get(&(key.peer_id(), seat)).copied().unwrap_or(0);
-                hello
-            };
-            let result = greet::dial(endpoint, address, pin, hello).await.map(Box::new);
-            let _ = inbox.send(Input::Dialed { attempt, address, result }).await;
-        });
-        self.attempts.insert(attempt, dialing);
-    }
-
-    fn on_dial_failed(&mut self, attempt: Attempt, address: SocketAddr, error: GreetError) {
-        tracing::debug!(%address, ?error, "the dial failed");
-        let from = Some(address.ip());
-        let failure = match error {
-            GreetError::Connect(ConnectError::WrongKey) => {
-                let detail =
-                    format!("{address} holds another key than the one it was announced with; nothing was sent");
-                self.warn("wrong-key", None, from, detail);
-                DialFailure::WrongKey
-            }
-            GreetError::Connect(ConnectError::Version) | GreetError::Refused(Refusal::Version) => {
-                self.on_trouble(Trouble { from: address.ip(), cause: Cause::Version });
-                DialFailure::Refused(Refusal::Version)
-            }
-            GreetError::Connect(ConnectError::Refused(_)) => DialFailure::Refused(Refusal::Busy),
-            GreetError::Connect(_) => DialFailure::Unreachable,
-            GreetError::Refused(refusal) => {
-                if refusal == Refusal::RoomFull {
-                    self.warn("room-full", None, None, "every seat of the room is taken".to_owned());
-                }
-                DialFailure::Refused(refusal)
-            }
-            GreetError::Nonsense => {
-                self.on_trouble(Trouble { from: address.ip(), cause: Cause::Handshake });
-                DialFailure::Unreachable
-            }
-        };
-        self.roster.on_dial_failed(clock::now(), attempt, failure);
-    }
-
-    fn on_refused(&mut self, peer: PeerId, refusal: Refusal) {
-        let (code, detail) = match refusal {
-            Refusal::RoomFull => ("room-full", "every seat of the room is taken"),
-            Refusal::Removed => ("removed", "this peer was removed from the room"),
-            _ => return,
-        };
-        self.warn(code, Some(peer), None, detail.to_owned());
-    }
-
-    fn on_greeting(&mut self, direction: Direction, address: SocketAddr, mut greeting: Greeting) {
-        let now = clock::now();
-        let me = LinkKey { peer: self.config.identity.peer_id(), instance: self.config.instance };
-        let key = LinkKey { peer: greeting.public_key.peer_id(), instance: greeting.theirs.instance };
-        let ours = greeting.ours.take().unwrap_or_else(|| {
-            let wants = if greeting.theirs.seat { Seat::Room } else { Seat::Visitor };
-            let mut hello = self.hello(Seat::Room);
-            hello.generation = self.generations.get().get(&(key.peer, wants)).copied().unwrap_or(0);
-            hello
-        });
-        let agreed = match direction {
-            Direction::Outgoing(_) => handshake::agree(&ours, &greeting.theirs, me, key),
-            Direction::Incoming => handshake::agree(&greeting.theirs, &ours, key, me),
-        };
-        let agreed = match agreed {
-            Ok(agreed) => agreed,
-            Err(refusal) => {
-                if refusal == Refusal::Version {
-                    self.on_trouble(Trouble { from: address.ip(), cause: Cause::Version });
-                }
-                if let Direction::Outgoing(attempt) = direction {
-                    self.roster.on_dial_failed(now, attempt, DialFailure::Refused(refusal));
-                }
-                return self.refuse(greeting, refusal);
-            }
-        };
-        self.next_id += 1;
-        let id = LinkId::from_u64(self.next_id);
-        let verdict = self.roster.on_hello(
-            now,
-            roster::Hello {
-                link: id,
-                key,
-                direction,
-                address,
-                seat: agreed.seat,
-                name: greeting.theirs.name.clone(),
-                listen: greeting.theirs.listen.iter().map(|address| address.0).collect(),
-            },
-        );
-        tracing::debug!(peer = %key.peer.short(), %address, ?direction, ?verdict, "hello");
-        let mut first = Vec::new();
-        if direction == Direction::Incoming {
-            first.push(Control::Hello(ours));
-        }
-        match verdict {
-            Verdict::Seated => first.push(Control::Seated),
-            Verdict::Wait => {}
-            Verdict::Refuse(refusal) => return self.refuse(greeting, refusal),
-        }
-        self.connect(id, key, agreed, greeting, first);
-    }
-
-    fn refuse(&self, greeting: Greeting, refusal: Refusal) {
-        tracing::debug!(address = %greeting.connection.remote_address(), ?refusal, "refused");
-        self.tasks.spawn(greet::refuse(greeting, refusal));
-    }
-
-    /// Starts the tasks of a connection.
-    fn connect(
-        &mut self,
-        id: LinkId,
-        key: LinkKey,
-        agreed: handshake::Agreed,
-        greeting: Greeting,
-        first: Vec<Control>,
-    ) {
-        let Greeting { connection, send, recv, decoder, public_key, theirs, .. } = greeting;
-        // Orders: 64; when it is full the peer does not read, and what is said to it is dropped.
-        let (orders, writer_orders) = mpsc::channel(64);
-        let (ending, writer_ending) = watch::channel(None);
-        let used = Arc::new(OnceLock::new());
-        let writer = Writer {
-            id,
-            connection: connection.clone(),
-            stream: send,
-            orders: writer_orders,
-            ending: writer_ending,
-            torn: false,
-        };
-        self.tasks.spawn(writer.run(first));
-        let reader = Reader {
-            id,
-            peer: key.peer,
-            connection: connection.clone(),
-            stream: recv,
-            decoder,
-            used: Arc::clone(&used),
-            orders: orders.clone(),
-            inbox: self.inbox.clone(),
-            tallies: Arc::clone(&self.shared.tallies),
-        };
-        self.tasks.spawn(reader.run());
-        self.tasks.spawn(media_path::receive_packets(
-            connection.clone(),
-            Arc::clone(&used),
-            Arc::clone(&self.sink),
-            self.inbox.clone(),
-        ));
-        self.tasks.spawn(accept_streams(
-            id,
-            connection.clone(),
-            Arc::clone(&used),
-            self.inbox.clone(),
-            Arc::clone(&self.shared.tallies),
-            self.tasks.clone(),
-        ));
-        let connection = Connection {
-            key,
-            seat: agreed.seat,
-            public_key,
-            connection,
-            theirs,
-            same_clock: agreed.same_clock,
-            orders,
-            ending,
-            used,
-            early: Vec::new(),
-            datagrams_in: 0,
-            sent_bytes: 0,
-            lost_bytes: 0,
-            file_sent: 0,
-        };
-        self.connections.insert(id, connection);
-    }
-
     fn close(&mut self, id: LinkId, ending: Ending) {
         let Some(connection) = self.connections.remove(&id) else { return };
         if let Some(link) = connection.used.get()
@@ -674,21 +439,12 @@ impl Mesh {
             }
             Change::Suspected(key) => self.emit(Event::Suspected { peer: key.peer }),
             Change::Recovered { key, link, after } => {
-                let Some(connection) = self.connections.get(&link) else { return };
-                let known = self.shared.read(|directory| directory.get(key).cloned());
-                match known {
-                    Some(known) if known.generation == connection.theirs.generation => {
-                        self.use_connection(link, &known);
-                        self.emit(Event::Recovered { peer: key.peer, after });
-                    }
-                    // The peer has forgotten us meanwhile: what was between us ends, and begins anew.
-                    _ => {
-                        self.forget(key, Seat::Room);
-                        self.emit(Event::Left { peer: key.peer, reason: LeaveReason::Timeout });
-                        self.start_link(key, link, None);
-                    }
+                if self.resume_link(key, link) {
+                    self.emit(Event::Recovered { peer: key.peer, after });
                 }
             }
+            // What was sent goes on over the other link: nobody need hear of it.
+            Change::Moved { key, link } => drop(self.resume_link(key, link)),
             Change::Left { key, reason } => {
                 self.forget(key, Seat::Room);
                 self.emit(Event::Left { peer: key.peer, reason });
@@ -731,6 +487,21 @@ impl Mesh {
         self.use_connection(id, &link);
     }
 
+    /// The link of `key` goes on over connection `id`; false when nothing of it can go on.
+    fn resume_link(&mut self, key: LinkKey, id: LinkId) -> bool {
+        let Some(connection) = self.connections.get(&id) else { return false };
+        let known = self.shared.read(|directory| directory.get(key).cloned());
+        if let Some(known) = known.filter(|known| known.generation == connection.theirs.generation) {
+            self.use_connection(id, &known);
+            return true;
+        }
+        // The peer has forgotten us meanwhile: what was between us ends, and begins anew.
+        self.forget(key, Seat::Room);
+        self.emit(Event::Left { peer: key.peer, reason: LeaveReason::Timeout });
+        self.start_link(key, id, None);
+        false
+    }
+
     /// Connection `id` carries `link` from now on.
     fn use_connection(&mut self, id: LinkId, link: &Arc<Link>) {
         let Some(connection) = self.connections.get_mut(&id) else { return };
@@ -759,62 +530,5 @@ impl Mesh {
             *generations.entry((key.peer, seat)).or_insert(0) += 1;
             self.generations.set(Arc::new(generations));
         }
-    }
-}
-
-fn ending_for(reason: CloseReason) -> Ending {
-    let (code, reason) = match reason {
-        CloseReason::Duplicate => (close_code(Refusal::Duplicate), "duplicate"),
-        CloseReason::Replaced => (close_code(Refusal::Replaced), "replaced"),
-        CloseReason::Timeout => (CLOSE_TIMEOUT, "timeout"),
-        CloseReason::Goodbye => (CLOSE_GOODBYE, "goodbye"),
-        CloseReason::Removed => (close_code(Refusal::Removed), "removed"),
-        CloseReason::Undecided => (close_code(Refusal::Busy), "undecided"),
-    };
-    Ending { last: None, code, reason }
-}
-
-impl Connection {
-    fn say(&self, control: Control) {
-        if self.orders.try_send(Order::Say(control)).is_err() {
-            tracing::debug!(peer = %self.key.peer.short(), "the peer does not read; a message of the mesh was dropped");
-        }
-    }
-
-    /// Confirms the messages that came.
-    fn confirm(&self) {
-        if let Some(number) = self.used.get().and_then(|link| link.with_inbox(|inbox| inbox.take_confirmation())) {
-            self.say(Control::Confirm(number));
-        }
-    }
-
-    fn sends_files(&self) -> bool {
-        self.used.get().is_some_and(|link| link.file_sent() != self.file_sent)
-    }
-
-    /// One tick: true when packets came since the last.
-    fn look(&mut self, id: LinkId, late: Duration, sharing: u32, aim: bandwidth::Aim) -> bool {
-        let stats = self.connection.stats();
-        let heard = stats.udp_rx.datagrams != self.datagrams_in;
-        self.datagrams_in = stats.udp_rx.datagrams;
-        let sent = stats.udp_tx.bytes - self.sent_bytes;
-        let lost = stats.path.lost_bytes.saturating_sub(self.lost_bytes);
-        (self.sent_bytes, self.lost_bytes) = (stats.udp_tx.bytes, stats.path.lost_bytes);
-        if let Some(link) = self.used.get().filter(|link| link.current().is_some_and(|current| current.id == id)) {
-            let file = link.file_sent();
-            let used = file - self.file_sent;
-            self.file_sent = file;
-            if let Some(state) = congestion::state_of(&self.connection) {
-                link.allowance().on_tick(bandwidth::Tick {
-                    queue: state.queue(),
-                    target: state.target(aim),
-                    loss: bandwidth::share(lost, sent),
-                    used: bandwidth::per_second(used, TICK),
-                    late,
-                    sharing,
-                });
-            }
-        }
-        heard
     }
 }

@@ -4,9 +4,19 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use lets_meet::endpoint::{self, Cause, ConnectError, Endpoint};
+use lets_meet::framing::Message;
+use lets_meet::id::{Instance, PeerId, RoomName};
 use lets_meet::identity::Identity;
+use lets_meet::media::{self, Arrival, Packet, PacketKind, Priority, TrackId};
+use lets_meet::mesh::{self, LeaveReason, Linked, Seat};
+use lets_meet::share::DisplayName;
+use lets_meet::sighting::{Sighting, Source};
+use lets_meet::slot::Ring;
 use lets_meet::tls::{Alpn, Pin};
+use lets_meet::{clock, task};
+use tokio::sync::mpsc;
 
 fn bind() -> (Endpoint, Arc<Identity>, SocketAddr) {
     let identity = Arc::new(Identity::generate());
@@ -65,4 +75,306 @@ async fn ports_and_interfaces_that_cannot_be_had_are_told() {
     assert!(a.listen_addresses().iter().all(|address| address.ip().is_loopback() && address.port() == a.port()));
     assert!(!a.listen_addresses().is_empty());
     a.close("").await;
+}
+
+/// One peer with its mesh, as the engine would run it.
+struct Peer {
+    identity: Arc<Identity>,
+    endpoint: Endpoint,
+    address: SocketAddr,
+    handle: mesh::Handle,
+    events: mpsc::Receiver<mesh::Event>,
+    arrivals: Ring<(PeerId, Arrival)>,
+    scope: task::Scope,
+}
+
+#[derive(Debug)]
+struct Collect(Ring<(PeerId, Arrival)>);
+
+impl media::Sink for Collect {
+    fn on_arrival(&self, peer: PeerId, arrival: Arrival) {
+        self.0.push((peer, arrival));
+    }
+}
+
+fn peer(name: &str, room: Option<&str>) -> Peer {
+    peer_of(Arc::new(Identity::generate()), name, room, 50)
+}
+
+fn peer_of(identity: Arc<Identity>, name: &str, room: Option<&str>, seats: usize) -> Peer {
+    let config = endpoint::Config { port: Some(0), interfaces: vec!["lo".to_owned()] };
+    let endpoint = Endpoint::bind(config, Arc::clone(&identity)).expect("bound");
+    let address = (Ipv4Addr::LOCALHOST, endpoint.port()).into();
+    let arrivals = Ring::new(4096);
+    let scope = task::Scope::new();
+    let config = mesh::Config {
+        identity: Arc::clone(&identity),
+        instance: Instance::draw(),
+        name: DisplayName::new(name),
+        room: room.map(|room| RoomName::new(room).expect("valid")),
+        seats,
+        capabilities: vec!["chat".to_owned()],
+        seed: 1,
+        visibility: mesh::Visibility::Open,
+    };
+    let sink = Arc::new(Collect(arrivals.clone()));
+    let (handle, events) = mesh::start(config, endpoint.clone(), sink, &scope);
+    Peer { identity, endpoint, address, handle, events, arrivals, scope }
+}
+
+impl Peer {
+    fn id(&self) -> PeerId {
+        self.identity.peer_id()
+    }
+
+    /// Somebody told this peer about `other`.
+    fn sees(&self, other: &Peer) {
+        self.handle.sighting(sighting(Some(other.id()), other.address));
+    }
+
+    /// The first event that `pick` takes; others are skipped.
+    async fn wait<T>(&mut self, what: &str, mut pick: impl FnMut(&mut mesh::Event) -> Option<T>) -> T {
+        let mut skipped = Vec::new();
+        let found = async {
+            loop {
+                let mut event = self.events.recv().await.expect("the mesh runs");
+                if let Some(found) = pick(&mut event) {
+                    return found;
+                }
+                skipped.push(event);
+            }
+        };
+        match tokio::time::timeout(Duration::from_secs(20), found).await {
+            Ok(found) => found,
+            Err(_) => panic!("no {what}; instead: {skipped:?}"),
+        }
+    }
+
+    async fn linked(&mut self) -> Linked {
+        self.wait("link", |event| match event {
+            mesh::Event::Linked(linked) => Some(linked.clone()),
+            _ => None,
+        })
+        .await
+    }
+
+    async fn message(&mut self) -> Message {
+        self.wait("message", |event| match event {
+            mesh::Event::Message { message, .. } => Some(message.clone()),
+            _ => None,
+        })
+        .await
+    }
+
+    async fn warning(&mut self) -> &'static str {
+        self.wait("warning", |event| match event {
+            mesh::Event::Warning { code, .. } => Some(*code),
+            _ => None,
+        })
+        .await
+    }
+
+    async fn end(self) {
+        self.handle.shutdown().await;
+        assert!(self.scope.finish(Duration::from_secs(5)).await);
+        self.endpoint.close("").await;
+    }
+}
+
+fn sighting(peer: Option<PeerId>, address: SocketAddr) -> Sighting {
+    Sighting {
+        peer,
+        instance: None,
+        name: None,
+        addresses: vec![address],
+        rooms: vec![],
+        source: Source::Manual,
+        gone: false,
+    }
+}
+
+fn text(n: u64) -> Message {
+    Message { kind: 70, body: Bytes::copy_from_slice(&n.to_be_bytes()) }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_peers_link_by_an_address_alone() {
+    let (mut a, mut b) = (peer("Ann", Some("tea")), peer("Bo", Some("TEA")));
+    a.handle.sighting(sighting(None, b.address));
+    let (at_a, at_b) = (a.linked().await, b.linked().await);
+    assert_eq!((at_a.key.peer, at_b.key.peer), (b.id(), a.id()));
+    assert_eq!((at_a.name.as_str(), at_b.name.as_str()), ("Bo", "Ann"));
+    assert_eq!(at_a.public_key, b.identity.public_key());
+    assert_eq!(at_a.seat, Seat::Room);
+    assert_eq!(at_a.address, b.address);
+    assert_eq!(at_a.capabilities, ["chat"]);
+    assert!(at_a.same_clock && at_b.same_clock);
+    assert_eq!(a.handle.clock(b.id()).get(), media::ClockMap::Same);
+    a.end().await;
+    b.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn glare_from_both_sides_gives_one_link() {
+    let (mut a, mut b) = (peer("Ann", Some("tea")), peer("Bo", Some("tea")));
+    // Typed addresses are dialed at once, by both.
+    a.handle.sighting(sighting(None, b.address));
+    b.handle.sighting(sighting(None, a.address));
+    let (at_a, at_b) = (a.linked().await, b.linked().await);
+    for n in 0..20 {
+        a.handle.send(at_a.key, text(n)).expect("linked");
+        b.handle.send(at_b.key.peer, text(n)).expect("linked");
+    }
+    for n in 0..20 {
+        assert_eq!(a.message().await, text(n));
+        assert_eq!(b.message().await, text(n));
+    }
+    assert_eq!(a.handle.links(), [at_a.key]);
+    assert_eq!(b.handle.links(), [at_b.key]);
+    a.end().await;
+    b.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_goodbye_is_seen_within_a_second() {
+    let (mut a, mut b) = (peer("Ann", Some("tea")), peer("Bo", Some("tea")));
+    a.sees(&b);
+    b.sees(&a);
+    a.linked().await;
+    b.linked().await;
+    // What was said right before the goodbye still arrives.
+    b.handle.send(a.id(), text(7)).expect("linked");
+    let started = clock::now();
+    let leaving = b.handle.clone();
+    let (done, ()) = tokio::join!(
+        async {
+            assert_eq!(a.message().await, text(7));
+            a.wait("goodbye", |event| match event {
+                mesh::Event::Left { reason, .. } => Some(*reason),
+                _ => None,
+            })
+            .await
+        },
+        leaving.shutdown()
+    );
+    let took = clock::now() - started;
+    assert_eq!(done, LeaveReason::Goodbye);
+    // Three times the goal.
+    assert!(took < Duration::from_secs(3), "{took:?}");
+    a.end().await;
+    b.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_newer_run_takes_the_seat_of_the_older() {
+    let mut a = peer("Ann", Some("tea"));
+    let identity = Arc::new(Identity::generate());
+    let mut old = peer_of(Arc::clone(&identity), "Bo", Some("tea"), 50);
+    a.sees(&old);
+    old.sees(&a);
+    let first = a.linked().await;
+    old.linked().await;
+    let mut new = peer_of(identity, "Bo", Some("tea"), 50);
+    new.sees(&a);
+    let second = a.linked().await;
+    new.linked().await;
+    assert_eq!(second.key.peer, first.key.peer);
+    assert_eq!(second.replaced, Some(first.key.instance));
+    assert_eq!(a.handle.links(), [second.key]);
+    assert_eq!(old.warning().await, "replaced");
+    a.handle.send(second.key.peer, text(1)).expect("linked");
+    assert_eq!(new.message().await, text(1));
+    for peer in [a, old, new] {
+        peer.end().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_wrong_key_is_told_once() {
+    let (mut a, b) = (peer("Ann", Some("tea")), peer("Bo", Some("tea")));
+    a.handle.sighting(sighting(Some(Identity::generate().peer_id()), b.address));
+    assert_eq!(a.warning().await, "wrong-key");
+    assert_eq!(a.handle.links(), []);
+    a.end().await;
+    b.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_room_says_so() {
+    let mut a = peer_of(Arc::new(Identity::generate()), "Ann", Some("tea"), 2);
+    let (mut b, mut c) = (peer("Bo", Some("tea")), peer("Cy", Some("tea")));
+    b.handle.sighting(sighting(None, a.address));
+    a.linked().await;
+    b.linked().await;
+    c.handle.sighting(sighting(None, a.address));
+    assert_eq!(c.warning().await, "room-full");
+    assert_eq!(a.handle.links().len(), 1);
+    for peer in [a, b, c] {
+        peer.end().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_visitor_needs_no_room() {
+    let (mut a, mut b) = (peer("Ann", None), peer("Bo", Some("tea")));
+    a.handle.reach(b.id(), vec![b.address]);
+    let (at_a, at_b) = (a.linked().await, b.linked().await);
+    assert_eq!((at_a.seat, at_b.seat), (Seat::Visitor, Seat::Visitor));
+    a.handle.send(b.id(), text(3)).expect("linked");
+    assert_eq!(b.message().await, text(3));
+    let mut stream = a.handle.open_stream(at_a.key).await.expect("linked");
+    stream.write(Bytes::from_static(b"file")).await.expect("written");
+    stream.finish();
+    let mut received = b
+        .wait("stream", |event| match std::mem::replace(event, mesh::Event::Verify(PeerId::from_bytes([0; 32]))) {
+            mesh::Event::Stream { stream, .. } => Some(stream),
+            _ => None,
+        })
+        .await;
+    assert_eq!(received.read(100).await, Ok(Some(Bytes::from_static(b"file"))));
+    assert_eq!(received.read(100).await, Ok(None));
+    assert_eq!(stream.confirmed().await, Ok(()));
+    a.end().await;
+    b.wait("end", |event| matches!(event, mesh::Event::Unlinked(key) if *key == at_b.key).then_some(())).await;
+    b.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn datagrams_carry_their_header_and_are_counted() {
+    let (mut a, mut b) = (peer("Ann", Some("tea")), peer("Bo", Some("tea")));
+    a.sees(&b);
+    b.sees(&a);
+    let to = a.linked().await.key.peer;
+    b.linked().await;
+    let outlet = a.handle.outlet(to).expect("seated");
+    let packet = |n: u16| Packet {
+        kind: PacketKind::Audio,
+        track: TrackId::MICROPHONE,
+        priority: Priority::Audio,
+        group: 0,
+        expires: clock::now() + Duration::from_secs(5),
+        body: Bytes::copy_from_slice(&n.to_be_bytes()),
+    };
+    for n in 0..100_u16 {
+        outlet.send(packet(n));
+    }
+    let mut got = Vec::new();
+    while got.len() < 100 {
+        let arrival = tokio::time::timeout(Duration::from_secs(10), b.arrivals.recv()).await.expect("in time");
+        got.push(arrival.expect("open"));
+    }
+    for (n, (from, arrival)) in got.iter().enumerate() {
+        let n = u16::try_from(n).expect("small");
+        assert_eq!(*from, a.id());
+        assert_eq!((arrival.kind, arrival.track, arrival.sequence), (PacketKind::Audio, TrackId::MICROPHONE, n));
+        assert_eq!(*arrival.body, n.to_be_bytes());
+    }
+    let stats = b.handle.link_stats(a.id()).expect("seated");
+    assert_eq!(stats.loss, Some(0.0));
+    assert_eq!(stats.path, Some(a.address.to_string()));
+    assert!(stats.jitter_ms.is_some() && stats.rtt_ms.is_some() && stats.estimate_bps.is_some());
+    let rates = a.handle.rates().sent;
+    assert!(rates.audio > 0 && rates.video == 0 && rates.total >= rates.audio + rates.control, "{rates:?}");
+    a.end().await;
+    b.end().await;
 }

@@ -132,6 +132,7 @@ pub const WRAPPERS: &[(&str, &[&str])] = &[
             "src/mesh/mesh.rs",
             "src/mesh/link.rs",
             "src/mesh/link/*",
+            "src/mesh/mesh/*",
             "src/mesh/blob.rs",
             "src/mesh/congestion.rs",
             "src/rendezvous/client.rs",

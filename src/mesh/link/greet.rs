@@ -18,8 +18,8 @@ use crate::tls::{Alpn, Pin};
 pub(in crate::mesh) const CLOSE_GOODBYE: u32 = 1;
 /// The stream could not be read on.
 pub(in crate::mesh) const CLOSE_PROTOCOL: u32 = 2;
-/// Silent for too long.
-pub(in crate::mesh) const CLOSE_TIMEOUT: u32 = 3;
+/// Of no use any more, for a reason that is none of the peer's business.
+pub(in crate::mesh) const CLOSE_ENDED: u32 = 3;
 /// From here on a [`Refusal`].
 const CLOSE_REFUSED: u32 = 16;
 const REFUSED: [Refusal; 8] = [
