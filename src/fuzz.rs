@@ -7,7 +7,8 @@ use bytes::Bytes;
 use crate::av::packet;
 use crate::framing::{self, Message};
 use crate::media;
-use crate::mesh::transfer;
+use crate::meeting::wire;
+use crate::mesh::{self, transfer};
 use crate::rendezvous;
 use crate::share;
 
@@ -21,6 +22,9 @@ pub const TARGETS: &[Target] = &[
     ("feedback", feedback),
     ("framing", framing_),
     ("h264-size", h264_size),
+    ("link-header", link_header),
+    ("meeting-wire", meeting_wire),
+    ("mesh-wire", mesh_wire),
     ("names", names),
     ("rendezvous-answer", rendezvous_answer),
     ("rendezvous-question", rendezvous_question),
@@ -85,6 +89,36 @@ fn names(data: &[u8]) {
     let _ = share::ChatText::new(&text);
     let _ = crate::id::RoomName::new(&text).map(|room| room.id());
     let _ = crate::id::Username::new(&text).map(|name| name.folded());
+}
+
+fn link_header(data: &[u8]) {
+    if let Some((header, body)) = mesh::wire::Header::decode(data) {
+        assert!(body >= media::LINK_HEADER && body <= data.len());
+        if header.kind == data[0] {
+            assert_eq!(header.encode()[..], data[..media::LINK_HEADER]);
+        }
+    }
+}
+
+fn mesh_wire(data: &[u8]) {
+    let Some(message) = message(data) else { return };
+    if let Ok(mesh::wire::Control::Hello(hello)) = mesh::wire::Control::decode(&message) {
+        assert!(hello.listen.len() <= crate::sighting::MAX_ADDRESSES);
+        assert!(hello.capabilities.len() <= mesh::wire::MAX_CAPABILITIES);
+    }
+}
+
+fn meeting_wire(data: &[u8]) {
+    let Some(message) = message(data) else { return };
+    let _ = message.decode::<wire::Lines>();
+    let _ = message.decode::<wire::Have>();
+    let _ = message.decode::<wire::Want>();
+    let tracks = message.decode::<wire::Tracks>();
+    for info in tracks.iter().flat_map(|tracks| &tracks.tracks).filter_map(wire::Track::info) {
+        assert!(info.codec.chars().count() <= 32);
+    }
+    let views = message.decode::<wire::Views>();
+    let _ = views.iter().flat_map(|views| &views.views).filter_map(wire::Wanted::read).count();
 }
 
 fn feedback(data: &[u8]) {

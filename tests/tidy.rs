@@ -292,3 +292,13 @@ fn every_dependency_is_used() {
     }
     verdict("Each dependency is used:", &breaches);
 }
+
+#[test]
+fn the_page_of_the_protocol_keeps_every_closed_list() {
+    use lets_meet::meeting::{Code, WarningCode};
+    let page = std::fs::read_to_string(root().join("docs/protocol.md")).expect("docs/protocol.md can be read");
+    let words = Code::ALL.iter().map(|code| code.as_str()).chain(WarningCode::ALL.iter().map(|code| code.as_str()));
+    let missing: Vec<String> =
+        words.filter(|word| !page.contains(&format!("| `{word}` |"))).map(|word| format!("`{word}`")).collect();
+    verdict("docs/protocol.md lists every code that scripts may meet:", &missing);
+}

@@ -6,7 +6,9 @@ use lets_meet::framing::Message;
 use lets_meet::id::{Instance, PeerId, RoomName, TransferId, Username};
 use lets_meet::identity::Identity;
 use lets_meet::media::Feedback;
+use lets_meet::meeting::wire as meeting_wire;
 use lets_meet::mesh::transfer;
+use lets_meet::mesh::wire::{self as mesh_wire, Control};
 use lets_meet::rendezvous::{record, wire};
 use lets_meet::share::{DisplayName, FileName};
 
@@ -48,6 +50,9 @@ pub fn of(target: &str) -> Seeds {
         "feedback" => named([("pli", Feedback::Pli.encode().to_vec()), ("future", vec![200, 1, 2])]),
         "framing" => framing(),
         "h264-size" => h264(),
+        "link-header" => link_headers(),
+        "meeting-wire" => meeting(),
+        "mesh-wire" => mesh(),
         "names" => names(),
         "rendezvous-answer" => answers(),
         "rendezvous-question" => questions(),
@@ -98,6 +103,80 @@ fn h264() -> Seeds {
         ("delta", vec![0, 0, 1, 0x41, 0x9a, 0, 0]),
         ("endless-golomb", vec![0, 0, 1, 0x67, 0x42, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]),
     ])
+}
+
+fn link_headers() -> Seeds {
+    let header = mesh_wire::Header { kind: 1, track: 1, sequence: 5, sent: 6 }.encode();
+    let mut extended = [&header[..], &[3, 77, 1, 2, 9, 9]].concat();
+    extended[0] |= 0x80;
+    named([("plain", [&header[..], &[1, 2, 3]].concat()), ("extended", extended)])
+}
+
+fn mesh() -> Seeds {
+    let address = || "10.77.0.1:48190".parse().expect("an address");
+    let hello = mesh_wire::Hello {
+        versions: vec![1],
+        instance: Instance::from_u64(7),
+        name: DisplayName::new("Ann"),
+        capabilities: vec!["opus".into()],
+        room: Some(RoomName::new("r").expect("a name").id()),
+        seat: true,
+        listen: vec![mesh_wire::Address(address())],
+        clock: Some([4; 16]),
+        generation: 1,
+    };
+    let entry = lets_meet::mesh::roster::Entry {
+        peer: PeerId::from_bytes([5; 32]),
+        instance: Instance::from_u64(8),
+        name: Some(DisplayName::new("Bo")),
+        addresses: vec![address()],
+    };
+    let words = [
+        Control::Hello(hello),
+        Control::Refuse(lets_meet::mesh::roster::Refusal::RoomFull),
+        Control::Seated,
+        Control::Goodbye,
+        Control::Gossip(vec![entry]),
+        Control::Ping(mesh_wire::Ping { t: 1 }),
+        Control::Pong(mesh_wire::Pong { t: 1, host: 2 }),
+        Control::Rename(DisplayName::new("Cy")),
+        Control::Resume(3),
+        Control::Confirm(4),
+    ];
+    let mut seeds = messages(words.iter().map(Control::encode));
+    seeds.extend(broken_cbor(1));
+    seeds.extend(broken_cbor(5).into_iter().map(|(name, data)| (format!("gossip-{name}"), data)));
+    seeds
+}
+
+fn meeting() -> Seeds {
+    let (author, instance) = (PeerId::from_bytes([5; 32]), Instance::from_u64(8));
+    let line = meeting_wire::Line { n: 1, at: 2, name: "Ann".into(), text: "hello".into(), signature: None };
+    let entry = meeting_wire::Entry { author, instance, conversation: [1; 16], base: 1, next: 4 };
+    let track = meeting_wire::Track { kind: "camera".into(), on: true, width: 640, height: 360, codec: "h264".into() };
+    let wanted = meeting_wire::Wanted { kind: "camera".into(), view: "small".into() };
+    let lines = |people| meeting_wire::Lines {
+        author,
+        instance,
+        key: None,
+        people,
+        base: 1,
+        late: false,
+        lines: vec![line.clone()],
+    };
+    let mut seeds = messages([
+        Message::new(meeting_wire::LINES, &lines(None)),
+        Message::new(meeting_wire::LINES, &lines(Some(vec![author]))),
+        Message::new(
+            meeting_wire::HAVE,
+            &meeting_wire::Have { full: true, more: false, ask: true, entries: vec![entry] },
+        ),
+        Message::new(meeting_wire::WANT, &meeting_wire::Want { author, instance, from: 2 }),
+        Message::new(meeting_wire::TRACKS, &meeting_wire::Tracks { revision: 1, tracks: vec![track] }),
+        Message::new(meeting_wire::VIEWS, &meeting_wire::Views { revision: 1, views: vec![wanted] }),
+    ]);
+    seeds.extend(broken_cbor(meeting_wire::LINES));
+    seeds
 }
 
 fn names() -> Seeds {
