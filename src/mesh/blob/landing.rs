@@ -72,6 +72,7 @@ pub struct Landing {
     name: FileName,
     tree: Tree,
     written: u64,
+    stored: Option<PathBuf>,
     called_off: Arc<AtomicBool>,
 }
 
@@ -92,7 +93,7 @@ impl Landing {
             return Err(Reason::NoSpace);
         }
         let temp = Temp::create(folder).map_err(|error| reason(&error))?;
-        Ok(Self { temp, folder: folder.to_owned(), name, tree: Tree::new(), written: 0, called_off })
+        Ok(Self { temp, folder: folder.to_owned(), name, tree: Tree::new(), written: 0, stored: None, called_off })
     }
 
     /// Bytes checked and written.
@@ -126,13 +127,17 @@ impl Landing {
         if promised && self.tree.root() == root { Ok(()) } else { Err(Reason::HashMismatch) }
     }
 
-    /// Syncs the file and gives it its name, numbered if the name is taken.
+    /// Syncs the file and gives it its name, numbered if the name is taken. Once for all attempts.
     pub(super) fn store(&mut self) -> Result<PathBuf, Reason> {
+        if let Some(path) = &self.stored {
+            return Ok(path.clone());
+        }
         self.temp.file.sync_all().map_err(|error| reason(&error))?;
         if self.called_off.load(Ordering::Acquire) {
             return Err(Reason::Cancelled);
         }
         let path = self.place().map_err(|error| reason(&error))?;
+        self.stored = Some(path.clone());
         // The name is as durable as the bytes; a system that cannot sync a folder does so by itself.
         if let Ok(folder) = File::open(&self.folder) {
             let _ = folder.sync_all();
