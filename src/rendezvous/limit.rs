@@ -71,7 +71,7 @@ impl Default for Config {
         Self {
             key: Rate { burst: 60, period: Duration::from_millis(500) },
             origin: Rate { burst: 600, period: Duration::from_millis(50) },
-            writes: Rate { burst: 30, period: Duration::from_secs(10) },
+            writes: Rate { burst: 60, period: Duration::from_secs(10) },
             connects: Rate { burst: 100, period: Duration::from_millis(500) },
             connections_per_origin: 128,
             connections: 4096,
@@ -267,7 +267,7 @@ mod tests {
         let mut limits = Limits::new(Config::default());
         let now = start();
         let asked = (0..=255).filter(|k| limits.on_question(now, origin("192.0.2.1"), key(*k), Cost::Write).is_ok());
-        assert_eq!(asked.count(), 30);
+        assert_eq!(asked.count(), 60);
         assert_eq!(limits.on_question(now, origin("192.0.2.2"), key(1), Cost::Write), Ok(()));
         // Reading goes on.
         assert_eq!(limits.on_question(now, origin("192.0.2.1"), key(1), Cost::Light), Ok(()));

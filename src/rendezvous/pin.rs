@@ -129,6 +129,20 @@ impl Pins {
         })
     }
 
+    /// Pins `key` for `place`, whatever was pinned: a person typed its fingerprint, and it answered.
+    pub fn repin(&self, place: &str, key: PeerId) -> Result<(), Error> {
+        self.change(|memory| {
+            if memory.pins.get(place) == Some(&key) {
+                return Ok(((), Write::No));
+            }
+            if memory.pins.len() >= MAX_PLACES && !memory.pins.contains_key(place) {
+                return Err(Error::Full { path: self.dir.join(FILE) });
+            }
+            memory.pins.insert(place.to_owned(), key);
+            Ok(((), Write::Yes))
+        })
+    }
+
     /// The names that this identity claimed or gave back at `service`.
     pub fn own(&self, service: PeerId) -> Result<Vec<Own>, Error> {
         Ok(self.read()?.services.remove(&service).map_or(Vec::new(), |known| known.own.into_values().collect()))
@@ -266,6 +280,8 @@ mod tests {
         assert_eq!(pins.pin("a:1", key(2)).expect("kept"), key(1));
         assert_eq!(Pins::new(dir.path()).pinned("a:1").expect("read"), Some(key(1)));
         assert_eq!(pins.pinned("a:2").expect("read"), None);
+        pins.repin("a:1", key(3)).expect("typed by a person");
+        assert_eq!(pins.pin("a:1", key(1)).expect("kept"), key(3));
     }
 
     #[test]

@@ -135,7 +135,7 @@ pub const WRAPPERS: &[(&str, &[&str])] = &[
             "src/mesh/mesh/*",
             "src/mesh/blob.rs",
             "src/mesh/congestion.rs",
-            "src/rendezvous/client.rs",
+            "src/rendezvous/client/connection.rs",
             "src/rendezvous/server.rs",
         ],
     ),
