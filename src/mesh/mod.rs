@@ -32,6 +32,7 @@ pub mod blob;
 pub mod candidates;
 pub mod congestion;
 pub mod dialer;
+pub mod discovery;
 pub mod drops;
 pub mod handshake;
 pub mod link;

@@ -1,4 +1,5 @@
 //! See CONTRIBUTING.md, "Tests".
+mod discovery;
 mod drop;
 mod hostile;
 mod link;

@@ -71,6 +71,9 @@ const PURE: &[&str] = &[
     "src/mesh/dialer.rs",
     "src/mesh/roster.rs",
     "src/mesh/roster/*",
+    "src/mesh/discovery/txt.rs",
+    "src/mesh/discovery/dns.rs",
+    "src/mesh/discovery/responder.rs",
     "src/mesh/sendqueue.rs",
     "src/mesh/bandwidth.rs",
     "src/mesh/transfer.rs",
@@ -144,7 +147,7 @@ pub const WRAPPERS: &[(&str, &[&str])] = &[
     ("webpki", &["src/tls.rs"]),
     ("ring", &["src/identity.rs", "src/tls.rs"]),
     ("rcgen", &["src/identity.rs"]),
-    ("socket2", &["src/endpoint/socket.rs"]),
+    ("socket2", &["src/endpoint/socket.rs", "src/mesh/discovery/local.rs"]),
     ("mdns_sd", &["src/mesh/discovery/mdns.rs"]),
     ("ciborium", &["src/framing.rs"]),
     ("rusqlite", &["src/rendezvous/store/*", "src/rendezvous/store.rs"]),
@@ -170,6 +173,8 @@ pub const PLATFORM_FILES: &[&str] = &[
     "src/config.rs",
     // Socket buffers and interfaces.
     "src/endpoint/socket.rs",
+    // A port shared with other responders.
+    "src/mesh/discovery/local.rs",
     // SIGTERM.
     "src/cli/mod.rs",
 ];
