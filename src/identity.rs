@@ -271,7 +271,8 @@ fn store(dir: &Path, path: &Path, pkcs8: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-fn private_file(options: &mut fs::OpenOptions, path: &Path) -> io::Result<fs::File> {
+/// Opens a file of the profile for writing; one that is made now is for its owner only.
+pub(crate) fn private_file(options: &mut fs::OpenOptions, path: &Path) -> io::Result<fs::File> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::OpenOptionsExt as _;
@@ -280,7 +281,8 @@ fn private_file(options: &mut fs::OpenOptions, path: &Path) -> io::Result<fs::Fi
     options.write(true).open(path)
 }
 
-fn create_private_dir(dir: &Path) -> io::Result<()> {
+/// Makes a folder for its owner only, with those above it.
+pub(crate) fn create_private_dir(dir: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]

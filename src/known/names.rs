@@ -29,6 +29,8 @@ struct Used {
     keys: Vec<PeerId>,
     // Grows with each use of any name.
     last: u64,
+    // Unix milliseconds, 0 where that was not known.
+    at: u64,
 }
 
 /// Whether something was new.
@@ -46,8 +48,13 @@ impl Names {
         Self::default()
     }
 
-    /// `peer` was linked under `name`.
+    /// `peer` was linked under `name` just now.
     pub fn record(&mut self, name: &DisplayName, peer: PeerId) -> Learned {
+        self.record_at(name, peer, 0)
+    }
+
+    /// `peer` was linked under `name` at `unix_ms`. The order in which names are recorded counts, whatever clocks say.
+    pub fn record_at(&mut self, name: &DisplayName, peer: PeerId, unix_ms: u64) -> Learned {
         let folded = name.folded();
         if self.names.len() >= MAX_NAMES && !self.names.contains_key(&folded) {
             let oldest = self.names.iter().min_by_key(|(_, used)| used.last).map(|(name, _)| name.clone());
@@ -55,7 +62,7 @@ impl Names {
         }
         self.last += 1;
         let used = self.names.entry(folded).or_default();
-        used.last = self.last;
+        (used.last, used.at) = (self.last, unix_ms);
         name.as_str().clone_into(&mut used.shown);
         match used.keys.binary_search(&peer) {
             Err(at) if used.keys.len() < MAX_KEYS => {
@@ -76,11 +83,12 @@ impl Names {
         self.names.values().flat_map(|used| used.keys.iter().copied())
     }
 
-    /// Names with their keys, the one used longest ago first.
-    pub fn by_age(&self) -> Vec<(&str, &[PeerId])> {
+    /// Names, when they were last used (milliseconds since 1970, 0 where that was not known) and their keys, the one used
+    /// longest ago first.
+    pub fn by_age(&self) -> Vec<(&str, u64, &[PeerId])> {
         let mut names: Vec<&Used> = self.names.values().collect();
         names.sort_by_key(|used| used.last);
-        names.into_iter().map(|used| (used.shown.as_str(), used.keys.as_slice())).collect()
+        names.into_iter().map(|used| (used.shown.as_str(), used.at, used.keys.as_slice())).collect()
     }
 
     /// How many names are known.
