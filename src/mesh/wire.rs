@@ -232,11 +232,19 @@ impl Control {
             kind::PING => Self::Ping(message.decode()?),
             kind::PONG => Self::Pong(message.decode()?),
             kind::RENAME => Self::Rename(message.decode::<RenameBody>()?.name),
-            kind::RESUME => Self::Resume(message.decode::<NumberBody>()?.n),
-            kind::CONFIRM => Self::Confirm(message.decode::<NumberBody>()?.n),
+            kind::RESUME => Self::Resume(number(message)?),
+            kind::CONFIRM => Self::Confirm(number(message)?),
             other => Self::Unknown(other),
         })
     }
+}
+
+/// Message numbers start at 0 and count single messages: one this high is a lie, and could not be counted on.
+const MAX_NUMBER: u64 = 1 << 62;
+
+fn number(message: &Message) -> Result<u64, framing::Error> {
+    let NumberBody { n } = message.decode()?;
+    if n < MAX_NUMBER { Ok(n) } else { Err(framing::Error::Body("a number out of range".to_owned())) }
 }
 
 fn gossip_body(entries: &[roster::Entry]) -> GossipBody {
@@ -279,6 +287,17 @@ pub fn refusal_code(refusal: Refusal) -> &'static str {
 /// Reads that word; one from the future is as good as "busy".
 pub fn refusal_from(code: &str) -> Refusal {
     REFUSALS.iter().find(|(_, known)| *known == code).map_or(Refusal::Busy, |(refusal, _)| *refusal)
+}
+
+/// Reads the body of a control message of this kind (for fuzzing, beside [`Control::decode`]).
+pub fn read_control(kind: u16, body: &[u8]) -> Result<Control, framing::Error> {
+    Control::decode(&Message { kind, body: bytes::Bytes::copy_from_slice(body) })
+}
+
+/// Reads a datagram: its header, and its body behind any extension block. `None` is too short.
+pub fn read_datagram(datagram: &[u8]) -> Option<(Header, &[u8])> {
+    let (header, body) = Header::decode(datagram)?;
+    Some((header, datagram.get(body..)?))
 }
 
 /// The header of every datagram.
@@ -333,6 +352,103 @@ impl Header {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn samples() -> Vec<(&'static str, Control)> {
+        let address = |text: &str| text.parse().expect("an address");
+        let hello = Hello {
+            versions: vec![1],
+            instance: Instance::from_u64(0x0102_0304_0506_0708),
+            name: DisplayName::new("Ann"),
+            capabilities: vec!["chat".to_owned()],
+            room: Some(crate::id::RoomName::new("tea").expect("valid").id()),
+            seat: true,
+            listen: vec![Address(address("192.0.2.1:48190")), Address(address("[2001:db8::1]:48191"))],
+            clock: Some([7; 16]),
+            generation: 2,
+        };
+        let entry = roster::Entry {
+            peer: PeerId::from_bytes([9; 32]),
+            instance: Instance::from_u64(5),
+            name: Some(DisplayName::new("Bo")),
+            addresses: vec![address("192.0.2.2:48190")],
+        };
+        vec![
+            ("hello", Control::Hello(hello)),
+            ("refuse", Control::Refuse(Refusal::RoomFull)),
+            ("seated", Control::Seated),
+            ("goodbye", Control::Goodbye),
+            ("gossip", Control::Gossip(vec![entry])),
+            ("ping", Control::Ping(Ping { t: 1_000_000 })),
+            ("pong", Control::Pong(Pong { t: 1_000_000, host: 2_000_000 })),
+            ("rename", Control::Rename(DisplayName::new("Anna"))),
+            ("resume", Control::Resume(41)),
+            ("confirm", Control::Confirm(42)),
+        ]
+    }
+
+    fn golden(name: &str) -> Vec<u8> {
+        let lines = include_str!("../../tests/data/mesh-v1.txt").lines();
+        let mut found = lines.filter_map(|line| line.split_once(' ')).filter(|(key, _)| *key == name);
+        let (_, hex) = found.next().unwrap_or_else(|| panic!("no line {name} in tests/data/mesh-v1.txt"));
+        crate::id::from_hex(hex).expect("hex")
+    }
+
+    fn read_golden(name: &str) -> Control {
+        let mut decoder = framing::Decoder::new();
+        decoder.push(&golden(name));
+        Control::decode(&decoder.poll().expect("valid").expect("whole")).expect("readable")
+    }
+
+    #[test]
+    fn messages_are_written_as_version_1_fixed_them() {
+        for (name, control) in samples() {
+            let bytes = control.encode().encode();
+            assert_eq!(crate::id::to_hex(&bytes), crate::id::to_hex(&golden(name)), "{name}");
+            assert_eq!(read_golden(name), control, "{name}");
+        }
+    }
+
+    #[test]
+    fn messages_from_the_future_are_read_as_far_as_they_are_known() {
+        // A hello with versions, capabilities and keys of tomorrow.
+        let Control::Hello(hello) = read_golden("future-hello") else { panic!("no hello") };
+        assert_eq!((hello.versions, hello.name.as_str()), (vec![3, 1], "Ann"));
+        assert_eq!(hello.capabilities, ["chat", "telepathy"]);
+        // A refusal for a reason of tomorrow, and a kind of tomorrow.
+        assert_eq!(read_golden("future-refuse"), Control::Refuse(Refusal::Busy));
+        assert_eq!(read_golden("future-kind"), Control::Unknown(60));
+        // A datagram of tomorrow, with an extension block.
+        let datagram = golden("future-datagram");
+        let (header, body) = read_datagram(&datagram).expect("readable");
+        assert_eq!((header.kind, header.sequence, body), (100, 7, &b"body"[..]));
+    }
+
+    #[test]
+    fn the_datagram_header_is_as_version_1_fixed_it() {
+        let header = Header { kind: 2, track: 2, sequence: 0x1234, sent: 0x56_789a };
+        assert_eq!(header.encode(), *golden("datagram"));
+    }
+
+    #[test]
+    fn names_from_the_wire_are_clean_and_lists_are_cut() {
+        let mut hello = samples().remove(0).1;
+        if let Control::Hello(hello) = &mut hello {
+            hello.capabilities = vec!["x\u{202e}".repeat(99); 99];
+            hello.listen = vec![hello.listen[0]; 99];
+            hello.versions = vec![1; 99];
+        }
+        let Control::Hello(read) = Control::decode(&hello.encode()).expect("readable") else { panic!("no hello") };
+        assert_eq!((read.capabilities.len(), read.listen.len(), read.versions.len()), (32, 16, 16));
+        assert_eq!(read.capabilities[0], "x".repeat(32));
+        let entry = roster::Entry {
+            peer: PeerId::from_bytes([9; 32]),
+            instance: Instance::from_u64(5),
+            name: None,
+            addresses: vec![],
+        };
+        let many = Control::Gossip(vec![entry; 64]);
+        assert_eq!(Control::decode(&many.encode()), Ok(many));
+    }
 
     #[test]
     fn headers_read_back() {

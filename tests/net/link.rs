@@ -78,11 +78,11 @@ async fn ports_and_interfaces_that_cannot_be_had_are_told() {
 }
 
 /// One peer with its mesh, as the engine would run it.
-struct Peer {
+pub struct Peer {
     identity: Arc<Identity>,
     endpoint: Endpoint,
-    address: SocketAddr,
-    handle: mesh::Handle,
+    pub address: SocketAddr,
+    pub handle: mesh::Handle,
     events: mpsc::Receiver<mesh::Event>,
     arrivals: Ring<(PeerId, Arrival)>,
     scope: task::Scope,
@@ -97,7 +97,7 @@ impl media::Sink for Collect {
     }
 }
 
-fn peer(name: &str, room: Option<&str>) -> Peer {
+pub fn peer(name: &str, room: Option<&str>) -> Peer {
     peer_of(Arc::new(Identity::generate()), name, room, 50)
 }
 
@@ -123,7 +123,7 @@ fn peer_of(identity: Arc<Identity>, name: &str, room: Option<&str>, seats: usize
 }
 
 impl Peer {
-    fn id(&self) -> PeerId {
+    pub fn id(&self) -> PeerId {
         self.identity.peer_id()
     }
 
@@ -133,7 +133,7 @@ impl Peer {
     }
 
     /// The first event that `pick` takes; others are skipped.
-    async fn wait<T>(&mut self, what: &str, mut pick: impl FnMut(&mut mesh::Event) -> Option<T>) -> T {
+    pub async fn wait<T>(&mut self, what: &str, mut pick: impl FnMut(&mut mesh::Event) -> Option<T>) -> T {
         let mut skipped = Vec::new();
         let found = async {
             loop {
@@ -150,7 +150,7 @@ impl Peer {
         }
     }
 
-    async fn linked(&mut self) -> Linked {
+    pub async fn linked(&mut self) -> Linked {
         self.wait("link", |event| match event {
             mesh::Event::Linked(linked) => Some(linked.clone()),
             _ => None,
@@ -174,14 +174,14 @@ impl Peer {
         .await
     }
 
-    async fn end(self) {
+    pub async fn end(self) {
         self.handle.shutdown().await;
         assert!(self.scope.finish(Duration::from_secs(5)).await);
         self.endpoint.close("").await;
     }
 }
 
-fn sighting(peer: Option<PeerId>, address: SocketAddr) -> Sighting {
+pub fn sighting(peer: Option<PeerId>, address: SocketAddr) -> Sighting {
     Sighting {
         peer,
         instance: None,
