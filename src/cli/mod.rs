@@ -4,7 +4,11 @@
 //! error is one sentence that says what happened and what to do.
 
 pub mod args;
+mod demo;
+mod doctor;
 mod id;
+mod join;
+mod nearby;
 pub mod output;
 pub mod setup;
 
@@ -12,7 +16,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use args::{Cli, Command, Common};
+use args::{Cli, Command};
 use output::Output;
 
 /// What a run came to, as scripts see it.
@@ -105,13 +109,13 @@ fn run(cli: Cli, output: &Output) -> Result<Exit, Failure> {
     };
     match command {
         Command::Id => id::run(&common, output),
-        Command::Join(_) => Err(Failure::later("lets-meet join")),
-        Command::Nearby(_) => Err(Failure::later("lets-meet nearby")),
+        Command::Join(join) => join::run(&common, &join, output),
+        Command::Nearby(nearby) => nearby::run(&common, &nearby, output),
         Command::Drop(_) => Err(Failure::later("lets-meet drop")),
         Command::Receive(_) => Err(Failure::later("lets-meet receive")),
         Command::Name(_) => Err(Failure::later("lets-meet name")),
-        Command::Doctor => Err(Failure::later("lets-meet doctor")),
-        Command::Demo(_) => Err(Failure::later("lets-meet demo")),
+        Command::Doctor => doctor::run(&common, output),
+        Command::Demo(demo) => demo::run(&demo, output),
         Command::Rendezvous(_) => Err(Failure::later("lets-meet rendezvous")),
         Command::Call(_) => Err(Failure::later("lets-meet call")),
         Command::Trust(_) => Err(Failure::later("lets-meet trust")),
@@ -164,5 +168,3 @@ async fn one_signal() {
     let _ = tokio::signal::ctrl_c().await;
 }
 
-#[expect(dead_code, reason = "the commands that use it are being added one by one")]
-fn unused(_: &Common) {}

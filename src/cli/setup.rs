@@ -38,3 +38,8 @@ impl Setup {
 pub fn endpoint_config(common: &Common) -> endpoint::Config {
     endpoint::Config { port: common.port, interfaces: common.interface.clone() }
 }
+
+/// A rendezvous service as typed: `HOST[:PORT][#FINGERPRINT]`.
+pub fn service(text: &str) -> Result<crate::rendezvous::service::Service, Failure> {
+    text.parse().map_err(|error| Failure::usage(format!("--rendezvous {text}: {error}.")))
+}

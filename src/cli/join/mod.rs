@@ -1,0 +1,247 @@
+//! `lets-meet join ROOM`: a seat without a window. With `--json` a machine talks on stdin and stdout, else a person
+//! in a terminal.
+
+pub mod json;
+mod terminal;
+
+use std::io::{BufRead as _, Read as _};
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use super::args::{Common, Join};
+use super::output::Output;
+use super::setup::{self, Setup};
+use super::{Exit, Failure};
+use crate::engine::{self, Handle};
+use crate::id::{RoomName, Username};
+use crate::meeting::{Accept, Command, Done, Event, Settings, WarningCode};
+use crate::mesh::Visibility;
+
+/// Lines that wait to be carried out. Overflow: stdin is not read on until there is room.
+const LINES: usize = 64;
+
+/// Runs a meeting until it is left.
+pub fn run(common: &Common, join: &Join, output: &Output) -> Result<Exit, Failure> {
+    if let Some(option) = join.later() {
+        return Err(Failure::later(option));
+    }
+    let config = config(common, join)?;
+    let seconds = join.for_seconds.map(Duration::from_secs_f64);
+    super::block_on(meet(config, seconds, output))
+}
+
+/// The engine's settings from the command line and the profile.
+fn config(common: &Common, join: &Join) -> Result<engine::Config, Failure> {
+    let room = RoomName::new(&join.room).map_err(|error| Failure::usage(format!("{error}.")))?;
+    let media = join.media().map_err(|error| match error {
+        crate::av::spec::ParseError::NotYet(_) => Failure::new(Exit::Usage, "not-available-yet", format!("{error}.")),
+        _ => Failure::usage(format!("{error}.")),
+    })?;
+    let Setup { profile, config, identity, name } = Setup::load(common)?;
+    let download_dir = join.download_dir.clone().or(config.download_dir).ok_or_else(|| {
+        Failure::new(Exit::State, "state", "This account has no home folder for drops; use --download-dir DIR.")
+    })?;
+    let service = common.rendezvous.as_deref().map(setup::service).transpose()?;
+    // Only a typed --name is claimed: the account's name is nobody's wish.
+    let username = match (&service, &common.name) {
+        (Some(_), Some(name)) => Some(Username::new(name).map_err(|error| Failure::usage(format!("{error}.")))?),
+        _ => None,
+    };
+    let settings = Settings {
+        camera: media.camera.clone(),
+        camera_on: media.camera != crate::av::spec::Camera::None,
+        microphone: media.mic.clone(),
+        microphone_on: media.mic != crate::av::spec::Microphone::None,
+        speaker: media.speaker.clone(),
+        speaker_on: true,
+        quality: media.quality,
+        view: join.view,
+        files: if join.accept_files { Accept::All } else { Accept::Ask },
+    };
+    Ok(engine::Config {
+        profile,
+        identity,
+        name,
+        room,
+        seats: config.seats,
+        endpoint: setup::endpoint_config(common),
+        connect: common.connect.iter().map(|connect| (connect.address, connect.peer)).collect(),
+        visibility: if common.hidden { Visibility::Hidden } else { Visibility::Open },
+        rendezvous: service.map(|service| (service, username)),
+        media: engine::MediaConfig {
+            camera: media.camera,
+            microphone: media.mic,
+            speaker: media.speaker,
+            quality: media.quality,
+            max_bitrate: join.max_bitrate,
+            dump_video: join.dump_video.clone(),
+            dump_audio: join.dump_audio.clone(),
+        },
+        settings,
+        download_dir,
+    })
+}
+
+async fn meet(config: engine::Config, seconds: Option<Duration>, output: &Output) -> Result<Exit, Failure> {
+    let handle = engine::start(config).await.map_err(|error| failure(&error))?;
+    let lines = stdin_lines();
+    let scope = crate::task::Scope::new();
+    let typed = scope.spawn(commands(handle.clone(), lines, output.clone()));
+    let mut screen = terminal::Screen::default();
+    let mut alone = true;
+    let mut exit = Exit::Done;
+    let timer = async {
+        match seconds {
+            Some(seconds) => tokio::time::sleep(seconds).await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::pin!(timer);
+    let interrupted = super::interrupted();
+    tokio::pin!(interrupted);
+    loop {
+        let event = tokio::select! {
+            biased;
+            () = &mut interrupted => break,
+            () = output.closed() => break,
+            () = &mut timer => break,
+            event = handle.event() => event,
+        };
+        let Some(event) = event else { break };
+        match &event {
+            Event::Joined(_) => alone = false,
+            Event::Warning(warning) => match warning.code {
+                WarningCode::Replaced => exit = Exit::Refused,
+                WarningCode::RoomFull if alone => exit = Exit::Refused,
+                _ => {}
+            },
+            _ => {}
+        }
+        show(&event, &mut screen, output);
+        if exit == Exit::Refused {
+            break;
+        }
+    }
+    handle.leave().await;
+    // Answers that are on their way, and events of the last moment.
+    while let Some(event) = handle.event().await {
+        show(&event, &mut screen, output);
+    }
+    let _ = tokio::time::timeout(Duration::from_millis(200), typed).await;
+    scope.cancel();
+    Ok(exit)
+}
+
+fn show(event: &Event, screen: &mut terminal::Screen, output: &Output) {
+    if output.is_json() {
+        let (name, fields) = json::event(event);
+        output.event(name, fields);
+    } else if let Some(line) = screen.line(event) {
+        output.line(&line);
+    }
+}
+
+/// Carries out typed lines one after the other, each answered before the next is read.
+async fn commands(handle: Handle, mut lines: mpsc::Receiver<String>, output: Output) {
+    while let Some(line) = lines.recv().await {
+        let leaves = if output.is_json() {
+            machine_line(&handle, &line, &output).await
+        } else {
+            typed_line(&handle, &line, &output).await
+        };
+        if leaves {
+            break;
+        }
+    }
+}
+
+async fn machine_line(handle: &Handle, line: &str, output: &Output) -> bool {
+    if line.trim().is_empty() {
+        return false;
+    }
+    let json::Request { name, reference, command } = json::parse(line);
+    let leaves = matches!(command, Ok(Command::Leave));
+    let answer = match command {
+        Ok(command) => handle.command(command).await,
+        Err(failure) => Err(failure),
+    };
+    let (name, reference) = (name.as_deref(), reference.as_deref());
+    match answer {
+        Ok(done) => output.event("ok", json::ok(name.unwrap_or_default(), reference, &done)),
+        Err(failure) => output.event("error", json::error(name, reference, &failure)),
+    }
+    leaves
+}
+
+async fn typed_line(handle: &Handle, line: &str, output: &Output) -> bool {
+    let input = match terminal::parse(line) {
+        Ok(input) => input,
+        Err(failure) => {
+            output.line(&format!("! {failure}"));
+            return false;
+        }
+    };
+    let command = match input {
+        terminal::Input::Empty => return false,
+        terminal::Input::Help => {
+            output.line(terminal::HELP);
+            return false;
+        }
+        terminal::Input::People => Command::State,
+        terminal::Input::Mute => match handle.command(Command::State).await {
+            Ok(Done::State(state)) => Command::Microphone { on: !state.settings.microphone_on, source: None },
+            _ => return true,
+        },
+        terminal::Input::Command(command) => command,
+    };
+    let leaves = command == Command::Leave;
+    match handle.command(command.clone()).await {
+        Ok(done) => {
+            if let Command::Microphone { on, .. } = command {
+                output.line(if on { "* your microphone is on" } else { "* your microphone is off" });
+            }
+            if let Some(line) = terminal::done(&done) {
+                output.line(&line);
+            }
+        }
+        Err(failure) => output.line(&format!("! {failure}")),
+    }
+    leaves
+}
+
+/// Lines of stdin, read by a thread of its own (a terminal cannot be read without blocking). The thread ends with its
+/// input, or with the process.
+fn stdin_lines() -> mpsc::Receiver<String> {
+    let (sender, lines) = mpsc::channel(LINES);
+    let reader = crate::task::thread("stdin", move || {
+        let mut stdin = std::io::stdin().lock();
+        let limit = u64::try_from(json::MAX_LINE).unwrap_or(u64::MAX);
+        loop {
+            let mut line = Vec::new();
+            match stdin.by_ref().take(limit).read_until(b'\n', &mut line) {
+                Ok(0) | Err(_) => break,
+                Ok(_) => {}
+            }
+            if sender.blocking_send(String::from_utf8_lossy(&line).into_owned()).is_err() {
+                break;
+            }
+        }
+    });
+    if let Err(error) = reader {
+        tracing::error!(%error, "commands are not read");
+    }
+    lines
+}
+
+fn failure(error: &engine::Error) -> Failure {
+    let sentence = format!("{error}.");
+    match error {
+        engine::Error::Endpoint(_) => Failure::new(Exit::Network, "network", sentence),
+        engine::Error::Media(_) => Failure::new(Exit::Device, "source-failed", sentence),
+        engine::Error::NameTaken(_) => Failure::new(Exit::Refused, "name-taken", sentence),
+        engine::Error::RendezvousKeyChanged(_) => Failure::new(Exit::Refused, "rendezvous-key-changed", sentence),
+        engine::Error::NameRefused(_) => Failure::new(Exit::Refused, "name-refused", sentence),
+        engine::Error::State(_) => Failure::new(Exit::State, "state", sentence),
+    }
+}

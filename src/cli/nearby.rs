@@ -1,0 +1,115 @@
+//! `lets-meet nearby`: people and open meetings in sight. Announces nothing itself.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::args::{Common, Nearby};
+use super::output::Output;
+use super::setup::Setup;
+use super::{Exit, Failure};
+use crate::id::{PeerId, RoomName};
+use crate::mesh::discovery::{self, mdns};
+use crate::share::DisplayName;
+use crate::sighting::Sighting;
+
+/// What was seen of one peer.
+#[derive(Debug, Default)]
+struct Seen {
+    name: Option<DisplayName>,
+    addresses: Vec<SocketAddr>,
+    rooms: Vec<RoomName>,
+}
+
+/// Looks for a while, then prints; nobody is exit 3.
+pub fn run(common: &Common, nearby: &Nearby, output: &Output) -> Result<Exit, Failure> {
+    let setup = Setup::load(common)?;
+    let seen = super::block_on(look(common, Duration::from_secs_f64(nearby.seconds), setup.identity.peer_id()))?;
+    if seen.is_empty() {
+        output.note("Nobody is in sight. Is somebody in a meeting on this network? lets-meet doctor checks it.");
+        return Ok(Exit::NotFound);
+    }
+    let mut meetings: BTreeMap<RoomName, Vec<PeerId>> = BTreeMap::new();
+    for (peer, seen) in &seen {
+        for room in &seen.rooms {
+            meetings.entry(room.clone()).or_default().push(*peer);
+        }
+        print_person(peer, seen, output);
+    }
+    for (room, people) in meetings {
+        if output.is_json() {
+            output.event("meeting", json!({ "room": room.as_str(), "people": people }));
+        } else {
+            let names: Vec<&str> =
+                people.iter().filter_map(|peer| seen[peer].name.as_ref().map(DisplayName::as_str)).collect();
+            output.line(&format!("meeting {room}: {} (lets-meet join \"{room}\")", names.join(", ")));
+        }
+    }
+    Ok(Exit::Done)
+}
+
+fn print_person(peer: &PeerId, seen: &Seen, output: &Output) {
+    let name = seen.name.as_ref().map(DisplayName::as_str);
+    if output.is_json() {
+        let addresses: Vec<String> = seen.addresses.iter().map(ToString::to_string).collect();
+        let rooms: Vec<&str> = seen.rooms.iter().map(RoomName::as_str).collect();
+        output.event(
+            "person",
+            json!({ "peer": peer, "name": name, "addresses": addresses, "rooms": rooms, "source": "mdns" }),
+        );
+    } else {
+        let address = seen.addresses.first().map(ToString::to_string).unwrap_or_default();
+        output.line(&format!("{}#{} at {address}", name.unwrap_or("Someone"), peer.short()));
+    }
+}
+
+async fn look(common: &Common, time: Duration, me: PeerId) -> Result<BTreeMap<PeerId, Seen>, Failure> {
+    let scope = crate::task::Scope::new();
+    let config = discovery::Config { announcement: None, interfaces: common.interface.clone() };
+    let (mdns, mut sightings) = mdns::start(config, &scope).map_err(|error| {
+        Failure::new(Exit::Network, "discovery-failed", format!("Multicast DNS does not work here: {error}."))
+    })?;
+    let mut seen: BTreeMap<PeerId, Seen> = BTreeMap::new();
+    let end = tokio::time::sleep(time);
+    tokio::pin!(end);
+    loop {
+        tokio::select! {
+            () = &mut end => break,
+            sighting = sightings.recv() => match sighting {
+                Some(sighting) => take(&mut seen, sighting, me),
+                None => break,
+            },
+        }
+    }
+    mdns.shutdown().await;
+    scope.finish(Duration::from_secs(1)).await;
+    Ok(seen)
+}
+
+/// People kept in one look; more are ignored.
+const MAX_SEEN: usize = 1000;
+
+fn take(seen: &mut BTreeMap<PeerId, Seen>, sighting: Sighting, me: PeerId) {
+    let Some(peer) = sighting.peer.filter(|peer| *peer != me) else { return };
+    if sighting.gone {
+        seen.remove(&peer);
+        return;
+    }
+    if seen.len() >= MAX_SEEN && !seen.contains_key(&peer) {
+        return;
+    }
+    let entry = seen.entry(peer).or_default();
+    entry.name = sighting.name.or(entry.name.take());
+    for address in sighting.addresses {
+        if !entry.addresses.contains(&address) && entry.addresses.len() < crate::sighting::MAX_ADDRESSES {
+            entry.addresses.push(address);
+        }
+    }
+    for room in sighting.rooms {
+        if !entry.rooms.contains(&room) && entry.rooms.len() < crate::sighting::MAX_ROOMS {
+            entry.rooms.push(room);
+        }
+    }
+}

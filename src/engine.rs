@@ -1,1 +1,0 @@
-//! Wires a meeting together (being written).

@@ -1,0 +1,636 @@
+//! The loop of a meeting. Every branch hands one happening to the meeting and then drains what the meeting wants.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc;
+use tokio::time::MissedTickBehavior;
+
+use super::introduce::Introduced;
+use super::media::Media;
+use super::router::Router;
+use super::{Config, Reply, failure, files};
+use crate::endpoint::Endpoint;
+use crate::id::{Instance, LinkKey, PeerId, TransferId, Username};
+use crate::known::names::Names;
+use crate::media::TrackKind;
+use crate::meeting::{
+    self, Answer, Code, Command, Done, Event, Failure, LeftReason, Meeting, Output, Person, Setting, Warning, WarningCode,
+    Work,
+};
+use crate::mesh::discovery::Announcement;
+use crate::mesh::discovery::mdns::Mdns;
+use crate::mesh::drops::{self, Drops};
+use crate::mesh::{self, Seat};
+use crate::rendezvous::client;
+use crate::sighting::Sighting;
+use crate::slot::Ring;
+use crate::task::Scope;
+use crate::{clock, known, platform, stats};
+
+/// How long the mesh may take to say goodbye.
+const GOODBYE_LIMIT: Duration = Duration::from_millis(1100);
+/// How long transfers may take to say that they end.
+const DROPS_LIMIT: Duration = Duration::from_millis(150);
+
+/// What the loop owns.
+pub struct Parts {
+    pub config: Config,
+    pub instance: Instance,
+    pub names: Names,
+    pub known: known::Store,
+    pub endpoint: Endpoint,
+    pub mesh: mesh::Handle,
+    pub drops: Drops,
+    pub media: Media,
+    pub router: Arc<Router>,
+    pub mdns: Option<Mdns>,
+    pub introduced: Option<Introduced>,
+    pub events: Ring<Event>,
+    pub scope: Scope,
+    pub services: Scope,
+}
+
+/// Where things come in. All bounded where they are made.
+pub struct Inboxes {
+    pub commands: mpsc::Receiver<(Command, Reply)>,
+    pub mesh: mpsc::Receiver<mesh::Event>,
+    pub drops: mpsc::Receiver<drops::Event>,
+    pub sightings: mpsc::Receiver<Sighting>,
+}
+
+/// The running loop.
+pub struct Actor {
+    parts: Parts,
+    meeting: Meeting,
+    seated: BTreeMap<PeerId, (LinkKey, Person)>,
+    sighted: BTreeMap<(Option<PeerId>, crate::sighting::Source), Vec<std::net::SocketAddr>>,
+    /// Answers that come later: results of spawned work.
+    later: (mpsc::Sender<Later>, mpsc::Receiver<Later>),
+}
+
+/// The result of work that was not done at once.
+enum Later {
+    Claimed(Result<Username, Failure>, Reply),
+    Remembered(Result<(), known::Error>),
+    LookedUp(Vec<(PeerId, Username)>, Command, Reply),
+}
+
+/// Sightings remembered, so that the same news is told once. Beyond it, news is told again.
+const MAX_SIGHTED: usize = 1024;
+
+impl Actor {
+    pub fn new(parts: Parts) -> Self {
+        let config = &parts.config;
+        let meeting = Meeting::new(meeting::Config {
+            identity: Arc::clone(&config.identity),
+            instance: parts.instance,
+            name: config.name.clone(),
+            room: config.room.clone(),
+            seed: rand::random(),
+            known: parts.names.clone(),
+            settings: config.settings.clone(),
+        });
+        let later = mpsc::channel(16);
+        Self { parts, meeting, seated: BTreeMap::new(), sighted: BTreeMap::new(), later }
+    }
+
+    pub async fn run(mut self, mut inboxes: Inboxes) {
+        let scope = self.parts.scope.clone();
+        let feedback = self.parts.router.feedback().clone();
+        let mut second = tokio::time::interval(Duration::from_secs(1));
+        second.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        second.tick().await;
+        self.begin();
+        loop {
+            self.drain();
+            let deadline = self.meeting.poll_timeout();
+            tokio::select! {
+                biased;
+                () = scope.cancelled() => break,
+                Some((peer, track, word)) = async { feedback.recv().await } => self.parts.media.on_feedback(peer, track, word),
+                Some(event) = inboxes.mesh.recv() => self.on_mesh(event),
+                Some(event) = inboxes.drops.recv() => self.on_drop(event),
+                Some((command, reply)) = inboxes.commands.recv() => {
+                    if self.on_command(command, reply) == Ends::Now {
+                        break;
+                    }
+                }
+                Some(later) = self.later.1.recv() => {
+                    if self.on_later(later) == Ends::Now {
+                        break;
+                    }
+                }
+                Some(sighting) = inboxes.sightings.recv() => self.on_sighting(sighting),
+                Some(event) = introduced(&mut self.parts.introduced) => self.on_introduced(event),
+                _ = second.tick() => self.tick(),
+                () = until(deadline) => self.meeting.on_timeout(clock::now()),
+            }
+        }
+        self.end().await;
+    }
+
+    /// First words: who we are, our tracks, typed addresses.
+    fn begin(&mut self) {
+        let me = Person { peer: self.parts.config.identity.peer_id(), name: self.parts.config.name.clone() };
+        let listen = self.parts.endpoint.listen_addresses();
+        let room = self.parts.config.room.clone();
+        if listen.iter().all(|address| address.ip().is_loopback()) && self.parts.config.endpoint.interfaces.is_empty() {
+            self.warn(WarningCode::NoNetwork, None, "No network interface is up.", "Connect to a network; it is taken up by itself.");
+        }
+        self.emit(Event::Ready { me, room, listen });
+        self.publish_tracks();
+        for (address, peer) in self.parts.config.connect.clone() {
+            self.on_sighting(Sighting {
+                peer,
+                instance: None,
+                name: None,
+                addresses: vec![address],
+                rooms: Vec::new(),
+                source: crate::sighting::Source::Manual,
+                gone: false,
+            });
+        }
+        if self.parts.mdns.is_none() {
+            self.warn(
+                WarningCode::DiscoveryFailed,
+                None,
+                "Multicast DNS does not work here.",
+                "People in sight are not found by themselves; use --connect ADDR, or run lets-meet doctor.",
+            );
+        }
+        if let Some(introduced) = &mut self.parts.introduced {
+            for (code, message, hint) in std::mem::take(&mut introduced.warnings) {
+                self.parts.events.push(Event::Warning(Warning { code, person: None, message, hint }));
+            }
+            if let Some(name) = introduced.claimed.clone() {
+                self.meeting.on_own_username(Some(name));
+            }
+        }
+    }
+
+    async fn end(mut self) {
+        tracing::info!("leaving");
+        // Whoever waits for a file is told before the links close.
+        let _ = tokio::time::timeout(DROPS_LIMIT, self.parts.drops.shutdown()).await;
+        let mdns = self.parts.mdns.take();
+        let silence = async {
+            if let Some(mdns) = mdns {
+                mdns.shutdown().await;
+            }
+        };
+        let goodbye = tokio::time::timeout(GOODBYE_LIMIT, self.parts.mesh.shutdown());
+        let (_, said) = tokio::join!(silence, goodbye);
+        if said.is_err() {
+            tracing::warn!("not everybody confirmed the goodbye in time");
+        }
+        let media = self.parts.media;
+        let _ = tokio::task::spawn_blocking(move || media.stop()).await;
+        self.parts.endpoint.close("leaving").await;
+        self.parts.services.finish(Duration::from_millis(300)).await;
+        self.parts.events.close();
+    }
+
+    fn emit(&self, event: Event) {
+        if self.parts.events.push(event).is_some() {
+            tracing::warn!("events were lost: nobody reads them");
+        }
+    }
+
+    fn warn(&self, code: WarningCode, person: Option<Person>, message: &str, hint: &str) {
+        let (message, hint) = (message.to_owned(), hint.to_owned());
+        self.emit(Event::Warning(Warning { code, person, message, hint }));
+    }
+
+    /// Carries out what the meeting wants until it wants nothing more.
+    fn drain(&mut self) {
+        while let Some(output) = self.meeting.poll_output() {
+            match output {
+                Output::Send { to, message } => {
+                    if self.parts.mesh.send(to, message).is_err() {
+                        self.meeting.on_refused(clock::now(), to);
+                    }
+                }
+                Output::Event(event) => self.emit(event),
+                Output::Subscribe { peer, kind, view } => self.parts.media.on_wanted(peer, kind, view),
+                Output::Receive { peer, info, view } => {
+                    let result = tokio::task::block_in_place(|| self.parts.media.on_track(peer, &info, view));
+                    if let Err(error) = result {
+                        let person = self.seated.get(&peer).map(|(_, person)| person.clone());
+                        let words = failure::media(&error);
+                        self.warn(WarningCode::SourceFailed, person, &words.message, &words.hint);
+                    }
+                }
+                Output::StopReceiving { peer, kind } => self.parts.media.on_track_gone(peer, kind),
+                Output::AcceptFile { transfer, .. } => self.answer_offer(transfer, Accept::Yes, None),
+                Output::DeclineFile { transfer, .. } => self.answer_offer(transfer, Accept::No, None),
+                Output::Remember { peer, name } => {
+                    let (store, sender) = (self.parts.known.clone(), self.later.0.clone());
+                    self.parts.services.spawn_blocking(move || {
+                        // Full when the disk stands still: what is lost is only the word that it failed.
+                        let _ = sender.try_send(Later::Remembered(store.remember(peer, &name, clock::unix_millis())));
+                    });
+                }
+            }
+        }
+    }
+
+    fn on_mesh(&mut self, event: mesh::Event) {
+        let now = clock::now();
+        match event {
+            mesh::Event::Sighted(sighting) => self.tell_sighting(&sighting),
+            mesh::Event::Linked(linked) => {
+                self.parts.drops.on_linked(linked.key);
+                if linked.seat == Seat::Room {
+                    let peer = linked.key.peer;
+                    self.seated.insert(peer, (linked.key, Person { peer, name: linked.name.clone() }));
+                    self.rewire(peer);
+                    self.meeting.on_linked(
+                        now,
+                        meeting::Linked { key: linked.key, public_key: linked.public_key, name: linked.name },
+                    );
+                }
+            }
+            mesh::Event::Verify(peer) => {
+                if let Some(mdns) = self.parts.mdns.clone() {
+                    self.parts.services.spawn(async move { mdns.verify(peer).await });
+                }
+            }
+            mesh::Event::Suspected { peer } => self.meeting.on_suspected(now, peer),
+            mesh::Event::Recovered { peer, .. } => {
+                self.rewire(peer);
+                self.meeting.on_recovered(now, peer);
+            }
+            mesh::Event::Left { peer, reason } => {
+                if let Some((link, _)) = self.seated.remove(&peer) {
+                    self.parts.drops.on_unlinked(link);
+                }
+                self.parts.media.on_left(peer);
+                let reason = match reason {
+                    mesh::LeaveReason::Goodbye => LeftReason::Goodbye,
+                    mesh::LeaveReason::Timeout => LeftReason::Timeout,
+                    mesh::LeaveReason::Removed => LeftReason::Removed,
+                };
+                self.meeting.on_left(now, peer, reason);
+            }
+            mesh::Event::Unlinked(key) => self.parts.drops.on_unlinked(key),
+            mesh::Event::Message { from, message } => {
+                if !self.parts.drops.on_message(from, &message) {
+                    self.meeting.on_message(now, from, &message);
+                }
+            }
+            mesh::Event::Stream { from, stream } => self.parts.drops.on_stream(from, stream),
+            mesh::Event::Renamed { peer, name } => {
+                if let Some((_, person)) = self.seated.get_mut(&peer) {
+                    person.name = name.clone();
+                }
+                self.meeting.on_renamed(now, peer, name);
+            }
+            mesh::Event::Warning { code, peer, detail } => {
+                let code = WarningCode::parse(code).unwrap_or(WarningCode::Other);
+                let person = peer.map(|peer| self.meeting.person(peer));
+                self.warn(code, person, &failure::sentence(&detail), "");
+                if code == WarningCode::Replaced {
+                    // A newer run of this identity has the seat; two would fight for it.
+                    self.parts.scope.cancel();
+                }
+            }
+        }
+    }
+
+    fn on_drop(&mut self, event: drops::Event) {
+        match event {
+            drops::Event::File { about, what } => {
+                let person = self.person(about.link.peer);
+                self.meeting.on_file(clock::now(), files::event(about, what, person));
+            }
+            drops::Event::Warning { code, peer, detail } => {
+                let code = WarningCode::parse(code).unwrap_or(WarningCode::Other);
+                let person = self.person(peer);
+                self.warn(code, Some(person), &failure::sentence(&detail), "");
+            }
+        }
+    }
+
+    fn person(&self, peer: PeerId) -> Person {
+        self.seated.get(&peer).map_or_else(|| self.meeting.person(peer), |(_, person)| person.clone())
+    }
+
+    /// Accepts, declines or cancels in a task; `reply` hears the result.
+    fn answer_offer(&self, transfer: TransferId, accept: Accept, reply: Option<Reply>) {
+        let drops = self.parts.drops.clone();
+        self.parts.services.spawn(async move {
+            let result = match accept {
+                Accept::Yes => drops.accept(transfer).await,
+                Accept::No => drops.decline(transfer).await,
+                Accept::Never => drops.cancel(transfer).await,
+            };
+            match reply {
+                Some(reply) => {
+                    let _ = reply.send(result.map(|()| Done::Ok).map_err(|error| files::command_failure(&error)));
+                }
+                // The offer was withdrawn in between: its end is told by an event of its own.
+                None => tracing::debug!(?result, "answered an offer by rule"),
+            }
+        });
+    }
+
+    /// The link under a peer is new: media goes over it from now on.
+    fn rewire(&mut self, peer: PeerId) {
+        if let Some(outlet) = self.parts.mesh.outlet(peer) {
+            self.parts.media.on_link(peer, outlet, self.parts.mesh.clock(peer));
+        }
+    }
+
+    fn on_sighting(&mut self, sighting: Sighting) {
+        self.tell_sighting(&sighting);
+        self.parts.mesh.sighting(sighting);
+    }
+
+    /// Tells the faces what is new in a sighting.
+    fn tell_sighting(&mut self, sighting: &Sighting) {
+        let key = (sighting.peer, sighting.source);
+        if sighting.gone {
+            self.sighted.remove(&key);
+            return;
+        }
+        if self.sighted.len() >= MAX_SIGHTED {
+            self.sighted.clear();
+        }
+        let mut addresses = sighting.addresses.clone();
+        addresses.sort();
+        if self.sighted.get(&key) == Some(&addresses) {
+            return;
+        }
+        self.sighted.insert(key, addresses);
+        self.emit(Event::Sighted {
+            peer: sighting.peer,
+            name: sighting.name.clone(),
+            addresses: sighting.addresses.clone(),
+            source: sighting.source,
+        });
+    }
+
+    fn on_introduced(&mut self, event: client::Event) {
+        let goes_on = "The meeting goes on; it is tried again by itself.";
+        match event {
+            client::Event::Sighting(sighting) => self.on_sighting(sighting),
+            client::Event::Unreachable { detail } => {
+                let message = format!("The rendezvous does not answer: {detail}.");
+                self.warn(WarningCode::RendezvousUnreachable, None, &message, goes_on);
+            }
+            client::Event::KeyChanged => {
+                let message = "The rendezvous answers with another key than before; nothing was sent.";
+                self.warn(WarningCode::RendezvousKeyChanged, None, message, "Ask who runs it for its fingerprint.");
+            }
+            client::Event::Back => tracing::info!("the rendezvous answers again"),
+            client::Event::NameGranted { name, .. } => self.meeting.on_own_username(Some(name)),
+            client::Event::NameLost { name } => {
+                self.meeting.on_own_username(None);
+                let message = format!("The username {name} belongs to another key now.");
+                self.warn(WarningCode::NameLost, None, &message, "Claim another name.");
+            }
+        }
+    }
+
+    fn on_later(&mut self, later: Later) -> Ends {
+        match later {
+            Later::LookedUp(found, command, reply) => {
+                for (peer, name) in found {
+                    self.meeting.on_username(clock::now(), peer, Some(name));
+                }
+                return self.carry_out(command, reply);
+            }
+            Later::Claimed(result, reply) => {
+                if let Ok(name) = &result {
+                    self.meeting.on_own_username(Some(name.clone()));
+                }
+                let _ = reply.send(result.map(Done::Claimed));
+            }
+            Later::Remembered(Ok(())) => {}
+            Later::Remembered(Err(error)) => {
+                self.warn(WarningCode::DiskFailed, None, &failure::sentence(&error.to_string()), "Free space or mend the profile.");
+            }
+        }
+        Ends::Later
+    }
+
+    /// Carries out a command, after asking the rendezvous about usernames in it that nobody here is known by.
+    fn on_command(&mut self, command: Command, reply: Reply) -> Ends {
+        let unknown = usernames(&command);
+        match &self.parts.introduced {
+            Some(introduced) if !unknown.is_empty() => {
+                let (handle, sender) = (introduced.handle.clone(), self.later.0.clone());
+                self.parts.services.spawn(async move {
+                    let mut found = Vec::new();
+                    for name in unknown {
+                        if let Ok(owner) = handle.lookup(&name).await {
+                            found.push((owner.peer, name));
+                        }
+                    }
+                    let _ = sender.send(Later::LookedUp(found, command, reply)).await;
+                });
+                Ends::Later
+            }
+            _ => self.carry_out(command, reply),
+        }
+    }
+
+    fn carry_out(&mut self, command: Command, reply: Reply) -> Ends {
+        let answer = self.meeting.on_command(clock::now(), clock::unix_millis(), command);
+        match answer {
+            Ok(Answer::Done(done)) => drop(reply.send(Ok(done))),
+            Ok(Answer::Work(Work::Claim(name))) => self.claim(name, reply),
+            Ok(Answer::Work(Work::Offer { path, to })) => self.offer(path, to, reply),
+            Ok(Answer::Work(Work::Accept { transfer, .. })) => self.answer_offer(transfer, Accept::Yes, Some(reply)),
+            Ok(Answer::Work(Work::Decline { transfer, .. })) => self.answer_offer(transfer, Accept::No, Some(reply)),
+            Ok(Answer::Work(Work::Cancel { transfer, .. })) => self.answer_offer(transfer, Accept::Never, Some(reply)),
+            Ok(Answer::Work(Work::Leave)) => {
+                let _ = reply.send(Ok(Done::Ok));
+                return Ends::Now;
+            }
+            Ok(Answer::Work(work)) => {
+                let result = tokio::task::block_in_place(|| self.work(work));
+                let _ = reply.send(result);
+            }
+            Err(failure) => drop(reply.send(Err(failure))),
+        }
+        Ends::Later
+    }
+
+    fn work(&mut self, work: Work) -> Result<Done, Failure> {
+        match work {
+            Work::Camera { on, source } => {
+                let new = source.clone();
+                self.parts.media.set_camera(on, source).map_err(|error| failure::media(&error))?;
+                let source = new.unwrap_or_else(|| self.meeting.state().settings.camera);
+                self.meeting.on_setting(Setting::Camera(source, on));
+                self.publish_tracks();
+            }
+            Work::Microphone { on, source } => {
+                let new = source.clone();
+                self.parts.media.set_microphone(on, source).map_err(|error| failure::media(&error))?;
+                let source = new.unwrap_or_else(|| self.meeting.state().settings.microphone);
+                self.meeting.on_setting(Setting::Microphone(source, on));
+                self.publish_tracks();
+            }
+            Work::Speaker { on, sink } => {
+                let new = sink.clone();
+                self.parts.media.set_speaker(on, sink).map_err(|error| failure::media(&error))?;
+                let sink = new.unwrap_or_else(|| self.meeting.state().settings.speaker);
+                self.meeting.on_setting(Setting::Speaker(sink, on));
+            }
+            Work::Quality(quality) => {
+                self.parts.media.set_quality(quality);
+                self.meeting.on_setting(Setting::Quality(quality));
+                self.publish_tracks();
+            }
+            Work::Volume { peer, value } => {
+                self.parts.media.set_volume(peer, value);
+                self.meeting.on_setting(Setting::Volume(peer, value));
+            }
+            Work::Rename(name) => {
+                self.parts.config.name = name.clone();
+                self.parts.mesh.rename(name);
+                self.announce();
+            }
+            // Answered by `on_command`, since they take time.
+            Work::Claim(_) | Work::Leave | Work::Offer { .. } => {}
+            Work::Accept { .. } | Work::Decline { .. } | Work::Cancel { .. } => {}
+        }
+        Ok(Done::Ok)
+    }
+
+    fn offer(&self, path: PathBuf, to: Vec<Person>, reply: Reply) {
+        let links: Vec<(Person, LinkKey)> = to
+            .into_iter()
+            .filter_map(|person| Some((person.clone(), self.seated.get(&person.peer)?.0)))
+            .collect();
+        if links.is_empty() {
+            let hint = "Try again when they are back.";
+            let _ = reply.send(Err(Failure::new(Code::UnknownPeer, "Nobody of them is here now.", hint)));
+            return;
+        }
+        let (drops, events) = (self.parts.drops.clone(), self.parts.events.clone());
+        self.parts.services.spawn(async move {
+            let result = files::offer(&drops, path, links).await;
+            let _ = reply.send(result.map(|(offers, failures)| {
+                for (person, Failure { message, hint, .. }) in failures {
+                    let warning = Warning { code: WarningCode::Other, person: Some(person), message, hint };
+                    events.push(Event::Warning(warning));
+                }
+                Done::Offered(offers)
+            }));
+        });
+    }
+
+    fn claim(&mut self, name: Username, reply: Reply) {
+        let Some(introduced) = &self.parts.introduced else {
+            let hint = "Start with --rendezvous HOST to claim usernames.";
+            let _ = reply.send(Err(Failure::new(Code::NoRendezvous, "No rendezvous was given.", hint)));
+            return;
+        };
+        let (handle, sender) = (introduced.handle.clone(), self.later.0.clone());
+        self.parts.services.spawn(async move {
+            let result = super::introduce::claim(&handle, &name).await;
+            let _ = sender.send(Later::Claimed(result, reply)).await;
+        });
+    }
+
+    /// Tells everybody which tracks there are now.
+    fn publish_tracks(&mut self) {
+        let now = clock::now();
+        let tracks = self.parts.media.tracks();
+        for kind in [TrackKind::Camera, TrackKind::Microphone] {
+            match tracks.iter().find(|track| track.kind == kind) {
+                Some(track) => self.meeting.set_track(now, track.clone()),
+                None => self.meeting.remove_track(now, kind),
+            }
+        }
+    }
+
+    /// Renews what mDNS and the rendezvous say of us.
+    fn announce(&self) {
+        if self.parts.config.visibility == mesh::Visibility::Hidden {
+            return;
+        }
+        let announcement = announcement(&self.parts.config, self.parts.instance, &self.parts.endpoint);
+        let mdns = self.parts.mdns.clone();
+        let introduced = self.parts.introduced.as_ref().map(|introduced| {
+            let words = super::introduce::announcement(&self.parts.config, self.parts.instance, &self.parts.endpoint);
+            (introduced.handle.clone(), words)
+        });
+        self.parts.services.spawn(async move {
+            if let Some(mdns) = mdns {
+                mdns.announce(announcement).await;
+            }
+            if let Some((handle, words)) = introduced {
+                handle.announce(Some(words)).await;
+            }
+        });
+    }
+
+    fn tick(&mut self) {
+        let mut peers = BTreeMap::new();
+        for peer in self.seated.keys() {
+            let mut figures = self.parts.media.stats(*peer);
+            figures.link = self.parts.mesh.link_stats(*peer).unwrap_or_default();
+            peers.insert(*peer, figures);
+        }
+        let rates = self.parts.mesh.rates();
+        let stats = stats::Stats { rates, peers, process: platform::process() };
+        self.emit(Event::Stats(Box::new(stats)));
+    }
+}
+
+/// What is said to an offer or a transfer.
+#[derive(Debug, Clone, Copy)]
+enum Accept {
+    Yes,
+    No,
+    Never,
+}
+
+/// What a command means for the loop.
+#[derive(PartialEq)]
+enum Ends {
+    Now,
+    Later,
+}
+
+/// What mDNS says of us.
+pub fn announcement(config: &Config, instance: Instance, endpoint: &Endpoint) -> Announcement {
+    Announcement {
+        peer: config.identity.peer_id(),
+        instance,
+        name: config.name.clone(),
+        port: endpoint.port(),
+        rooms: vec![config.room.clone()],
+    }
+}
+
+/// The `@usernames` among the people that a command names.
+fn usernames(command: &Command) -> Vec<Username> {
+    let who: Vec<&String> = match command {
+        Command::Say { to, .. } | Command::SendFile { to, .. } => to.iter().collect(),
+        Command::View { peer, .. } | Command::Volume { peer, .. } => vec![peer],
+        _ => Vec::new(),
+    };
+    who.into_iter().filter(|who| who.starts_with('@')).filter_map(|who| Username::new(who).ok()).take(16).collect()
+}
+
+async fn until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn introduced(introduced: &mut Option<Introduced>) -> Option<client::Event> {
+    match introduced {
+        Some(introduced) => introduced.next().await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,39 @@
+//! Shells' errors as answers to a command.
+
+use crate::meeting::{Code, Failure};
+
+/// A source or sink that failed.
+#[cfg(feature = "media")]
+pub fn media(error: &crate::av::Error) -> Failure {
+    let code = match error {
+        crate::av::Error::NoSource => Code::NoSource,
+        _ => Code::SourceFailed,
+    };
+    let text = error.to_string();
+    let (message, hint) = text.split_once("; ").unwrap_or((text.as_str(), ""));
+    Failure::new(code, sentence(message), sentence(hint))
+}
+
+/// This build has no media.
+#[cfg(not(feature = "media"))]
+pub fn media(_: &super::media::Missing) -> Failure {
+    Failure::new(Code::NoMedia, "This build has no pictures and no sound.", "Build with the feature media.")
+}
+
+/// With a capital first letter and a full stop.
+pub fn sentence(text: &str) -> String {
+    let mut chars = text.chars();
+    let Some(first) = chars.next() else { return String::new() };
+    let dot = if text.ends_with(['.', '!', '?']) { "" } else { "." };
+    format!("{}{}{dot}", first.to_uppercase(), chars.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn sentences_have_a_beginning_and_an_end() {
+        assert_eq!(super::sentence("cannot read x"), "Cannot read x.");
+        assert_eq!(super::sentence(""), "");
+        assert_eq!(super::sentence("Done."), "Done.");
+    }
+}

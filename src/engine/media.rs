@@ -1,0 +1,317 @@
+//! The media half of the engine: starts and stops tracks, wires senders to receivers, collects their figures. Once a
+//! track is wired, its packets pass neither this file nor the engine's loop.
+//!
+//! Calls here may block for tens of milliseconds (opening a file, joining a codec thread); the engine makes them from
+//! a place where that is allowed.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::router::Router;
+use crate::av::outlets::Outlets;
+use crate::av::playback::{self, Playback};
+use crate::av::publish::{Camera, CameraConfig, Microphone};
+use crate::av::receive::{self, Video};
+use crate::av::spec::{self, Quality};
+use crate::av::Error;
+use crate::id::PeerId;
+use crate::media::{self, Bitrate, ClockMap, Codec, Feedback, Packet, PacketKind, Priority, TrackId, TrackInfo, TrackKind, View};
+use crate::slot::Shared;
+use crate::stats;
+
+/// What the tracks start with.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Camera source.
+    pub camera: spec::Camera,
+    /// Microphone source.
+    pub microphone: spec::Microphone,
+    /// Speaker sink.
+    pub speaker: spec::Speaker,
+    /// Picture cap.
+    pub quality: Quality,
+    /// Rate cap of the camera, headers included.
+    pub max_bitrate: Option<Bitrate>,
+    /// Folder for remote pictures.
+    pub dump_video: Option<PathBuf>,
+    /// Folder for remote voices.
+    pub dump_audio: Option<PathBuf>,
+}
+
+/// One link, for feedback on its way back.
+type Outlet = Arc<dyn media::Outlet>;
+
+#[derive(Debug)]
+struct Remote {
+    clock: Shared<ClockMap>,
+    outlet: Shared<Option<Outlet>>,
+    video: Option<Video>,
+    hears: bool,
+}
+
+/// All tracks of this process.
+#[derive(Debug)]
+pub struct Media {
+    config: Config,
+    router: Arc<Router>,
+    camera: Option<Camera>,
+    camera_outlets: Outlets,
+    microphone: Option<Microphone>,
+    microphone_outlets: Outlets,
+    playback: Playback,
+    remotes: BTreeMap<PeerId, Remote>,
+    /// What each peer asked of our tracks; applied whenever its link changes.
+    wanted: BTreeMap<(PeerId, TrackKind), View>,
+}
+
+impl Media {
+    /// Starts playback and the configured sources. Errors name the source or sink that failed.
+    pub fn start(config: Config, router: Arc<Router>) -> Result<Self, Error> {
+        let playback =
+            Playback::start(playback::Config { speaker: config.speaker.clone(), dump: config.dump_audio.clone() })?;
+        let mut media = Self {
+            router,
+            camera: None,
+            camera_outlets: Outlets::new(),
+            microphone: None,
+            microphone_outlets: Outlets::new(),
+            playback,
+            remotes: BTreeMap::new(),
+            wanted: BTreeMap::new(),
+            config,
+        };
+        if let Some(dir) = &media.config.dump_video {
+            std::fs::create_dir_all(dir).map_err(|source| Error::Write { path: dir.clone(), source })?;
+        }
+        if media.config.camera != spec::Camera::None {
+            media.set_camera(true, Some(media.config.camera.clone()))?;
+        }
+        if media.config.microphone != spec::Microphone::None {
+            media.set_microphone(true, Some(media.config.microphone.clone()))?;
+        }
+        Ok(media)
+    }
+
+    /// What we publish now.
+    pub fn tracks(&self) -> Vec<TrackInfo> {
+        let camera = self.camera.as_ref().map(Camera::info);
+        let microphone = self.microphone.as_ref().map(Microphone::info);
+        camera.into_iter().chain(microphone).collect()
+    }
+
+    /// Starts, replaces, mutes or unmutes the camera. A source that fails leaves the one in use.
+    pub fn set_camera(&mut self, on: bool, source: Option<spec::Camera>) -> Result<(), Error> {
+        match source {
+            Some(spec::Camera::None) => {
+                if let Some(camera) = self.camera.take() {
+                    camera.stop();
+                }
+            }
+            Some(source) => {
+                let config = CameraConfig { quality: self.config.quality, max_bitrate: self.config.max_bitrate };
+                let camera = Camera::start(&source, config, self.camera_outlets.clone())?;
+                camera.set_on(on);
+                if let Some(old) = self.camera.replace(camera) {
+                    old.stop();
+                }
+            }
+            None => self.camera.as_ref().ok_or(Error::NoSource)?.set_on(on),
+        }
+        Ok(())
+    }
+
+    /// Starts, replaces, mutes or unmutes the microphone. A source that fails leaves the one in use.
+    pub fn set_microphone(&mut self, on: bool, source: Option<spec::Microphone>) -> Result<(), Error> {
+        match source {
+            Some(spec::Microphone::None) => {
+                if let Some(microphone) = self.microphone.take() {
+                    microphone.stop();
+                }
+            }
+            Some(source) => {
+                let microphone = Microphone::start(&source, self.microphone_outlets.clone())?;
+                microphone.set_on(on);
+                if let Some(old) = self.microphone.replace(microphone) {
+                    old.stop();
+                }
+            }
+            None => self.microphone.as_ref().ok_or(Error::NoSource)?.set_on(on),
+        }
+        Ok(())
+    }
+
+    /// Replaces the sink, or silences everybody.
+    pub fn set_speaker(&mut self, on: bool, sink: Option<spec::Speaker>) -> Result<(), Error> {
+        if let Some(sink) = sink {
+            self.playback.set_speaker(&sink)?;
+        }
+        self.playback.set_on(on);
+        Ok(())
+    }
+
+    /// Caps the camera's size.
+    pub fn set_quality(&mut self, quality: Quality) {
+        self.config.quality = quality;
+        if let Some(camera) = &self.camera {
+            camera.set_quality(quality);
+        }
+    }
+
+    /// Sets how loud a peer is played.
+    pub fn set_volume(&self, peer: PeerId, volume: f32) {
+        self.playback.set_volume(peer, volume);
+    }
+
+    /// A peer's link is up, or another link took its place. `clock` is the same for a peer over all its links.
+    pub fn on_link(&mut self, peer: PeerId, outlet: Outlet, clock: Shared<ClockMap>) {
+        match self.remotes.get_mut(&peer) {
+            Some(remote) => remote.outlet.set(Some(outlet)),
+            None => {
+                let remote = Remote { clock, outlet: Shared::new(Some(outlet)), video: None, hears: false };
+                self.remotes.insert(peer, remote);
+            }
+        }
+        for kind in [TrackKind::Camera, TrackKind::Microphone] {
+            self.apply(peer, kind);
+        }
+    }
+
+    /// A peer is gone. Its figures stay until the end.
+    pub fn on_left(&mut self, peer: PeerId) {
+        self.camera_outlets.remove(peer);
+        self.microphone_outlets.remove(peer);
+        self.wanted.retain(|(who, _), _| *who != peer);
+        if let Some(remote) = self.remotes.get_mut(&peer) {
+            remote.outlet.set(None);
+            if let Some(video) = &remote.video {
+                video.set_on(false);
+            }
+            self.playback.set_muted(peer, true);
+        }
+    }
+
+    /// A peer asks for one of our tracks at a size.
+    pub fn on_wanted(&mut self, peer: PeerId, kind: TrackKind, view: View) {
+        self.wanted.insert((peer, kind), view);
+        self.apply(peer, kind);
+    }
+
+    fn apply(&self, peer: PeerId, kind: TrackKind) {
+        let Some(view) = self.wanted.get(&(peer, kind)).copied() else { return };
+        let Some(outlet) = self.remotes.get(&peer).and_then(|remote| remote.outlet.get()) else { return };
+        match kind {
+            TrackKind::Camera => {
+                let owed = self.camera_outlets.set(peer, view, outlet);
+                if let Some(camera) = self.camera.as_ref().filter(|_| owed) {
+                    camera.request_keyframe(view);
+                }
+            }
+            // Sound has one size.
+            TrackKind::Microphone => {
+                let view = if view == View::None { View::None } else { View::Large };
+                self.microphone_outlets.set(peer, view, outlet);
+            }
+            TrackKind::Screen => {}
+        }
+    }
+
+    /// A peer's track appeared, changed or was muted; `view` is what we ask of it.
+    pub fn on_track(&mut self, peer: PeerId, info: &TrackInfo, view: View) -> Result<(), Error> {
+        let Some(remote) = self.remotes.get_mut(&peer) else { return Ok(()) };
+        if ![Codec::H264.name(), Codec::Opus.name()].contains(&info.codec.as_str()) {
+            return Ok(());
+        }
+        match info.kind {
+            TrackKind::Microphone => {
+                if !remote.hears {
+                    let inbox = self.router.open(peer, TrackId::MICROPHONE);
+                    self.playback.add(peer, inbox, remote.clock.clone());
+                    remote.hears = true;
+                }
+                self.playback.set_muted(peer, !info.on);
+            }
+            TrackKind::Camera => {
+                let shown = info.on && view != View::None;
+                if remote.video.is_none() && shown {
+                    let dump = self.config.dump_video.as_ref().map(|dir| dir.join(format!("{peer}.y4m")));
+                    let outlet = remote.outlet.clone();
+                    let inbox = self.router.open(peer, TrackId::CAMERA);
+                    let config = receive::Config { peer, dump };
+                    remote.video =
+                        Some(Video::start(config, inbox, remote.clock.clone(), Box::new(move |word| tell(&outlet, word)))?);
+                }
+                if let Some(video) = &remote.video {
+                    video.set_on(shown);
+                }
+            }
+            TrackKind::Screen => {}
+        }
+        Ok(())
+    }
+
+    /// A peer's track is gone, or the peer is. Its figures stay.
+    pub fn on_track_gone(&mut self, peer: PeerId, kind: TrackKind) {
+        let Some(remote) = self.remotes.get_mut(&peer) else { return };
+        match kind {
+            TrackKind::Camera => {
+                if let Some(video) = &remote.video {
+                    video.set_on(false);
+                }
+            }
+            TrackKind::Microphone => self.playback.set_muted(peer, true),
+            TrackKind::Screen => {}
+        }
+    }
+
+    /// A receiver says something of one of our tracks.
+    pub fn on_feedback(&self, peer: PeerId, track: TrackId, feedback: Feedback) {
+        if let Some(camera) = self.camera.as_ref().filter(|_| track == TrackId::CAMERA) {
+            camera.on_feedback(peer, feedback);
+        }
+    }
+
+    /// What is received from `peer` and sent to it.
+    pub fn stats(&self, peer: PeerId) -> stats::Peer {
+        let remote = self.remotes.get(&peer);
+        let video = remote.and_then(|remote| remote.video.as_ref()).map(Video::stats);
+        let view = self.camera_outlets.view_of(peer).unwrap_or(View::None);
+        let sending = stats::SendingTracks {
+            video: self.camera.as_ref().and_then(|camera| camera.sending(view)),
+            audio: self.microphone_outlets.view_of(peer).and(self.microphone.as_ref()).and_then(Microphone::sending),
+            screen: None,
+        };
+        stats::Peer { video, audio: self.playback.stats(peer), sending, ..stats::Peer::default() }
+    }
+
+    /// Ends all threads; files that are being written are whole afterwards.
+    pub fn stop(mut self) {
+        if let Some(camera) = self.camera.take() {
+            camera.stop();
+        }
+        if let Some(microphone) = self.microphone.take() {
+            microphone.stop();
+        }
+        for (peer, remote) in std::mem::take(&mut self.remotes) {
+            if let Some(video) = remote.video {
+                video.stop();
+            }
+            self.router.close(peer);
+        }
+        self.playback.stop();
+    }
+}
+
+/// Sends a receiver's word back along the data plane.
+fn tell(outlet: &Shared<Option<Outlet>>, feedback: Feedback) {
+    let Some(outlet) = outlet.get() else { return };
+    let expires = crate::clock::now() + std::time::Duration::from_millis(500);
+    outlet.send(Packet {
+        kind: PacketKind::Feedback,
+        track: TrackId::CAMERA,
+        priority: Priority::Feedback,
+        group: 0,
+        expires,
+        body: feedback.encode(),
+    });
+}

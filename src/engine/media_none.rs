@@ -1,0 +1,108 @@
+//! The media half of the engine in a build without the feature `media`: no tracks of our own, others' tracks are
+//! known and not received. Same calls as `media.rs`.
+
+use std::sync::Arc;
+
+use thiserror::Error;
+
+use super::router::Router;
+use crate::av::spec::{self, Quality};
+use crate::id::PeerId;
+use crate::media::{self, ClockMap, Feedback, TrackId, TrackInfo, TrackKind, View};
+use crate::slot::Shared;
+use crate::stats;
+
+/// This build has no codecs.
+#[derive(Debug, Error)]
+#[error("this build has no pictures and no sound; build it with the feature media")]
+pub struct Missing;
+
+/// What the tracks start with: anything but `none` is refused.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Camera source.
+    pub camera: spec::Camera,
+    /// Microphone source.
+    pub microphone: spec::Microphone,
+    /// Speaker sink.
+    pub speaker: spec::Speaker,
+    /// Picture cap.
+    pub quality: Quality,
+    /// Rate cap of the camera, headers included.
+    pub max_bitrate: Option<media::Bitrate>,
+    /// Folder for remote pictures.
+    pub dump_video: Option<std::path::PathBuf>,
+    /// Folder for remote voices.
+    pub dump_audio: Option<std::path::PathBuf>,
+}
+
+/// No tracks.
+#[derive(Debug)]
+pub struct Media;
+
+#[expect(clippy::unused_self, reason = "the same calls as with media")]
+impl Media {
+    /// Fails when a source, sink or dump was asked for.
+    pub fn start(config: Config, _router: Arc<Router>) -> Result<Self, Missing> {
+        let wanted = config.camera != spec::Camera::None
+            || config.microphone != spec::Microphone::None
+            || config.speaker != spec::Speaker::None
+            || config.dump_video.is_some()
+            || config.dump_audio.is_some();
+        if wanted { Err(Missing) } else { Ok(Self) }
+    }
+
+    /// None.
+    pub fn tracks(&self) -> Vec<TrackInfo> {
+        Vec::new()
+    }
+
+    /// Fails.
+    pub fn set_camera(&mut self, _on: bool, _source: Option<spec::Camera>) -> Result<(), Missing> {
+        Err(Missing)
+    }
+
+    /// Fails.
+    pub fn set_microphone(&mut self, _on: bool, _source: Option<spec::Microphone>) -> Result<(), Missing> {
+        Err(Missing)
+    }
+
+    /// Fails.
+    pub fn set_speaker(&mut self, _on: bool, _sink: Option<spec::Speaker>) -> Result<(), Missing> {
+        Err(Missing)
+    }
+
+    /// Nothing to cap.
+    pub fn set_quality(&mut self, _quality: Quality) {}
+
+    /// Nothing to hear.
+    pub fn set_volume(&self, _peer: PeerId, _volume: f32) {}
+
+    /// Nothing to wire.
+    pub fn on_link(&mut self, _peer: PeerId, _outlet: Arc<dyn media::Outlet>, _clock: Shared<ClockMap>) {}
+
+    /// Nothing to end.
+    pub fn on_left(&mut self, _peer: PeerId) {}
+
+    /// Nothing to send.
+    pub fn on_wanted(&mut self, _peer: PeerId, _kind: TrackKind, _view: View) {}
+
+    /// Nothing is received.
+    pub fn on_track(&mut self, _peer: PeerId, _info: &TrackInfo, _view: View) -> Result<(), Missing> {
+        Ok(())
+    }
+
+    /// Nothing ends.
+    pub fn on_track_gone(&mut self, _peer: PeerId, _kind: TrackKind) {}
+
+    /// Nothing is sent that could be complained of.
+    pub fn on_feedback(&self, _peer: PeerId, _track: TrackId, _feedback: Feedback) {}
+
+    /// No figures.
+    pub fn stats(&self, _peer: PeerId) -> stats::Peer {
+        stats::Peer::default()
+    }
+
+    /// Nothing to end.
+    pub fn stop(self) {}
+}

@@ -1,0 +1,186 @@
+//! Wires a meeting together: one loop that hands what happens (links, sightings, transfers, commands, time) to the pure
+//! [`Meeting`] and carries out what it answers. Holds no policy of its own.
+//!
+//! ```text
+//! faces --Command--> Handle --> loop --> Meeting (decides) --Output--> loop --> mesh, av, drops, rendezvous
+//! faces <--Event---- Ring  <-- loop <-- mesh, mDNS, drops, rendezvous, clock
+//! ```
+//!
+//! Shutdown order: discovery is silenced first (nobody new comes), the mesh says goodbye to all, media threads end and
+//! close their files, the socket closes last.
+
+mod actor;
+mod failure;
+mod files;
+mod introduce;
+#[cfg(feature = "media")]
+mod media;
+#[cfg(not(feature = "media"))]
+#[path = "media_none.rs"]
+mod media;
+mod router;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use thiserror::Error;
+use tokio::sync::{mpsc, oneshot};
+
+use crate::config::Profile;
+use crate::endpoint::{self, Endpoint};
+use crate::id::{Instance, PeerId, RoomName, Username};
+use crate::identity::Identity;
+use crate::meeting::{Code, Command, Done, Event, Failure, Settings};
+use crate::mesh::drops::{self, Drops};
+use crate::share::DisplayName;
+use crate::slot::Ring;
+use crate::task::Scope;
+
+pub use crate::rendezvous::service::Service;
+pub use media::Config as MediaConfig;
+
+/// Events kept for a face that does not read. Overflow: the oldest is dropped and the loss is logged; a face that
+/// stands still for minutes gets the newest, and `state` tells the rest.
+const EVENT_QUEUE: usize = 8192;
+/// Commands that wait. Overflow: the caller waits.
+const COMMAND_QUEUE: usize = 64;
+
+/// What a meeting is started with.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The profile folder.
+    pub profile: Profile,
+    /// Who we are.
+    pub identity: Arc<Identity>,
+    /// The name to show.
+    pub name: DisplayName,
+    /// The room.
+    pub room: RoomName,
+    /// Most seats.
+    pub seats: usize,
+    /// Socket and interfaces.
+    pub endpoint: endpoint::Config,
+    /// Typed addresses.
+    pub connect: Vec<(SocketAddr, Option<PeerId>)>,
+    /// Whether we are announced.
+    pub visibility: crate::mesh::Visibility,
+    /// The rendezvous, and the username to claim there first.
+    pub rendezvous: Option<(Service, Option<Username>)>,
+    /// Tracks.
+    pub media: MediaConfig,
+    /// What is asked of everybody's pictures, what happens to offered files.
+    pub settings: Settings,
+    /// Where drops land.
+    pub download_dir: PathBuf,
+}
+
+/// A meeting that cannot start.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// The socket.
+    #[error(transparent)]
+    Endpoint(#[from] endpoint::Error),
+    /// A source or sink.
+    #[error("{0}")]
+    Media(String),
+    /// The username belongs to somebody else; take another.
+    #[error("Username already taken: {0} belongs to another key; choose another name")]
+    NameTaken(Username),
+    /// The rendezvous answered with another key than before.
+    #[error("{0}")]
+    RendezvousKeyChanged(String),
+    /// The service refuses the name for another reason.
+    #[error("{0}")]
+    NameRefused(String),
+    /// Something in the profile cannot be read or written.
+    #[error("{0}")]
+    State(String),
+}
+
+type Reply = oneshot::Sender<Result<Done, Failure>>;
+
+/// A running meeting, for faces. Cloning gives another handle.
+#[derive(Debug, Clone)]
+pub struct Handle {
+    commands: mpsc::Sender<(Command, Reply)>,
+    events: Ring<Event>,
+    scope: Scope,
+}
+
+impl Handle {
+    /// Carries out one command and gives its answer.
+    pub async fn command(&self, command: Command) -> Result<Done, Failure> {
+        let leaving = || Failure::new(Code::Leaving, "The meeting is ending.", "");
+        let (reply, answer) = oneshot::channel();
+        self.commands.send((command, reply)).await.map_err(|_| leaving())?;
+        answer.await.map_err(|_| leaving())?
+    }
+
+    /// The next event; `None` after the meeting has ended and everything was read.
+    pub async fn event(&self) -> Option<Event> {
+        self.events.recv().await
+    }
+
+    /// Says goodbye and ends everything; at most two seconds.
+    pub async fn leave(&self) {
+        if !self.scope.finish(Duration::from_millis(1900)).await {
+            tracing::warn!("some tasks did not end in time");
+        }
+        self.events.close();
+    }
+}
+
+/// Takes a seat: binds the socket, claims the username if asked, starts discovery, mesh and media.
+pub async fn start(config: Config) -> Result<Handle, Error> {
+    // Services end after the loop has said goodbye through them, so they have a group of their own.
+    let (scope, services) = (Scope::new(), Scope::new());
+    let known = crate::known::Store::open(config.profile.dir()).map_err(|error| Error::State(error.to_string()))?;
+    let names = known.names().map_err(|error| Error::State(error.to_string()))?;
+    let instance = Instance::draw();
+    let endpoint = Endpoint::bind(config.endpoint.clone(), Arc::clone(&config.identity))?;
+    let introduced = introduce::rendezvous(&config, instance, &endpoint, &services).await?;
+    let router = Arc::new(router::Router::default());
+    let media = media::Media::start(config.media.clone(), Arc::clone(&router))
+        .map_err(|error| Error::Media(error.to_string()))?;
+    let mesh_config = crate::mesh::Config {
+        identity: Arc::clone(&config.identity),
+        instance,
+        name: config.name.clone(),
+        room: Some(config.room.clone()),
+        seats: config.seats,
+        capabilities: Vec::new(),
+        seed: rand::random(),
+        visibility: config.visibility,
+    };
+    let sink: Arc<dyn crate::media::Sink> = Arc::clone(&router) as _;
+    let (mesh, mesh_events) = crate::mesh::start(mesh_config, endpoint.clone(), sink, &services);
+    let drops_config = drops::Config {
+        download_dir: config.download_dir.clone(),
+        // The meeting holds the accept rule.
+        accept: drops::Accept::Ask,
+    };
+    let (drops, drop_events) = Drops::start(drops_config, mesh.clone(), &services);
+    let (mdns, sightings) = introduce::mdns(&config, instance, &endpoint, &services);
+    let (command_sender, commands) = mpsc::channel(COMMAND_QUEUE);
+    let events = Ring::new(EVENT_QUEUE);
+    let actor = actor::Actor::new(actor::Parts {
+        config,
+        instance,
+        names,
+        known,
+        endpoint,
+        mesh,
+        drops,
+        media,
+        router,
+        mdns,
+        introduced,
+        events: events.clone(),
+        scope: scope.clone(),
+        services,
+    });
+    scope.spawn(actor.run(actor::Inboxes { commands, mesh: mesh_events, drops: drop_events, sightings }));
+    Ok(Handle { commands: command_sender, events, scope })
+}
