@@ -58,7 +58,8 @@ pub fn run(common: &Common, output: &Output) -> Result<Exit, Failure> {
     };
     match Setup::load(common) {
         Ok(setup) => {
-            let detail = format!("{} ({}) in {}", setup.name, setup.identity.peer_id().short(), setup.profile.dir().display());
+            let detail =
+                format!("{} ({}) in {}", setup.name, setup.identity.peer_id().short(), setup.profile.dir().display());
             tell(Check::good("profile", detail));
         }
         Err(failure) => tell(Check::bad("profile", failure.message, "Choose another folder with --profile DIR.")),
@@ -75,11 +76,17 @@ pub fn run(common: &Common, output: &Output) -> Result<Exit, Failure> {
 fn interfaces(wanted: &[String]) -> Check {
     let all = match if_addrs::get_if_addrs() {
         Ok(all) => all,
-        Err(error) => return Check::bad("interfaces", format!("cannot be listed: {error}."), "Run as a normal account."),
+        Err(error) => {
+            return Check::bad("interfaces", format!("cannot be listed: {error}."), "Run as a normal account.");
+        }
     };
     if let Some(missing) = wanted.iter().find(|name| all.iter().all(|interface| interface.name != **name)) {
         let names: Vec<&str> = all.iter().map(|interface| interface.name.as_str()).collect();
-        return Check::bad("interfaces", format!("there is no interface '{missing}'."), format!("There are: {}.", names.join(", ")));
+        return Check::bad(
+            "interfaces",
+            format!("there is no interface '{missing}'."),
+            format!("There are: {}.", names.join(", ")),
+        );
     }
     let used: Vec<String> = all
         .iter()
@@ -99,7 +106,9 @@ async fn port(common: &Common) -> Check {
             endpoint.close("checked").await;
             Check::good("port", format!("UDP {} is free ({})", endpoint.port(), addresses.join(", ")))
         }
-        Err(error) => Check::bad("port", format!("{error}."), "Close the program that uses it, or choose another with --port N."),
+        Err(error) => {
+            Check::bad("port", format!("{error}."), "Close the program that uses it, or choose another with --port N.")
+        }
     }
 }
 

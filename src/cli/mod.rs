@@ -167,4 +167,3 @@ async fn one_signal() {
 async fn one_signal() {
     let _ = tokio::signal::ctrl_c().await;
 }
-

@@ -8,10 +8,10 @@ use super::failure::sentence;
 use super::{Config, Error, actor};
 use crate::endpoint::Endpoint;
 use crate::id::{Instance, Username};
-use crate::mesh::Visibility;
-use crate::mesh::discovery::mdns::{self, Mdns};
-use crate::mesh::discovery;
 use crate::meeting::{Code, Failure, WarningCode};
+use crate::mesh::Visibility;
+use crate::mesh::discovery;
+use crate::mesh::discovery::mdns::{self, Mdns};
 use crate::rendezvous::client::{self, Standing};
 use crate::rendezvous::errands::Announcement;
 use crate::sighting::Sighting;
@@ -43,8 +43,7 @@ pub fn mdns(
     endpoint: &Endpoint,
     scope: &Scope,
 ) -> (Option<Mdns>, mpsc::Receiver<Sighting>) {
-    let announcement =
-        (config.visibility == Visibility::Open).then(|| actor::announcement(config, instance, endpoint));
+    let announcement = (config.visibility == Visibility::Open).then(|| actor::announcement(config, instance, endpoint));
     let mdns_config = discovery::Config { announcement, interfaces: config.endpoint.interfaces.clone() };
     match mdns::start(mdns_config, scope) {
         Ok((mdns, sightings)) => (Some(mdns), sightings),
@@ -63,11 +62,8 @@ pub async fn rendezvous(
     scope: &Scope,
 ) -> Result<Option<Introduced>, Error> {
     let Some((service, username)) = &config.rendezvous else { return Ok(None) };
-    let client_config = client::Config {
-        service: service.clone(),
-        profile: config.profile.dir().to_owned(),
-        seed: rand::random(),
-    };
+    let client_config =
+        client::Config { service: service.clone(), profile: config.profile.dir().to_owned(), seed: rand::random() };
     let (handle, events) = client::start(client_config, endpoint.clone(), config.identity.clone(), scope);
     let mut introduced = Introduced { handle, events, claimed: None, warnings: Vec::new() };
     if let Some(name) = username {
@@ -79,7 +75,9 @@ pub async fn rendezvous(
                 format!("The meeting goes on; the name {name} is unconfirmed."),
             )),
             Err(client::Error::Taken) => return Err(Error::NameTaken(name.clone())),
-            Err(error @ client::Error::KeyChanged { .. }) => return Err(Error::RendezvousKeyChanged(error.to_string())),
+            Err(error @ client::Error::KeyChanged { .. }) => {
+                return Err(Error::RendezvousKeyChanged(error.to_string()));
+            }
             Err(client::Error::Profile(detail)) => return Err(Error::State(detail)),
             Err(error) => return Err(Error::NameRefused(error.to_string())),
         }

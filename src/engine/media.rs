@@ -9,14 +9,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::router::Router;
+use crate::av::Error;
 use crate::av::outlets::Outlets;
 use crate::av::playback::{self, Playback};
 use crate::av::publish::{Camera, CameraConfig, Microphone};
 use crate::av::receive::{self, Video};
 use crate::av::spec::{self, Quality};
-use crate::av::Error;
 use crate::id::PeerId;
-use crate::media::{self, Bitrate, ClockMap, Codec, Feedback, Packet, PacketKind, Priority, TrackId, TrackInfo, TrackKind, View};
+use crate::media::{
+    self, Bitrate, ClockMap, Codec, Feedback, Packet, PacketKind, Priority, TrackId, TrackInfo, TrackKind, View,
+};
 use crate::slot::Shared;
 use crate::stats;
 
@@ -47,7 +49,10 @@ struct Remote {
     clock: Shared<ClockMap>,
     outlet: Shared<Option<Outlet>>,
     video: Option<Video>,
+    /// Its voice has a place in the mix.
     hears: bool,
+    /// Its microphone is on.
+    speaks: bool,
 }
 
 /// All tracks of this process.
@@ -60,6 +65,7 @@ pub struct Media {
     microphone: Option<Microphone>,
     microphone_outlets: Outlets,
     playback: Playback,
+    speaker_on: bool,
     remotes: BTreeMap<PeerId, Remote>,
     /// What each peer asked of our tracks; applied whenever its link changes.
     wanted: BTreeMap<(PeerId, TrackKind), View>,
@@ -77,6 +83,7 @@ impl Media {
             microphone: None,
             microphone_outlets: Outlets::new(),
             playback,
+            speaker_on: true,
             remotes: BTreeMap::new(),
             wanted: BTreeMap::new(),
             config,
@@ -146,7 +153,10 @@ impl Media {
         if let Some(sink) = sink {
             self.playback.set_speaker(&sink)?;
         }
-        self.playback.set_on(on);
+        self.speaker_on = on;
+        for (peer, remote) in self.remotes.iter().filter(|(_, remote)| remote.hears) {
+            self.playback.set_muted(*peer, !(on && remote.speaks));
+        }
         Ok(())
     }
 
@@ -168,7 +178,8 @@ impl Media {
         match self.remotes.get_mut(&peer) {
             Some(remote) => remote.outlet.set(Some(outlet)),
             None => {
-                let remote = Remote { clock, outlet: Shared::new(Some(outlet)), video: None, hears: false };
+                let remote =
+                    Remote { clock, outlet: Shared::new(Some(outlet)), video: None, hears: false, speaks: false };
                 self.remotes.insert(peer, remote);
             }
         }
@@ -187,6 +198,7 @@ impl Media {
             if let Some(video) = &remote.video {
                 video.set_on(false);
             }
+            remote.speaks = false;
             self.playback.set_muted(peer, true);
         }
     }
@@ -229,7 +241,8 @@ impl Media {
                     self.playback.add(peer, inbox, remote.clock.clone());
                     remote.hears = true;
                 }
-                self.playback.set_muted(peer, !info.on);
+                remote.speaks = info.on;
+                self.playback.set_muted(peer, !(info.on && self.speaker_on));
             }
             TrackKind::Camera => {
                 let shown = info.on && view != View::None;
@@ -238,8 +251,12 @@ impl Media {
                     let outlet = remote.outlet.clone();
                     let inbox = self.router.open(peer, TrackId::CAMERA);
                     let config = receive::Config { peer, dump };
-                    remote.video =
-                        Some(Video::start(config, inbox, remote.clock.clone(), Box::new(move |word| tell(&outlet, word)))?);
+                    remote.video = Some(Video::start(
+                        config,
+                        inbox,
+                        remote.clock.clone(),
+                        Box::new(move |word| tell(&outlet, word)),
+                    )?);
                 }
                 if let Some(video) = &remote.video {
                     video.set_on(shown);
@@ -259,7 +276,10 @@ impl Media {
                     video.set_on(false);
                 }
             }
-            TrackKind::Microphone => self.playback.set_muted(peer, true),
+            TrackKind::Microphone => {
+                remote.speaks = false;
+                self.playback.set_muted(peer, true);
+            }
             TrackKind::Screen => {}
         }
     }

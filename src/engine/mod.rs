@@ -10,6 +10,7 @@
 //! close their files, the socket closes last.
 
 mod actor;
+mod commands;
 mod failure;
 mod files;
 mod introduce;

@@ -10,6 +10,7 @@ use crate::slot::Ring;
 
 /// Datagrams kept for one track that its thread has not taken yet: a second of 1080p. Overflow: the oldest is dropped,
 /// which the track sees as loss and repairs.
+#[cfg(feature = "media")]
 const TRACK_QUEUE: usize = 1024;
 /// Feedback kept for the engine. Overflow: the oldest is dropped; receivers repeat what matters.
 const FEEDBACK_QUEUE: usize = 256;
@@ -29,12 +30,14 @@ impl Default for Router {
 
 impl Router {
     /// The queue of `track` of `peer`, made at first use. It outlives reconnects.
+    #[cfg(feature = "media")]
     pub fn open(&self, peer: PeerId, track: TrackId) -> Ring<Arrival> {
         let mut tracks = self.tracks.write().unwrap_or_else(PoisonError::into_inner);
         tracks.entry((peer, track)).or_insert_with(|| Ring::new(TRACK_QUEUE)).clone()
     }
 
     /// Ends the queues of `peer`.
+    #[cfg(feature = "media")]
     pub fn close(&self, peer: PeerId) {
         let mut tracks = self.tracks.write().unwrap_or_else(PoisonError::into_inner);
         tracks.retain(|(owner, _), queue| {
@@ -66,7 +69,7 @@ impl Sink for Router {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "media"))]
 mod tests {
     use super::*;
     use bytes::Bytes;

@@ -86,12 +86,16 @@ async fn three_meet_talk_drop_and_leave() {
     tokio::join!(ada.joined(&bo), bo.joined(&ada));
     tokio::join!(cleo.joined(&bo), bo.joined(&cleo));
 
-    let say = |text: &str, to: &[&str]| Command::Say { text: text.into(), to: to.iter().map(|w| (*w).into()).collect() };
+    let say =
+        |text: &str, to: &[&str]| Command::Say { text: text.into(), to: to.iter().map(|w| (*w).into()).collect() };
     let Ok(Done::Said(line)) = ada.handle.command(say("hello all", &[])).await else { panic!("not said") };
     for peer in [&bo, &cleo] {
         let event = peer.wait("chat", |event| matches!(event, Event::Chat { .. })).await;
         let Event::Chat { id, from, text, to, late, .. } = event else { unreachable!("waited for it") };
-        assert_eq!((id, from.peer, text.as_str(), to, late), (line.clone(), ada.id, "hello all", Audience::Room, false));
+        assert_eq!(
+            (id, from.peer, text.as_str(), to, late),
+            (line.clone(), ada.id, "hello all", Audience::Room, false)
+        );
     }
     let both = |event: &Event| matches!(event, Event::Delivered { id, to } if *id == line && to.len() == 2);
     ada.wait("delivered to both", both).await;
@@ -121,7 +125,8 @@ async fn three_meet_talk_drop_and_leave() {
     let before = lets_meet::clock::now();
     ada.handle.leave().await;
     for peer in [&bo, &cleo] {
-        let event = peer.wait("left", |event| matches!(event, Event::Left { person, .. } if person.peer == ada.id)).await;
+        let event =
+            peer.wait("left", |event| matches!(event, Event::Left { person, .. } if person.peer == ada.id)).await;
         assert!(matches!(event, Event::Left { reason: LeftReason::Goodbye, .. }));
     }
     assert!(before.elapsed() < Duration::from_secs(3), "a clean leave took {:?}", before.elapsed());

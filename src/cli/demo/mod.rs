@@ -44,13 +44,16 @@ impl Drop for Folder {
 
 /// Runs the demo; exit 1 when anything is missing.
 pub fn run(demo: &args::Demo, output: &Output) -> Result<Exit, Failure> {
-    let failed = |error: std::io::Error| Failure::new(Exit::Failed, "internal", format!("The demo cannot run: {error}."));
+    let failed =
+        |error: std::io::Error| Failure::new(Exit::Failed, "internal", format!("The demo cannot run: {error}."));
     let folder = Folder::new().map_err(failed)?;
     let media = if cfg!(feature = "media") { Media::Whole } else { Media::None };
     if !output.is_json() {
         output.note("Three peers on this machine find one another, talk, chat and drop files. Nothing leaves it.");
         if media == Media::None {
-            output.note("This build has no pictures and no sound (feature `media`): install nasm, cmake and g++ for them.");
+            output.note(
+                "This build has no pictures and no sound (feature `media`): install nasm, cmake and g++ for them.",
+            );
         }
     }
     let stage = Stage::open(&folder.0, media).map_err(failed)?;
@@ -86,9 +89,10 @@ impl Stage {
             std::fs::write(&file, &content)?;
             files.push((file, blake3::hash(&content).to_hex().to_string()));
             let path = |tail: &str| home.join(tail).to_string_lossy().into_owned();
-            let mut arguments: Vec<String> = ["join", &room, "--json", "--interface", LOOPBACK, "--accept-files", "--name", name]
-                .map(str::to_owned)
-                .to_vec();
+            let mut arguments: Vec<String> =
+                ["join", &room, "--json", "--interface", LOOPBACK, "--accept-files", "--name", name]
+                    .map(str::to_owned)
+                    .to_vec();
             arguments.extend(["--profile".into(), path("profile"), "--download-dir".into(), path("downloads")]);
             if media == Media::Whole {
                 let speech = home.join("speech.wav");
@@ -188,7 +192,8 @@ impl Stage {
 
 fn rates_line(child: &Child) -> Option<String> {
     let best = child.of("stats").max_by_key(|stats| stats["rates"]["sent"]["video"].as_u64())?;
-    let mbit = |value: &Value| value.as_u64().map_or(0.0, |bps| f64::from(u32::try_from(bps).unwrap_or(u32::MAX)) / 1e6);
+    let mbit =
+        |value: &Value| value.as_u64().map_or(0.0, |bps| f64::from(u32::try_from(bps).unwrap_or(u32::MAX)) / 1e6);
     let side = |side: &Value| {
         let (total, video, audio) = (mbit(&side["total"]), mbit(&side["video"]), mbit(&side["audio"]));
         format!("{total:.2} Mbit/s (video {video:.2}, sound {audio:.2})")
@@ -205,7 +210,8 @@ impl Report {
             if output.is_json() {
                 let detail = if missing.is_empty() { "whole".to_owned() } else { missing.join(", ") };
                 let name = format!("{} of {}", row.who, row.from);
-                output.event("check", json!({ "name": name, "ok": missing.is_empty(), "detail": detail, "hint": null }));
+                output
+                    .event("check", json!({ "name": name, "ok": missing.is_empty(), "detail": detail, "hint": null }));
             }
             problems.extend(missing.into_iter().map(|gap| format!("{} of {}: {gap}", row.who, row.from)));
         }

@@ -8,10 +8,10 @@ use serde_json::{Map, Value, json};
 
 use crate::cli::args::parse_view;
 use crate::id::{TransferId, to_hex};
+use crate::media::TrackInfo;
 use crate::meeting::{
     Audience, Code, Command, Done, Event, Failure, FileEvent, FileStage, Person, PersonState, State, Warning,
 };
-use crate::media::TrackInfo;
 
 /// Longest command line; a chat line of the largest size, escaped, fits.
 pub const MAX_LINE: usize = 256 * 1024;
@@ -29,8 +29,23 @@ pub struct Request {
 
 /// Words that the contract knows and that later versions bring.
 const LATER: [&str; 17] = [
-    "pause-file", "resume-file", "screen", "voice", "hand", "react", "call", "answer", "decline", "invite", "verify", "mute",
-    "stop-video", "remove", "admit", "deny", "lock",
+    "pause-file",
+    "resume-file",
+    "screen",
+    "voice",
+    "hand",
+    "react",
+    "call",
+    "answer",
+    "decline",
+    "invite",
+    "verify",
+    "mute",
+    "stop-video",
+    "remove",
+    "admit",
+    "deny",
+    "lock",
 ];
 
 /// Reads one line.
@@ -38,7 +53,9 @@ pub fn parse(line: &str) -> Request {
     let bad = |message: String| Failure::new(Code::BadRequest, message, "Write one JSON object a line, with a \"do\".");
     let object = match serde_json::from_str::<Value>(line) {
         Ok(Value::Object(object)) => object,
-        Ok(_) => return Request { name: None, reference: None, command: Err(bad("This is not a JSON object.".into())) },
+        Ok(_) => {
+            return Request { name: None, reference: None, command: Err(bad("This is not a JSON object.".into())) };
+        }
         Err(error) => {
             let command = Err(bad(format!("This is not JSON: {error}.")));
             return Request { name: None, reference: None, command };
@@ -57,7 +74,11 @@ struct Fields<'a>(&'a Map<String, Value>);
 
 impl Fields<'_> {
     fn wrong(key: &str, wanted: &str) -> Failure {
-        Failure::new(Code::BadRequest, format!("The field \"{key}\" must be {wanted}."), "Correct the field and send again.")
+        Failure::new(
+            Code::BadRequest,
+            format!("The field \"{key}\" must be {wanted}."),
+            "Correct the field and send again.",
+        )
     }
 
     fn text(&self, key: &str) -> Result<String, Failure> {
@@ -265,12 +286,15 @@ fn warning(warning: &Warning) -> Value {
 
 fn state(state: &State) -> Value {
     let person = |p: &PersonState| {
-        with(person_fields(&p.person), json!({
-            "handle": p.handle, "username": p.username.as_ref().map(|name| name.as_str()), "presence": p.presence.as_str(),
-            "name_is_unique": p.name_is_unique, "tracks": p.tracks.iter().map(track).collect::<Vec<_>>(),
-            "view": p.view, "volume": p.volume,
-            "watches": p.watches.iter().map(|(kind, view)| json!({ "track": kind.name(), "size": view })).collect::<Vec<_>>(),
-        }))
+        with(
+            person_fields(&p.person),
+            json!({
+                "handle": p.handle, "username": p.username.as_ref().map(|name| name.as_str()), "presence": p.presence.as_str(),
+                "name_is_unique": p.name_is_unique, "tracks": p.tracks.iter().map(track).collect::<Vec<_>>(),
+                "view": p.view, "volume": p.volume,
+                "watches": p.watches.iter().map(|(kind, view)| json!({ "track": kind.name(), "size": view })).collect::<Vec<_>>(),
+            }),
+        )
     };
     let transfer = |event: &FileEvent| with(file(event), json!({ "stage": event.stage.name() }));
     let settings = &state.settings;
@@ -307,7 +331,8 @@ mod tests {
     #[test]
     fn commands_of_the_contract_are_read() {
         let check = |line: &str, expect: Command| assert_eq!(parsed(line), expect, "{line}");
-        let say = |to: &[&str]| Command::Say { text: "hi".into(), to: to.iter().map(|who| (*who).to_owned()).collect() };
+        let say =
+            |to: &[&str]| Command::Say { text: "hi".into(), to: to.iter().map(|who| (*who).to_owned()).collect() };
         check(r#"{"do":"chat","text":"hi"}"#, say(&[]));
         check(r#"{"do":"chat","text":"hi","to":["bo","@al"]}"#, say(&["bo", "@al"]));
         check(r#"{"do":"chat","text":"hi","to":"bo"}"#, say(&["bo"]));
@@ -315,14 +340,14 @@ mod tests {
         check(r#"{"do":"send-file","path":"/tmp/x","to":["bo"]}"#, Command::SendFile { path, to: vec!["bo".into()] });
         check(r#"{"do":"accept-file","transfer":"00000000000000ff"}"#, Command::AcceptFile(TransferId::from_u64(255)));
         check(r#"{"do":"camera","on":false}"#, Command::Camera { on: false, source: None });
-        check(r#"{"do":"mic","on":true,"source":"tone"}"#, Command::Microphone {
-            on: true,
-            source: Some(crate::av::spec::Microphone::Tone),
-        });
-        check(r#"{"do":"view","peer":"bo","size":"small"}"#, Command::View {
-            peer: "bo".into(),
-            size: crate::media::View::Small,
-        });
+        check(
+            r#"{"do":"mic","on":true,"source":"tone"}"#,
+            Command::Microphone { on: true, source: Some(crate::av::spec::Microphone::Tone) },
+        );
+        check(
+            r#"{"do":"view","peer":"bo","size":"small"}"#,
+            Command::View { peer: "bo".into(), size: crate::media::View::Small },
+        );
         check(r#"{"do":"leave","ref":"7"}"#, Command::Leave);
     }
 

@@ -6,9 +6,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use crate::id::TransferId;
-use crate::meeting::{
-    Audience, Code, Command, Direction, Done, Event, Failure, FileEvent, FileStage, State,
-};
+use crate::meeting::{Audience, Code, Command, Direction, Done, Event, Failure, FileEvent, FileStage, State};
 use crate::ui::text;
 
 /// What `/help` says.
@@ -48,7 +46,8 @@ pub fn parse(line: &str) -> Result<Input, Failure> {
     let (word, rest) = words.split_once(char::is_whitespace).unwrap_or((words, ""));
     let rest = rest.trim();
     let usage = |how: &str| Failure::new(Code::BadRequest, format!("/{word} needs more words."), how.to_owned());
-    let transfer = || rest.parse::<TransferId>().map_err(|_| usage(&format!("Use /{word} ID, with the id that was shown.")));
+    let transfer =
+        || rest.parse::<TransferId>().map_err(|_| usage(&format!("Use /{word} ID, with the id that was shown.")));
     Ok(match word {
         "to" => {
             let (who, text) = split_who(rest).ok_or_else(|| usage("Use /to WHO TEXT; quote a name with spaces."))?;
@@ -57,7 +56,9 @@ pub fn parse(line: &str) -> Result<Input, Failure> {
         "drop" => {
             let (path, who) = match split_who(rest) {
                 Some((path, who)) => (path, vec![split_who(&who).map_or(who.clone(), |(who, _)| who)]),
-                None if rest.is_empty() => return Err(usage("Use /drop PATH, or /drop PATH WHO; quote a path with spaces.")),
+                None if rest.is_empty() => {
+                    return Err(usage("Use /drop PATH, or /drop PATH WHO; quote a path with spaces."));
+                }
                 None => (rest.trim_matches('"').to_owned(), Vec::new()),
             };
             Input::Command(Command::SendFile { path: PathBuf::from(path), to: who })
@@ -104,7 +105,11 @@ impl Screen {
             Event::Left { person, reason } => format!("* {} left{}", person.name, text::left(*reason)),
             Event::Reconnecting { person, .. } => format!("* {} does not answer; reconnecting", person.name),
             Event::Reconnected { person, after_ms } => {
-                format!("* {} is back after {:.1} s", person.name, std::time::Duration::from_millis(*after_ms).as_secs_f64())
+                format!(
+                    "* {} is back after {:.1} s",
+                    person.name,
+                    std::time::Duration::from_millis(*after_ms).as_secs_f64()
+                )
             }
             Event::Chat { from, text, to, late, .. } => {
                 let private = if matches!(to, Audience::People(_)) { " (private)" } else { "" };
@@ -140,7 +145,9 @@ impl Screen {
                 let rate = rate.map(|rate| format!(", {} a second", text::bytes(rate))).unwrap_or_default();
                 format!("* {file}: {} %{rate}", quarter * 25)
             }
-            FileStage::Done { path, .. } if incoming => format!("* {file}: received and checked, saved as {}", path.display()),
+            FileStage::Done { path, .. } if incoming => {
+                format!("* {file}: received and checked, saved as {}", path.display())
+            }
             FileStage::Done { .. } => format!("* {file}: {} has it, checked", person.name),
             FileStage::Failed { reason, .. } => format!("! {file}: failed ({reason}); offer it again to retry"),
         })
@@ -185,10 +192,13 @@ mod tests {
         check("/to \"Bo Ek\" hi", say("hi", &["Bo Ek"]));
         check("/drop a.txt", Input::Command(Command::SendFile { path: "a.txt".into(), to: vec![] }));
         check("/drop a.txt bo", Input::Command(Command::SendFile { path: "a.txt".into(), to: vec!["bo".into()] }));
-        check("/drop \"a b.txt\" \"Bo Ek\"", Input::Command(Command::SendFile {
-            path: "a b.txt".into(),
-            to: vec!["\"Bo Ek\"".trim_matches('"').into()],
-        }));
+        check(
+            "/drop \"a b.txt\" \"Bo Ek\"",
+            Input::Command(Command::SendFile {
+                path: "a b.txt".into(),
+                to: vec!["\"Bo Ek\"".trim_matches('"').into()],
+            }),
+        );
         check("/mute", Input::Mute);
         check("/leave", Input::Command(Command::Leave));
         for bad in ["/to bo", "/to", "/accept x", "/dance", "/drop"] {

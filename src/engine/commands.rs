@@ -1,0 +1,175 @@
+//! Commands carried out: at once where that takes no time, else in a task whose result answers later.
+
+use std::path::PathBuf;
+
+use super::actor::{Actor, Later};
+use super::{Reply, failure, files};
+use crate::clock;
+use crate::id::{LinkKey, TransferId, Username};
+use crate::meeting::{Answer, Code, Command, Done, Event, Failure, Person, Setting, Warning, WarningCode, Work};
+
+/// What is said to an offer or a transfer.
+#[derive(Debug, Clone, Copy)]
+pub enum Accept {
+    Yes,
+    No,
+    Never,
+}
+
+/// What a command means for the loop.
+#[derive(PartialEq)]
+pub enum Ends {
+    Now,
+    Later,
+}
+
+impl Actor {
+    /// Accepts, declines or cancels in a task; `reply` hears the result.
+    pub(super) fn answer_offer(&self, transfer: TransferId, accept: Accept, reply: Option<Reply>) {
+        let drops = self.parts.drops.clone();
+        self.parts.services.spawn(async move {
+            let result = match accept {
+                Accept::Yes => drops.accept(transfer).await,
+                Accept::No => drops.decline(transfer).await,
+                Accept::Never => drops.cancel(transfer).await,
+            };
+            match reply {
+                Some(reply) => {
+                    let _ = reply.send(result.map(|()| Done::Ok).map_err(|error| files::command_failure(&error)));
+                }
+                // The offer was withdrawn in between: its end is told by an event of its own.
+                None => tracing::debug!(?result, "answered an offer by rule"),
+            }
+        });
+    }
+
+    /// Carries out a command, after asking the rendezvous about usernames in it that nobody here is known by.
+    pub(super) fn on_command(&mut self, command: Command, reply: Reply) -> Ends {
+        let unknown = usernames(&command);
+        match &self.parts.introduced {
+            Some(introduced) if !unknown.is_empty() => {
+                let (handle, sender) = (introduced.handle.clone(), self.later.0.clone());
+                self.parts.services.spawn(async move {
+                    let mut found = Vec::new();
+                    for name in unknown {
+                        if let Ok(owner) = handle.lookup(&name).await {
+                            found.push((owner.peer, name));
+                        }
+                    }
+                    let _ = sender.send(Later::LookedUp(found, command, reply)).await;
+                });
+                Ends::Later
+            }
+            _ => self.carry_out(command, reply),
+        }
+    }
+
+    pub(super) fn carry_out(&mut self, command: Command, reply: Reply) -> Ends {
+        let answer = self.meeting.on_command(clock::now(), clock::unix_millis(), command);
+        match answer {
+            Ok(Answer::Done(done)) => drop(reply.send(Ok(done))),
+            Ok(Answer::Work(Work::Claim(name))) => self.claim(name, reply),
+            Ok(Answer::Work(Work::Offer { path, to })) => self.offer(path, to, reply),
+            Ok(Answer::Work(Work::Accept { transfer, .. })) => self.answer_offer(transfer, Accept::Yes, Some(reply)),
+            Ok(Answer::Work(Work::Decline { transfer, .. })) => self.answer_offer(transfer, Accept::No, Some(reply)),
+            Ok(Answer::Work(Work::Cancel { transfer, .. })) => self.answer_offer(transfer, Accept::Never, Some(reply)),
+            Ok(Answer::Work(Work::Leave)) => {
+                let _ = reply.send(Ok(Done::Ok));
+                return Ends::Now;
+            }
+            Ok(Answer::Work(work)) => {
+                let result = tokio::task::block_in_place(|| self.work(work));
+                let _ = reply.send(result);
+            }
+            Err(failure) => drop(reply.send(Err(failure))),
+        }
+        Ends::Later
+    }
+
+    fn work(&mut self, work: Work) -> Result<Done, Failure> {
+        match work {
+            Work::Camera { on, source } => {
+                let new = source.clone();
+                self.parts.media.set_camera(on, source).map_err(|error| failure::media(&error))?;
+                let source = new.unwrap_or_else(|| self.meeting.state().settings.camera);
+                self.meeting.on_setting(Setting::Camera(source, on));
+                self.publish_tracks();
+            }
+            Work::Microphone { on, source } => {
+                let new = source.clone();
+                self.parts.media.set_microphone(on, source).map_err(|error| failure::media(&error))?;
+                let source = new.unwrap_or_else(|| self.meeting.state().settings.microphone);
+                self.meeting.on_setting(Setting::Microphone(source, on));
+                self.publish_tracks();
+            }
+            Work::Speaker { on, sink } => {
+                let new = sink.clone();
+                self.parts.media.set_speaker(on, sink).map_err(|error| failure::media(&error))?;
+                let sink = new.unwrap_or_else(|| self.meeting.state().settings.speaker);
+                self.meeting.on_setting(Setting::Speaker(sink, on));
+            }
+            Work::Quality(quality) => {
+                self.parts.media.set_quality(quality);
+                self.meeting.on_setting(Setting::Quality(quality));
+                self.publish_tracks();
+            }
+            Work::Volume { peer, value } => {
+                self.parts.media.set_volume(peer, value);
+                self.meeting.on_setting(Setting::Volume(peer, value));
+            }
+            Work::Rename(name) => {
+                self.parts.config.name = name.clone();
+                self.parts.mesh.rename(name);
+                self.announce();
+            }
+            // Answered by `on_command`, since they take time.
+            Work::Claim(_) | Work::Leave | Work::Offer { .. } => {}
+            Work::Accept { .. } | Work::Decline { .. } | Work::Cancel { .. } => {}
+        }
+        Ok(Done::Ok)
+    }
+
+    fn offer(&self, path: PathBuf, to: Vec<Person>, reply: Reply) {
+        let links: Vec<(Person, LinkKey)> =
+            to.into_iter().filter_map(|person| Some((person.clone(), self.seated.get(&person.peer)?.0))).collect();
+        if links.is_empty() {
+            let hint = "Try again when they are back.";
+            let _ = reply.send(Err(Failure::new(Code::UnknownPeer, "Nobody of them is here now.", hint)));
+            return;
+        }
+        let (drops, events) = (self.parts.drops.clone(), self.parts.events.clone());
+        self.parts.services.spawn(async move {
+            let result = files::offer(&drops, path, links).await;
+            let _ = reply.send(result.map(|(offers, failures)| {
+                for (person, Failure { message, hint, .. }) in failures {
+                    let warning = Warning { code: WarningCode::Other, person: Some(person), message, hint };
+                    events.push(Event::Warning(warning));
+                }
+                Done::Offered(offers)
+            }));
+        });
+    }
+
+    fn claim(&mut self, name: Username, reply: Reply) {
+        let Some(introduced) = &self.parts.introduced else {
+            let hint = "Start with --rendezvous HOST to claim usernames.";
+            let _ = reply.send(Err(Failure::new(Code::NoRendezvous, "No rendezvous was given.", hint)));
+            return;
+        };
+        let (handle, sender) = (introduced.handle.clone(), self.later.0.clone());
+        self.parts.services.spawn(async move {
+            let result = super::introduce::claim(&handle, &name).await;
+            let _ = sender.send(Later::Claimed(result, reply)).await;
+        });
+    }
+}
+
+/// The `@usernames` among the people that a command names.
+fn usernames(command: &Command) -> Vec<Username> {
+    let who: Vec<&String> = match command {
+        Command::Say { to, .. } | Command::SendFile { to, .. } => to.iter().collect(),
+        Command::View { peer, .. } | Command::Volume { peer, .. } => vec![peer],
+        _ => Vec::new(),
+    };
+    who.into_iter().filter(|who| who.starts_with('@')).filter_map(|who| Username::new(who).ok()).take(16).collect()
+}
