@@ -28,8 +28,14 @@ use crate::av::packet::audio::{Audio as Packet, Level};
 pub const WARM_UP: Duration = Duration::from_millis(200);
 /// Shortest target: on a quiet LAN threads and network take 1 to 5 ms; a copy needs 10 more.
 const FLOOR_US: i64 = 15_000;
-/// Longest delay chosen by the warm-up, and longest of all.
-const FIRST_MOST_US: i64 = 60_000;
+/// Longest delay while fewer packets than [`SURE`] came: no more than what is left alone later, so that a rough start moves
+/// nothing afterwards.
+const FIRST_MOST_US: i64 = 35_000;
+/// Two seconds of packets.
+const SURE: usize = 200;
+/// Below this a copy of a lost packet comes too late: it is a frame younger.
+const LEAST_US: i64 = 11_000;
+/// Longest delay of all.
 const MOST_US: i64 = 1_000_000;
 /// Excess over the target that is left alone (microseconds). An excess costs delay once; a change is heard.
 pub const HOLD: i64 = 30_000;
@@ -43,7 +49,7 @@ const SETTLED_US: i64 = 10_000;
 const JUMP_US: i64 = 3_000_000;
 /// Most frames held, 3 s of 10 ms. Overflow: the new frame is refused; playout frees places at its own pace.
 const MOST_FRAMES: usize = 300;
-/// Most samples taken out at once; the longest period of `stretch`.
+/// Samples that are played at a time. Also the most that are taken out at once: the longest period of `stretch`.
 const PERIOD: u32 = 480;
 
 /// What to play next.
@@ -230,7 +236,13 @@ impl Audio {
 
     /// How long playout should be behind the fastest packet, in microseconds.
     pub fn target(&self) -> i64 {
-        (self.delay.percentile() + to_micros(i64::from(self.duration))).clamp(FLOOR_US, MOST_US)
+        (self.spread() + to_micros(i64::from(self.duration))).clamp(FLOOR_US, MOST_US)
+    }
+
+    /// The percentile, as far as it can be believed.
+    fn spread(&self) -> i64 {
+        let most = if self.delay.count() < SURE { FIRST_MOST_US } else { MOST_US };
+        self.delay.percentile().min(most - to_micros(i64::from(self.duration)))
     }
 
     /// How long it would be behind if `decoded` samples waited and the first of them were due at `due`. `None` before the start.
@@ -239,20 +251,25 @@ impl Audio {
         Some(micros(self.epoch, due) - to_micros(front) - self.delay.base())
     }
 
+    /// How long after the fastest packet the next frame is needed: what is decoded ahead shortens the wait for it.
+    fn slack(&self, due: Instant, decoded: u32) -> Option<i64> {
+        Some(self.current(due, decoded)? - to_micros(i64::from(decoded % PERIOD)))
+    }
+
     /// Says whether to change the delay, once for each 10 ms that are played. `decoded` samples already wait to be played.
     pub fn adjust(&mut self, due: Instant, decoded: u32) -> Adjust {
         self.waiting = false;
         if self.next.is_none() {
             self.start(due);
         }
-        let Some(current) = self.current(due, decoded) else { return Adjust::Keep };
+        let Some(slack) = self.slack(due, decoded) else { return Adjust::Keep };
         let margin = to_micros(i64::from(self.duration)) / 2;
-        if current < (self.delay.percentile() + margin).min(MOST_US) {
+        if slack < (self.spread() + margin).max(LEAST_US) {
             self.falling = false;
             self.waiting = true;
             return Adjust::Lengthen;
         }
-        let excess = current - self.target();
+        let excess = slack - self.target();
         if excess > SKIP {
             self.skip(due);
             return Adjust::Skip;
@@ -279,7 +296,7 @@ impl Audio {
         if now - first < i64::try_from(WARM_UP.as_micros()).unwrap_or(0) {
             return;
         }
-        let wanted = to_samples(now - self.delay.base() - self.target().min(FIRST_MOST_US));
+        let wanted = to_samples(now - self.delay.base() - self.target());
         if wanted >= *oldest {
             self.play_from(*oldest, wanted);
         }

@@ -4,3 +4,6 @@ pub mod audio;
 pub mod delay;
 pub mod stretch;
 pub mod video;
+
+#[cfg(test)]
+mod tests;

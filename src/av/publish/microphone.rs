@@ -9,8 +9,8 @@
 //! Opus with its copy and all headers is about 160 kbit/s for one listener; 20 ms frames would save 50 of them and cost
 //! 10 ms of delay.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -53,7 +53,7 @@ struct Wishes {
     on: AtomicBool,
     stop: AtomicBool,
     loss: AtomicU32,
-    broken: RwLock<bool>,
+    broken: AtomicBool,
 }
 
 /// A running microphone track. Dropping it stops it too, without waiting.
@@ -72,7 +72,7 @@ impl Microphone {
             on: AtomicBool::new(true),
             stop: AtomicBool::new(false),
             loss: AtomicU32::new(0),
-            broken: RwLock::new(false),
+            broken: AtomicBool::new(false),
         });
         let shared = Arc::clone(&wishes);
         // Checked here, so that the caller hears of a codec that does not work; the thread makes its own.
@@ -80,7 +80,7 @@ impl Microphone {
         let work = move || {
             if let Err(error) = Capture::start(source, outlets, &shared).and_then(|mut capture| capture.run()) {
                 tracing::error!(%error, "the microphone track ended");
-                *shared.broken.write().unwrap_or_else(PoisonError::into_inner) = true;
+                shared.broken.store(true, Ordering::Relaxed);
             }
         };
         let thread = task::thread("microphone", work).map_err(Error::Thread)?;
@@ -107,7 +107,7 @@ impl Microphone {
 
     /// What is sent to a listener; `None` while muted.
     pub fn sending(&self) -> Option<stats::Sending> {
-        let broken = *self.wishes.broken.read().unwrap_or_else(PoisonError::into_inner);
+        let broken = self.wishes.broken.load(Ordering::Relaxed);
         (!broken && self.wishes.on.load(Ordering::Relaxed)).then(|| stats::Sending {
             target_bps: Some(BITRATE.bps()),
             codec: Some(Codec::Opus.name().to_owned()),
