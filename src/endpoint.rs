@@ -149,6 +149,7 @@ struct Inner {
     counters: Arc<Counters>,
     filter: Arc<Filter>,
     port: u16,
+    connections: usize,
     state: Mutex<State>,
     tasks: task::Scope,
 }
@@ -167,9 +168,30 @@ pub struct Endpoint(Arc<Inner>);
 impl Endpoint {
     /// Binds the socket. Must be called inside a runtime.
     pub fn bind(config: Config, identity: Arc<Identity>) -> Result<Self, Error> {
+        Self::bind_with(config, None, MAX_CONNECTIONS, identity)
+    }
+
+    /// Binds exactly this address (`[::]` is every address), for a service with this many connections. Must be called
+    /// inside a runtime.
+    pub fn bind_service(
+        listen: SocketAddr,
+        interfaces: Vec<String>,
+        connections: usize,
+        identity: Arc<Identity>,
+    ) -> Result<Self, Error> {
+        let address = (listen.ip() != IpAddr::from([0_u16; 8])).then_some(listen);
+        Self::bind_with(Config { port: Some(listen.port()), interfaces }, address, connections, identity)
+    }
+
+    fn bind_with(
+        config: Config,
+        address: Option<SocketAddr>,
+        connections: usize,
+        identity: Arc<Identity>,
+    ) -> Result<Self, Error> {
         let filter = Arc::new(Filter::new(config.interfaces)?);
         let counters = Arc::new(Counters::default());
-        let (socket, port) = socket::bind(config.port, &filter, &counters)?;
+        let (socket, port) = socket::bind(address, config.port, &filter, &counters)?;
         let mut settings = quinn::EndpointConfig::default();
         // With the fixed bit always set, a packet without it is known not to be QUIC.
         settings.grease_quic_bit(false);
@@ -181,6 +203,7 @@ impl Endpoint {
             counters,
             filter,
             port,
+            connections,
             state: Mutex::new(State::default()),
             tasks: task::Scope::new(),
         };
@@ -236,7 +259,11 @@ impl Endpoint {
     /// Concrete addresses at which this endpoint may be reached: no wildcards, IPv6 link-local ones with their scope.
     /// Loopback addresses only where there is nothing else.
     pub fn listen_addresses(&self) -> Vec<SocketAddr> {
-        let ipv6 = self.0.quinn.local_addr().is_ok_and(|address| address.is_ipv6());
+        let bound = self.0.quinn.local_addr().ok();
+        if let Some(bound) = bound.filter(|address| !address.ip().is_unspecified()) {
+            return vec![bound];
+        }
+        let ipv6 = bound.is_some_and(|address| address.is_ipv6());
         let mut all = self.0.filter.listen_addresses(self.0.port);
         all.retain(|address| ipv6 || address.is_ipv4());
         all.truncate(MAX_LISTEN);
@@ -309,7 +336,7 @@ impl Endpoint {
         let mut state = self.lock();
         let all: usize = state.pending.values().sum();
         let of_one = state.pending.get(&source).copied().unwrap_or(0);
-        let full = all >= MAX_PENDING || self.0.quinn.open_connections() >= MAX_CONNECTIONS;
+        let full = all >= MAX_PENDING || self.0.quinn.open_connections() >= self.0.connections;
         if full || of_one >= MAX_PENDING_OF_ONE {
             drop(state);
             self.0.counters.report(source, Cause::TooMany);

@@ -8,8 +8,10 @@ mod demo;
 mod doctor;
 mod id;
 mod join;
+mod name;
 mod nearby;
 pub mod output;
+mod rendezvous;
 pub mod setup;
 
 use std::process::ExitCode;
@@ -113,10 +115,10 @@ fn run(cli: Cli, output: &Output) -> Result<Exit, Failure> {
         Command::Nearby(nearby) => nearby::run(&common, &nearby, output),
         Command::Drop(_) => Err(Failure::later("lets-meet drop")),
         Command::Receive(_) => Err(Failure::later("lets-meet receive")),
-        Command::Name(_) => Err(Failure::later("lets-meet name")),
+        Command::Name(name) => name::run(&common, &name, output),
         Command::Doctor => doctor::run(&common, output),
         Command::Demo(demo) => demo::run(&demo, output),
-        Command::Rendezvous(_) => Err(Failure::later("lets-meet rendezvous")),
+        Command::Rendezvous(rendezvous) => rendezvous::run(&common, &rendezvous, output),
         Command::Call(_) => Err(Failure::later("lets-meet call")),
         Command::Trust(_) => Err(Failure::later("lets-meet trust")),
         Command::Open(_) => Err(Failure::later("lets-meet open")),

@@ -21,24 +21,29 @@ const SOCKET_BUFFER: usize = 4 << 20;
 
 /// A bound socket with everything around it, and its port.
 pub(super) fn bind(
+    address: Option<SocketAddr>,
     port: Option<u16>,
     filter: &Arc<Filter>,
     counters: &Arc<Counters>,
 ) -> Result<(Arc<dyn AsyncUdpSocket>, u16), Error> {
-    let (socket, port) = bind_one_of(port, filter)?;
+    let (socket, port) = bind_one_of(address, port, filter)?;
     let inner = quinn::TokioRuntime.wrap_udp_socket(socket.into())?;
     let watched = Watched { inner, counters: Arc::clone(counters), filter: Arc::clone(filter) };
     Ok((Arc::new(watched), port))
 }
 
-fn bind_one_of(port: Option<u16>, filter: &Filter) -> Result<(socket2::Socket, u16), Error> {
+fn bind_one_of(
+    address: Option<SocketAddr>,
+    port: Option<u16>,
+    filter: &Filter,
+) -> Result<(socket2::Socket, u16), Error> {
     let ports = match port {
         Some(port) => port..=port,
         None => DEFAULT_PORT..=DEFAULT_PORT + PORTS - 1,
     };
     let first = *ports.start();
     for port in ports {
-        match bind_socket(port, filter) {
+        match bind_socket(address, port, filter) {
             Ok(socket) => {
                 let bound = socket.local_addr()?.as_socket().map_or(port, |address| address.port());
                 return Ok((socket, bound));
@@ -50,8 +55,8 @@ fn bind_one_of(port: Option<u16>, filter: &Filter) -> Result<(socket2::Socket, u
     Err(Error::Taken(first))
 }
 
-/// Dual stack where the system has IPv6, else IPv4 alone.
-fn bind_socket(port: u16, filter: &Filter) -> io::Result<socket2::Socket> {
+/// The address that was asked for; without one dual stack where the system has IPv6, else IPv4 alone.
+fn bind_socket(address: Option<SocketAddr>, port: u16, filter: &Filter) -> io::Result<socket2::Socket> {
     let bind = |domain, address: SocketAddr| {
         let socket = socket2::Socket::new(domain, socket2::Type::DGRAM, Some(socket2::Protocol::UDP))?;
         if domain == socket2::Domain::IPV6 {
@@ -65,6 +70,10 @@ fn bind_socket(port: u16, filter: &Filter) -> io::Result<socket2::Socket> {
         socket.bind(&address.into())?;
         Ok::<_, io::Error>(socket)
     };
+    if let Some(mut address) = address {
+        address.set_port(port);
+        return bind(socket2::Domain::for_address(address), address);
+    }
     match bind(socket2::Domain::IPV6, (Ipv6Addr::UNSPECIFIED, port).into()) {
         Err(error) if error.kind() != io::ErrorKind::AddrInUse => {
             bind(socket2::Domain::IPV4, (Ipv4Addr::UNSPECIFIED, port).into())

@@ -199,6 +199,12 @@ pub fn start(
 }
 
 impl Handle {
+    /// Waits for the attempt to connect that is under way. Worth asking before a meeting starts: a changed key is known
+    /// then.
+    pub async fn reach(&self) -> Result<(), Error> {
+        self.connected().await.map(|_| ())
+    }
+
     /// Claims `name`, or renews it, and keeps it from now on.
     pub async fn claim(&self, name: &Username) -> Result<Held, Error> {
         let connected = self.connected().await?;
