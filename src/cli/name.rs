@@ -49,7 +49,7 @@ async fn ask(handle: &Handle, action: &NameAction, name: &Username, me: PeerId, 
         NameAction::Lookup { .. } => {
             let found = handle.lookup(name).await?;
             let addresses: Vec<String> = found.addresses().iter().map(ToString::to_string).collect();
-            tell(output, &found.name, found.peer, &addresses, Some(found.expires), "is held by");
+            tell(output, &found.name, found.peer, &addresses, Some(found.expires), "is taken");
         }
     }
     Ok(())
@@ -61,7 +61,8 @@ fn tell(output: &Output, name: &Username, peer: PeerId, addresses: &[String], ex
             json!({ "name": name.as_str(), "peer": peer.to_string(), "addresses": addresses, "expires": expires });
         return output.event("name", fields);
     }
-    output.line(&format!("{name} {says} {peer}"));
+    output.line(&format!("{name} {says}"));
+    output.line(&format!("  peer {peer}"));
     for address in addresses {
         output.line(&format!("  at {address}"));
     }

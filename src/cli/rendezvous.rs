@@ -14,7 +14,7 @@ use super::name::bind_failure;
 use super::output::Output;
 use super::{Exit, Failure, block_on, interrupted};
 use crate::config::Profile;
-use crate::endpoint::Endpoint;
+use crate::endpoint::{self, Endpoint};
 use crate::identity::Identity;
 use crate::rendezvous::{DEFAULT_PORT, limit, registry, server, store};
 use crate::task::Scope;
@@ -59,7 +59,13 @@ pub fn run(common: &Common, rendezvous: &Rendezvous, output: &Output) -> Result<
         let scope = Scope::new();
         let connections = config.limits.connections;
         let endpoint = Endpoint::bind_service(listen, common.interface.clone(), connections, Arc::new(identity));
-        let endpoint = endpoint.map_err(|error| bind_failure(&error))?;
+        let endpoint = endpoint.map_err(|error| match error {
+            endpoint::Error::Taken(port) => {
+                let message = format!("UDP port {port} is taken; choose another with --listen ADDR:PORT.");
+                Failure::new(Exit::Network, "network", message)
+            }
+            error => bind_failure(&error),
+        })?;
         let served = server::serve(config, &endpoint, id, &scope);
         let served = served.map_err(|error| state(capital(&error.to_string())))?;
         announce(output, &endpoint, &id.to_string());

@@ -67,8 +67,8 @@ pub enum Error {
     Clock,
     /// Another key answered than the pinned one. Nothing was sent.
     #[error(
-        "the rendezvous {place} answered with another key than before; nothing was sent; ask who runs it for its \
-         fingerprint, and if that changed on purpose use --rendezvous {place}#FINGERPRINT"
+        "the rendezvous {place} answered with another key than the known one; nothing was sent; ask who runs it \
+         for its fingerprint, and if the key changed on purpose use --rendezvous {place}#FINGERPRINT"
     )]
     KeyChanged {
         /// Where.

@@ -355,3 +355,126 @@ fn one(bytes: &[u8], limit: usize) -> Result<Message, Error> {
     let message = decoder.poll()?.ok_or(Error::NotOne)?;
     if message.encode().len() == bytes.len() { Ok(message) } else { Err(Error::NotOne) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::{PeerId, from_hex, to_hex};
+    use crate::identity::PublicKey;
+    use proptest::prelude::*;
+
+    const GOLDEN: &str = include_str!("../../tests/data/rendezvous-1.txt");
+    const STAMP: u64 = 1_800_000_000_000;
+
+    fn golden(name: &str) -> Vec<u8> {
+        let line = GOLDEN.lines().find_map(|line| line.strip_prefix(&format!("{name} "))).expect("in the file");
+        from_hex(line).expect("hex")
+    }
+
+    fn question(name: &str) -> Question {
+        Question::decode(&golden(name)).expect("decodes")
+    }
+
+    fn answer(name: &str) -> Answer {
+        Answer::decode(&golden(name)).expect("decodes")
+    }
+
+    #[test]
+    fn every_message_of_version_one_has_its_bytes() {
+        for line in GOLDEN.lines().filter(|line| !line.starts_with('#') && !line.starts_with("future")) {
+            let (name, hex) = line.split_once(' ').expect("two words");
+            let bytes = from_hex(hex).expect("hex");
+            let again = match Question::decode(&bytes) {
+                Ok(question) => question.message(),
+                Err(Error::UnknownKind(_)) => Answer::decode(&bytes).expect("an answer").message(),
+                Err(error) => panic!("{name}: {error}"),
+            };
+            assert_eq!(to_hex(&again.encode()), hex, "{name}");
+        }
+    }
+
+    #[test]
+    fn signatures_made_elsewhere_hold() {
+        let service = PeerId::from_bytes([0x51; 32]);
+        let Question::Claim(claim) = question("claim") else { panic!("a claim") };
+        let owner = claim.verify(service, STAMP).expect("signed");
+        assert_eq!((claim.name.as_str(), owner), ("Alice", claim.key.peer_id()));
+        let Question::Release(release) = question("release") else { panic!("a release") };
+        assert_eq!(release.verify(service, STAMP), Ok(owner));
+        let Question::Publish(presence) = question("publish") else { panic!("a presence") };
+        assert_eq!(presence.verify(service, STAMP), Ok(owner));
+        let Answer::Found(found) = answer("found") else { panic!("found") };
+        assert_eq!((found.claim, found.presences), (claim, vec![presence]));
+    }
+
+    #[test]
+    fn messages_from_the_future_are_understood_as_far_as_they_can_be() {
+        assert_eq!(question("future-hello"), Question::Hello(Hello { version: 2 }));
+        assert_eq!(answer("future-refusal"), Answer::Refused(Refusal::Other.into()));
+        assert_eq!(Question::decode(&golden("future-kind")), Err(Error::UnknownKind(207)));
+        assert_eq!(Answer::decode(&golden("future-kind")), Err(Error::UnknownKind(207)));
+    }
+
+    #[test]
+    fn lists_and_lengths_over_their_limits_are_refused() {
+        let Question::Publish(presence) = question("publish") else { panic!("a presence") };
+        let many = |length| vec![presence.addresses[0]; length];
+        let full = Presence { addresses: many(16), ..presence.clone() };
+        assert!(Question::decode(&Question::Publish(full).message().encode()).is_ok());
+        let over = Presence { addresses: many(17), ..presence.clone() };
+        let over = Question::decode(&Question::Publish(over).message().encode());
+        assert_eq!(over, Err(Error::TooMany));
+        let members = Answer::Members(Members { presences: vec![presence; MAX_MEMBERS + 1] });
+        assert_eq!(Answer::decode(&members.message().encode()), Err(Error::TooMany));
+        assert!(Question::decode(&vec![0; MAX_QUESTION + 1]).is_err());
+        assert!(Question::decode(&(1_u32 << 30).to_be_bytes()).is_err());
+        let mut two = golden("hello");
+        two.extend(golden("hello"));
+        assert_eq!(Question::decode(&two), Err(Error::NotOne));
+        assert_eq!(Question::decode(&golden("hello")[..5]), Err(Error::NotOne));
+    }
+
+    #[test]
+    fn the_longest_honest_messages_fit() {
+        let Question::Publish(presence) = question("publish") else { panic!("a presence") };
+        let address = "[2001:db8:1111:2222:3333:4444:5555:6666]:48190".to_owned();
+        let address = crate::rendezvous::record::Address::try_from(address).expect("valid");
+        let full = Presence {
+            key: PublicKey::from_bytes([1; 32]),
+            name: Some(crate::share::DisplayName::new(&"語".repeat(64))),
+            addresses: vec![address; crate::sighting::MAX_ADDRESSES],
+            rooms: vec![RoomId::from_bytes([2; 32]); crate::sighting::MAX_ROOMS],
+            ..presence
+        };
+        assert!(Question::Publish(full.clone()).message().encode().len() <= MAX_QUESTION);
+        let members = Answer::Members(Members { presences: vec![full; MAX_MEMBERS] });
+        assert!(members.message().encode().len() <= MAX_ANSWER);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400), kind in 190_u16..230) {
+            let framed = Message { kind, body: bytes.clone().into() }.encode();
+            for bytes in [&bytes[..], &framed] {
+                let _ = (Question::decode(bytes), Answer::decode(bytes));
+            }
+        }
+
+        #[test]
+        fn golden_bytes_changed_anywhere_never_panic(at in 0_usize..10_000, to in any::<u8>(), line in 0_usize..19) {
+            let hex = GOLDEN.lines().filter(|line| !line.starts_with('#')).nth(line).expect("line");
+            let mut bytes = from_hex(hex.split_once(' ').expect("two words").1).expect("hex");
+            let at = at % bytes.len();
+            bytes[at] = to;
+            let service = PeerId::from_bytes([0x51; 32]);
+            if let Ok(Question::Claim(claim)) = Question::decode(&bytes) {
+                let _ = claim.verify(service, STAMP);
+            }
+            if let Ok(Answer::Found(found)) = Answer::decode(&bytes) {
+                for presence in found.presences {
+                    let _ = presence.verify(service, STAMP);
+                }
+            }
+        }
+    }
+}
