@@ -482,8 +482,7 @@ impl Meeting {
     }
 
     /// A rendezvous confirmed that `peer` owns this username, or no longer does.
-    pub fn on_username(&mut self, now: Instant, peer: PeerId, username: Option<Username>) {
-        let _ = now;
+    pub fn on_username(&mut self, _now: Instant, peer: PeerId, username: Option<Username>) {
         self.people.directory.set_username(peer, username);
     }
 
@@ -493,16 +492,14 @@ impl Meeting {
     }
 
     /// One of our own tracks exists like this now: everybody is told.
-    pub fn set_track(&mut self, now: Instant, info: TrackInfo) {
-        let _ = now;
+    pub fn set_track(&mut self, _now: Instant, info: TrackInfo) {
         if self.tracks.set_own(info.kind, Some(info)) {
             self.tell_tracks();
         }
     }
 
     /// One of our own tracks is gone (its source is `none`).
-    pub fn remove_track(&mut self, now: Instant, kind: TrackKind) {
-        let _ = now;
+    pub fn remove_track(&mut self, _now: Instant, kind: TrackKind) {
         if self.tracks.set_own(kind, None) {
             self.tell_tracks();
         }
@@ -526,8 +523,7 @@ impl Meeting {
     }
 
     /// News of a transfer, `person.name` as far as the shell knows it.
-    pub fn on_file(&mut self, now: Instant, mut event: FileEvent) {
-        let _ = now;
+    pub fn on_file(&mut self, _now: Instant, mut event: FileEvent) {
         let peer = event.person.peer;
         if self.people.directory.knows(peer) {
             event.person = self.person(peer);

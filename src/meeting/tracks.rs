@@ -229,3 +229,86 @@ impl Tracks {
         wishes.map(|(kind, view)| (*kind, *view)).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn info(kind: TrackKind, on: bool) -> TrackInfo {
+        TrackInfo { kind, on, width: 640, height: 360, codec: "h264".into() }
+    }
+
+    /// Two meetings' tracks, linked.
+    fn two() -> (Instant, PeerId, PeerId, Tracks, Tracks) {
+        let now = crate::clock::now();
+        let (a, b) = (PeerId::from_bytes([1; 32]), PeerId::from_bytes([2; 32]));
+        let (mut of_a, mut of_b) = (Tracks::new(View::Large), Tracks::new(View::Large));
+        assert_eq!(of_a.arrive(now, b), [Change::Subscribe(TrackKind::Microphone, View::Large)]);
+        of_b.arrive(now, a);
+        (now, a, b, of_a, of_b)
+    }
+
+    #[test]
+    fn a_track_is_told_received_muted_and_ended() {
+        let (now, a, _, mut of_a, mut of_b) = two();
+        let hear = |of_a: &Tracks, of_b: &mut Tracks| {
+            let said = of_a.tracks_message().decode().expect("own message");
+            of_b.on_tracks(now, a, &said).expect("taken")
+        };
+        assert_eq!(hear(&of_a, &mut of_b), []);
+        let camera = info(TrackKind::Camera, true);
+        assert!(of_a.set_own(TrackKind::Camera, Some(camera.clone())));
+        assert!(!of_a.set_own(TrackKind::Camera, Some(camera.clone())));
+        assert_eq!(hear(&of_a, &mut of_b), [Change::Track(camera.clone()), Change::Receive(camera, View::Large)]);
+        assert_eq!(hear(&of_a, &mut of_b), [], "a repeat does nothing");
+        let muted = info(TrackKind::Camera, false);
+        of_a.set_own(TrackKind::Camera, Some(muted.clone()));
+        assert_eq!(hear(&of_a, &mut of_b), [Change::Track(muted.clone()), Change::Receive(muted.clone(), View::Large)]);
+        of_a.set_own(TrackKind::Camera, None);
+        assert_eq!(hear(&of_a, &mut of_b), [Change::Track(muted), Change::Stop(TrackKind::Camera)]);
+    }
+
+    #[test]
+    fn pictures_flow_only_as_asked_and_a_microphone_always() {
+        let (now, a, b, mut of_a, mut of_b) = two();
+        let hear = |of_b: &Tracks, of_a: &mut Tracks| {
+            let said = of_b.views_message(a).decode().expect("own message");
+            of_a.on_views(now, b, &said).expect("taken")
+        };
+        let (camera, screen) = (TrackKind::Camera, TrackKind::Screen);
+        let both = |view| [Change::Subscribe(camera, view), Change::Subscribe(screen, view)];
+        assert_eq!(hear(&of_b, &mut of_a), both(View::Large));
+        assert_eq!(of_b.choose(a, View::Small), []);
+        assert_eq!(hear(&of_b, &mut of_a), both(View::Small));
+        of_b.choose(a, View::None);
+        assert_eq!(hear(&of_b, &mut of_a), both(View::None));
+        assert_eq!(of_a.wishes(b), [(camera, View::None), (TrackKind::Microphone, View::Large), (screen, View::None)]);
+        assert_eq!(of_a.depart(b), [Change::Subscribe(TrackKind::Microphone, View::None)]);
+    }
+
+    #[test]
+    fn an_older_revision_does_nothing() {
+        let (now, a, _, _, mut of_b) = two();
+        let track = wire::Track::of(&info(TrackKind::Camera, true));
+        let said = |revision, tracks| wire::Tracks { revision, tracks };
+        assert_eq!(of_b.on_tracks(now, a, &said(5, vec![track])).map(|changes| changes.len()), Ok(2));
+        assert_eq!(of_b.on_tracks(now, a, &said(4, Vec::new())), Ok(Vec::new()));
+        // A new run of the peer counts anew.
+        assert_eq!(of_b.arrive(now, a)[0], Change::Stop(TrackKind::Camera));
+        assert_eq!(of_b.of(a), []);
+    }
+
+    #[test]
+    fn too_many_changes_are_refused_and_strangers_ignored() {
+        let (now, a, _, _, mut of_b) = two();
+        let change = |n: u64| {
+            let info = TrackInfo { on: n.is_multiple_of(2), ..info(TrackKind::Camera, true) };
+            wire::Tracks { revision: n, tracks: vec![wire::Track::of(&info); 1000] }
+        };
+        let taken = (1..=1000).filter(|n| of_b.on_tracks(now, a, &change(*n)).is_ok()).count();
+        assert_eq!(taken, 60);
+        assert_eq!(of_b.on_tracks(now, a, &change(2000)), Err(Refusal::Flood));
+        let stranger = PeerId::from_bytes([9; 32]);
+        assert_eq!(of_b.on_tracks(now, stranger, &change(1)), Err(Refusal::Stranger));
+    }
+}

@@ -330,3 +330,165 @@ fn unknown(text: &str) -> Failure {
 fn oneself() -> Failure {
     Failure::new(Code::Oneself, "That is you.", "Name somebody else.")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An id that starts with these hex digits.
+    fn peer(start: &str) -> PeerId {
+        format!("{start:0<64}").parse().expect("hex")
+    }
+
+    fn name(text: &str) -> DisplayName {
+        DisplayName::new(text)
+    }
+
+    fn directory() -> Directory {
+        Directory::new(Person { peer: peer("ffff"), name: name("Ann") }, Names::new())
+    }
+
+    fn result(directory: &Directory, text: &str) -> Result<PeerId, Code> {
+        directory.resolve(text, Reach::Present).map_err(|failure| failure.code)
+    }
+
+    #[test]
+    fn the_form_decides_how_a_text_is_read() {
+        let check = |text: &str, expect: Option<Who>| assert_eq!(Who::parse(text).ok(), expect, "{text}");
+        let id = "ab".repeat(32);
+        check(&id.to_uppercase(), Some(Who::Id(PeerId::from_bytes([0xab; 32]))));
+        check("ABCDEF01", Some(Who::Prefix("abcdef01".into())));
+        check("abcdef0", Some(Who::Name("abcdef0".into())));
+        check("Bob#12AB", Some(Who::Handle("bob".into(), "12ab".into())));
+        check("Bob #12ab", Some(Who::Handle("bob".into(), "12ab".into())));
+        check("C#", Some(Who::Name("c#".into())));
+        check("Bob#12", Some(Who::Name("bob#12".into())));
+        check("@Bob", Username::new("bob").ok().map(|_| Who::Username(Username::new("Bob").expect("valid"))));
+        check("@", None);
+        check("room:Stand-up", RoomName::new("Stand-up").ok().map(Who::Room));
+        check("room:", None);
+        check(" ", None);
+        check(" ＢＯＢ ", Some(Who::Name("bob".into())));
+    }
+
+    #[test]
+    fn each_form_finds_exactly_one() {
+        let mut directory = directory();
+        let (bob, cid) = (peer("0123456789"), peer("0123456700"));
+        directory.arrive(bob, name("Bob"));
+        directory.arrive(cid, name("Cid"));
+        directory.set_username(cid, Username::new("Cidney").ok());
+        let check = |text: &str, expect| assert_eq!(result(&directory, text), expect, "{text}");
+        check(&bob.to_string(), Ok(bob));
+        check("0123456789", Ok(bob));
+        check("01234567", Err(Code::AmbiguousPeer));
+        check("01234568", Err(Code::UnknownPeer));
+        check("bob#0123", Ok(bob));
+        check("bob#0124", Err(Code::UnknownPeer));
+        check("cid#0123456700", Ok(cid));
+        check("@CIDNEY", Ok(cid));
+        check("@bob", Err(Code::UnknownPeer));
+        check("BOB", Ok(bob));
+        check("bo", Err(Code::UnknownPeer));
+        check("ann", Err(Code::Oneself));
+        check(&peer("ffff").to_string(), Err(Code::Oneself));
+        check("room:x", Err(Code::OtherRoom));
+        assert_eq!(directory.handle(bob), "Bob#01234567");
+    }
+
+    #[test]
+    fn a_name_that_collides_now_earlier_or_in_the_store_is_not_enough() {
+        let (first, second) = (peer("aaaa"), peer("bbbb"));
+        let mut directory = directory();
+        directory.arrive(first, name("Bob"));
+        directory.arrive(second, name("bob"));
+        assert_eq!(result(&directory, "Bob"), Err(Code::AmbiguousPeer));
+        assert_eq!(result(&directory, "Bob#aaaa"), Ok(first));
+        directory.depart(first);
+        assert_eq!(result(&directory, "Bob"), Err(Code::NameKeyChanged));
+        directory.rename(second, name("Robert"));
+        assert_eq!(result(&directory, "Bob"), Err(Code::UnknownPeer));
+        directory.arrive(first, name("Bob"));
+        assert_eq!(result(&directory, "Bob"), Err(Code::NameKeyChanged), "another key bore it in this meeting");
+        assert_eq!(result(&directory, "Robert"), Ok(second));
+        assert!(directory.name_is_unique(second) && !directory.name_is_unique(first));
+
+        let mut store = Names::new();
+        store.record(&name("BOB"), peer("cccc"));
+        let mut directory = Directory::new(Person { peer: peer("ffff"), name: name("Ann") }, store);
+        directory.arrive(first, name("Bob"));
+        assert_eq!(result(&directory, "bob"), Err(Code::NameKeyChanged));
+        directory.arrive(peer("cccc"), name("Bob"));
+        assert_eq!(result(&directory, "bob#cccc"), Ok(peer("cccc")));
+    }
+
+    #[test]
+    fn the_key_that_always_bore_a_name_is_found_by_it() {
+        let mut store = Names::new();
+        store.record(&name("Bob"), peer("aaaa"));
+        let mut directory = Directory::new(Person { peer: peer("ffff"), name: name("Ann") }, store);
+        assert_eq!(directory.arrive(peer("aaaa"), name("Bob")), Learned::Known);
+        assert_eq!(result(&directory, "bob"), Ok(peer("aaaa")));
+        assert_eq!(directory.arrive(peer("aaaa"), name("Bobby")), Learned::New);
+        assert_eq!(result(&directory, "bobby"), Ok(peer("aaaa")));
+    }
+
+    #[test]
+    fn somebody_with_our_own_name_is_not_meant_by_it() {
+        let mut directory = directory();
+        directory.arrive(peer("aaaa"), name("ANN"));
+        assert_eq!(result(&directory, "Ann"), Err(Code::AmbiguousPeer));
+        assert_eq!(result(&directory, "Ann#aaaa"), Ok(peer("aaaa")));
+    }
+
+    #[test]
+    fn nobody_can_take_a_name_that_reads_as_an_id() {
+        let mut directory = directory();
+        directory.arrive(peer("bbbb"), name("0123456789"));
+        directory.arrive(peer("cccc"), name("Bob#aaaa"));
+        directory.arrive(peer("dddd"), name("@bob"));
+        for text in ["0123456789", "Bob#aaaa", "@bob"] {
+            assert_eq!(result(&directory, text), Err(Code::UnknownPeer), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_id_of_somebody_who_left_is_reached_only_where_waiting_is_meant() {
+        let mut directory = directory();
+        directory.arrive(peer("aaaa0000"), name("Bob"));
+        directory.depart(peer("aaaa0000"));
+        for text in [peer("aaaa0000").to_string().as_str(), "aaaa0000", "bob#aaaa"] {
+            assert_eq!(result(&directory, text), Err(Code::UnknownPeer), "{text}");
+            assert_eq!(directory.resolve(text, Reach::Away).ok(), Some(peer("aaaa0000")), "{text}");
+        }
+        assert!(directory.resolve("bob", Reach::Away).is_err());
+        assert!(directory.resolve(&peer("dddd").to_string(), Reach::Away).is_err());
+    }
+
+    #[test]
+    fn a_prefix_that_a_known_key_shares_is_ambiguous() {
+        let mut store = Names::new();
+        store.record(&name("Bob"), peer("aaaabbbbcccc"));
+        let mut directory = Directory::new(Person { peer: peer("ffff"), name: name("Ann") }, store);
+        directory.arrive(peer("aaaabbbbdddd"), name("Eve"));
+        assert_eq!(result(&directory, "aaaabbbb"), Err(Code::AmbiguousPeer));
+        assert_eq!(result(&directory, "aaaabbbbd"), Ok(peer("aaaabbbbdddd")));
+    }
+
+    #[test]
+    fn who_comes_and_goes_under_many_names_is_bounded() {
+        let mut directory = directory();
+        for n in 0..2000_u32 {
+            let one = peer(&format!("{n:08x}"));
+            directory.arrive(one, name(&format!("n{n}")));
+            directory.depart(one);
+        }
+        assert_eq!(directory.peers.len(), MAX_AWAY);
+        directory.arrive(peer("aaaa"), name("x"));
+        for n in 0..100 {
+            directory.rename(peer("aaaa"), name(&format!("alias {n}")));
+        }
+        assert_eq!(directory.used.keys("alias 99").count(), 0);
+        assert_eq!(result(&directory, "alias 99"), Ok(peer("aaaa")));
+    }
+}

@@ -215,3 +215,139 @@ pub const fn view_name(view: View) -> &'static str {
         View::Large => "large",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::framing::Message;
+    use crate::id::{from_hex, to_hex};
+
+    const GOLDEN: &str = include_str!("../../tests/data/meeting-1.txt");
+
+    fn peer(n: u8) -> PeerId {
+        PeerId::from_bytes([n; 32])
+    }
+
+    fn room_lines() -> Lines {
+        let line = |n, text: &str| Line {
+            n,
+            at: 1_760_000_000_000 + n,
+            name: "Ann".into(),
+            text: text.into(),
+            signature: Some(Signature::from_bytes([7; 64])),
+        };
+        Lines {
+            author: peer(1),
+            instance: Instance::from_u64(0x0123_4567_89ab_cdef),
+            key: Some(PublicKey::from_bytes([3; 32])),
+            people: None,
+            base: 1,
+            late: true,
+            lines: vec![line(4, "héllo"), line(5, "two\nlines")],
+        }
+    }
+
+    fn private_lines() -> Lines {
+        let line = Line { n: 1, at: 0, name: String::new(), text: "psst".into(), signature: None };
+        let people = Some(vec![peer(1), peer(2)]);
+        Lines { key: None, people, late: false, lines: vec![line], ..room_lines() }
+    }
+
+    fn have() -> Have {
+        let instance = Instance::from_u64(9);
+        let entry = Entry { author: peer(1), instance, conversation: [5; 16], base: 2, next: 300 };
+        Have { full: true, more: false, ask: true, entries: vec![entry] }
+    }
+
+    fn tracks() -> Tracks {
+        let camera = Track { kind: "camera".into(), on: true, width: 1280, height: 720, codec: "h264".into() };
+        let microphone = Track { kind: "microphone".into(), on: false, width: 0, height: 0, codec: "opus".into() };
+        Tracks { revision: 3, tracks: vec![camera, microphone] }
+    }
+
+    fn views() -> Views {
+        let wanted = [(TrackKind::Camera, View::Small), (TrackKind::Screen, View::None)];
+        Views { revision: 2, views: wanted.map(|(kind, view)| Wanted::of(kind, view)).to_vec() }
+    }
+
+    fn now() -> Vec<(&'static str, Message)> {
+        let want = Want { author: peer(1), instance: Instance::from_u64(9), from: 17 };
+        vec![
+            ("room-lines", Message::new(LINES, &room_lines())),
+            ("private-lines", Message::new(LINES, &private_lines())),
+            ("have", Message::new(HAVE, &have())),
+            ("want", Message::new(WANT, &want)),
+            ("tracks", Message::new(TRACKS, &tracks())),
+            ("views", Message::new(VIEWS, &views())),
+        ]
+    }
+
+    // What a later version may send: keys, kinds and words that we do not know.
+    fn future() -> Vec<(&'static str, Message)> {
+        #[derive(Serialize)]
+        struct More<T> {
+            #[serde(flatten)]
+            now: T,
+            reactions: Vec<(u8, &'static str)>,
+        }
+        let more = |now| More { now, reactions: vec![(1, "x")] };
+        let mut lines = room_lines();
+        lines.lines.truncate(1);
+        let track = |kind: &str| Track { kind: kind.into(), on: true, width: 1, height: 2, codec: "av9".into() };
+        let wanted = |kind: &str, view: &str| Wanted { kind: kind.into(), view: view.into() };
+        let tracks = Tracks { revision: 1, tracks: vec![track("hologram"), track("camera")] };
+        let views = vec![wanted("camera", "huge"), wanted("smell", "small"), wanted("screen", "small")];
+        vec![
+            ("future-lines", Message::new(LINES, &more(lines))),
+            ("future-tracks", Message::new(TRACKS, &tracks)),
+            ("future-views", Message::new(VIEWS, &Views { revision: 1, views })),
+            ("future-kind", Message::new(99, &"whatever")),
+        ]
+    }
+
+    #[test]
+    fn the_bytes_on_the_wire_stay_what_they_are() {
+        let text: String = now()
+            .into_iter()
+            .chain(future())
+            .map(|(name, message)| format!("{name} {} {}\n", message.kind, to_hex(&message.body)))
+            .collect();
+        assert!(text == GOLDEN, "these are the bytes now; if that is wanted, it is a new version:\n{text}");
+    }
+
+    fn golden(name: &str) -> Message {
+        let line = GOLDEN.lines().find(|line| line.starts_with(&format!("{name} "))).expect("in the file");
+        let words: Vec<&str> = line.split(' ').collect();
+        Message { kind: words[1].parse().expect("a kind"), body: from_hex(words[2]).expect("hex").into() }
+    }
+
+    #[test]
+    fn golden_bytes_are_read() {
+        assert_eq!(golden("room-lines").decode(), Ok(room_lines()));
+        assert_eq!(golden("private-lines").decode(), Ok(private_lines()));
+        assert_eq!(golden("have").decode(), Ok(have()));
+        assert_eq!(golden("tracks").decode(), Ok(tracks()));
+        assert_eq!(golden("views").decode(), Ok(views()));
+    }
+
+    #[test]
+    fn a_message_from_the_future_is_read_as_far_as_it_is_known() {
+        let lines: Lines = golden("future-lines").decode().expect("unknown keys are skipped");
+        assert_eq!(lines.lines[0].text, "héllo");
+        let tracks: Tracks = golden("future-tracks").decode().expect("unknown kinds are words");
+        let known: Vec<TrackKind> = tracks.tracks.iter().filter_map(Track::info).map(|info| info.kind).collect();
+        assert_eq!(known, [TrackKind::Camera]);
+        let views: Views = golden("future-views").decode().expect("unknown sizes are words");
+        let known: Vec<_> = views.views.iter().filter_map(Wanted::read).collect();
+        assert_eq!(known, [(TrackKind::Screen, View::Small)]);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_body_is_read_or_refused(kind in 64_u16..74, body in proptest::collection::vec(proptest::num::u8::ANY, 0..200)) {
+            let message = Message { kind, body: body.into() };
+            let _ = (message.decode::<Lines>(), message.decode::<Have>(), message.decode::<Want>());
+            let _ = (message.decode::<Tracks>(), message.decode::<Views>());
+        }
+    }
+}

@@ -76,7 +76,7 @@ impl History {
     }
 
     /// Lines kept of everybody.
-    pub fn len(&self) -> usize {
+    pub fn lines(&self) -> usize {
         self.lines
     }
 

@@ -29,6 +29,10 @@ pub const GREETING: Duration = Duration::from_secs(2);
 pub const MAX_GREETING: Duration = Duration::from_secs(10);
 /// A request for lines is answered in this time, or somebody else is asked.
 pub const ANSWER: Duration = Duration::from_secs(3);
+/// Who left this many requests for a run unanswered is asked after all others..
+pub const SLOW: u8 = 2;
+/// ..and who left this many is not asked again before its link is up again.
+pub const SILENT: u8 = 5;
 /// Others' runs that one peer may offer; more are ignored until it greets again.
 pub const MAX_OFFERS: usize = 1024;
 
@@ -63,6 +67,8 @@ pub struct Offer {
     pub base: u64,
     /// It has seen all below.
     pub next: u64,
+    /// Requests in a row that it left unanswered.
+    pub fails: u8,
 }
 
 /// How far one of our conversations is on this link.
@@ -169,6 +175,7 @@ impl Link {
         self.greeting_delay = GREETING;
         self.greeting.clear();
         self.request = None;
+        self.offers.values_mut().for_each(|offer| offer.fails = 0);
     }
 
     /// `lines` more were over its rate and are dropped; true when that is a flood, once each [`RETRY`].

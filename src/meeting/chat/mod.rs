@@ -135,7 +135,7 @@ impl Chat {
 
     /// Lines and bytes that are kept of the room, for tests of the bounds.
     pub fn kept(&self) -> (usize, usize) {
-        (self.history.len(), self.history.bytes())
+        (self.history.lines(), self.history.bytes())
     }
 
     /// Says a line to the room (`None`) or to exactly `recipients`, who are not us and at least one.

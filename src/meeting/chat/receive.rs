@@ -64,7 +64,7 @@ impl Chat {
             // The author gave up what lies between, and has said so on its side.
             next = lines.base;
         }
-        let mut result = Ok(());
+        let (mut result, mut came) = (Ok(()), 0);
         for (i, line) in lines.lines.iter().enumerate() {
             if line.n != next {
                 continue;
@@ -75,6 +75,10 @@ impl Chat {
             }
             next += 1;
             self.show(&lines, line, conversation, Some(people.clone()), lines.late);
+            came += 1;
+        }
+        if result.is_ok() {
+            result = self.over(now, from.peer, lines.lines.len() - came);
         }
         self.heard.set(now, lines.author, (lines.instance, conversation), next);
         self.owe_confirmation(now, from, conversation);
@@ -94,7 +98,7 @@ impl Chat {
         if first.n > next && !skips {
             // What lies between is still on its way; confirming what we have makes the author push it again.
             self.owe_confirmation(now, from, self.everybody);
-            return Ok(());
+            return if direct { self.over(now, from.peer, lines.lines.len()) } else { Ok(()) };
         }
         let here = self.here();
         let (mut result, mut checked, mut came) = (Ok(()), false, false);
@@ -128,8 +132,14 @@ impl Chat {
             }
         }
         if direct {
+            let old = lines.lines.iter().filter(|line| line.n < next).count();
+            if result.is_ok() {
+                result = self.over(now, from.peer, old);
+            }
             self.owe_confirmation(now, from, self.everybody);
-        } else if !came && let Some(link) = self.links.get_mut(&from.peer) {
+        } else if came && let Some(offer) = self.links.get_mut(&from.peer).and_then(|link| link.offers.get_mut(&run)) {
+            offer.fails = 0;
+        } else if let Some(link) = self.links.get_mut(&from.peer) {
             // It has nothing for us after all.
             link.offers.remove(&run);
         }
@@ -166,6 +176,7 @@ impl Chat {
         Ok(true)
     }
 
+    // Lines that were not taken: too many, or doubles, or after a gap.
     fn over(&mut self, now: Instant, peer: PeerId, lines: usize) -> Result<(), Refusal> {
         let flood = self.links.get_mut(&peer).is_some_and(|link| link.is_flood(now, lines));
         if flood { Err(Refusal::Flood) } else { Ok(()) }

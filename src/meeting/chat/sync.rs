@@ -7,7 +7,8 @@ use crate::framing::Message;
 use crate::id::{LinkKey, PeerId};
 
 use super::link::{
-    ANSWER, GOSSIP, Link, MAX_GREETING, MAX_OFFERS, MAX_RETRY, Offer, PULL_PAUSE, Progress, RETRY, Request, WINDOW,
+    ANSWER, GOSSIP, Link, MAX_GREETING, MAX_OFFERS, MAX_RETRY, Offer, PULL_PAUSE, Progress, RETRY, Request, SILENT,
+    SLOW, WINDOW,
 };
 use super::outgoing::To;
 use super::receive::Refusal;
@@ -71,7 +72,7 @@ impl Chat {
                 }
                 self.on_confirmed(now, from.peer, conversation, entry.next);
             } else if conversation == self.everybody {
-                self.on_offer(from.peer, run, Offer { base: entry.base.max(1), next: entry.next });
+                self.on_offer(from.peer, run, Offer { base: entry.base.max(1), next: entry.next, fails: 0 });
             }
         }
         if have.full && !have.more {
@@ -138,8 +139,9 @@ impl Chat {
         }
     }
 
-    fn on_offer(&mut self, peer: PeerId, run: RunId, offer: Offer) {
+    fn on_offer(&mut self, peer: PeerId, run: RunId, mut offer: Offer) {
         let Some(link) = self.links.get_mut(&peer) else { return };
+        offer.fails = link.offers.get(&run).map_or(0, |before| before.fails);
         // Overflow: further runs are ignored until the next greeting.
         if link.offers.len() < MAX_OFFERS || link.offers.contains_key(&run) {
             link.offers.insert(run, offer);
@@ -314,25 +316,27 @@ impl Chat {
         for link in self.links.values_mut() {
             link.pull_at = link.pull_at.filter(|at| *at > now);
             if let Some(request) = link.request.filter(|request| request.since + ANSWER <= now) {
-                // No answer: others are asked, this one again when it says more.
                 link.request = None;
-                link.offers.remove(&request.run);
+                if let Some(offer) = link.offers.get_mut(&request.run) {
+                    offer.fails = offer.fails.saturating_add(1);
+                }
             }
         }
         let asked: BTreeSet<RunId> = self.links.values().filter_map(|link| link.request.map(|r| r.run)).collect();
-        let mut best: BTreeMap<RunId, (u64, PeerId)> = BTreeMap::new();
+        let mut best: BTreeMap<RunId, (bool, u64, u8, PeerId)> = BTreeMap::new();
         for (peer, link) in self.links.iter().filter(|(_, link)| !link.suspected) {
             for (run, offer) in &link.offers {
                 let next = self.history.next(*run);
-                if offer.next <= next || asked.contains(run) || *run == (self.me, self.instance) || self.linked(*run) {
+                let useless = offer.next <= next || offer.fails >= SILENT || asked.contains(run);
+                if useless || *run == (self.me, self.instance) || self.linked(*run) {
                     continue;
                 }
-                let base = offer.base.max(next);
-                let entry = best.entry(*run).or_insert((base, *peer));
-                *entry = (*entry).min((base, *peer));
+                let rank = (offer.fails >= SLOW, offer.base.max(next), offer.fails, *peer);
+                let entry = best.entry(*run).or_insert(rank);
+                *entry = (*entry).min(rank);
             }
         }
-        for (run, (_, peer)) in best {
+        for (run, (.., peer)) in best {
             let from = self.history.next(run);
             // Who is busy with another request is asked after it.
             let Some(link) = self.links.get_mut(&peer).filter(|link| link.request.is_none()) else { continue };
