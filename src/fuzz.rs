@@ -23,6 +23,7 @@ pub const TARGETS: &[Target] = &[
     ("framing", framing_),
     ("h264-size", h264_size),
     ("link-header", link_header),
+    ("mdns-packet", mdns_packet),
     ("meeting-wire", meeting_wire),
     ("mesh-wire", mesh_wire),
     ("names", names),
@@ -105,6 +106,16 @@ fn mesh_wire(data: &[u8]) {
     if let Ok(mesh::wire::Control::Hello(hello)) = mesh::wire::Control::decode(&message) {
         assert!(hello.listen.len() <= crate::sighting::MAX_ADDRESSES);
         assert!(hello.capabilities.len() <= mesh::wire::MAX_CAPABILITIES);
+    }
+}
+
+fn mdns_packet(data: &[u8]) {
+    let now = crate::clock::now();
+    let mut responder = mesh::discovery::responder::Responder::new(now, None);
+    responder.on_packet(now, data);
+    while let Some(sighting) = responder.poll_sighting(now) {
+        assert!(sighting.addresses.len() <= crate::sighting::MAX_ADDRESSES);
+        assert!(sighting.rooms.len() <= crate::sighting::MAX_ROOMS);
     }
 }
 

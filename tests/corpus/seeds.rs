@@ -7,6 +7,8 @@ use lets_meet::id::{Instance, PeerId, RoomName, TransferId, Username};
 use lets_meet::identity::Identity;
 use lets_meet::media::Feedback;
 use lets_meet::meeting::wire as meeting_wire;
+use lets_meet::mesh::discovery::Announcement;
+use lets_meet::mesh::discovery::responder::Responder;
 use lets_meet::mesh::transfer;
 use lets_meet::mesh::wire::{self as mesh_wire, Control};
 use lets_meet::rendezvous::{record, wire};
@@ -53,6 +55,7 @@ pub fn of(target: &str) -> Seeds {
         "link-header" => link_headers(),
         "meeting-wire" => meeting(),
         "mesh-wire" => mesh(),
+        "mdns-packet" => mdns(),
         "names" => names(),
         "rendezvous-answer" => answers(),
         "rendezvous-question" => questions(),
@@ -147,6 +150,33 @@ fn mesh() -> Seeds {
     seeds.extend(broken_cbor(1));
     seeds.extend(broken_cbor(5).into_iter().map(|(name, data)| (format!("gossip-{name}"), data)));
     seeds
+}
+
+fn mdns() -> Seeds {
+    let announcement = Announcement {
+        peer: PeerId::from_bytes([7; 32]),
+        instance: Instance::from_u64(7),
+        name: DisplayName::new("Ann"),
+        port: 48190,
+        rooms: vec![RoomName::new("stand-up").expect("a name")],
+    };
+    let now = lets_meet::clock::now();
+    let mut responder = Responder::new(now, Some(announcement));
+    let mut packet = || responder.poll_packet(now).expect("it announces and asks at once");
+    let (announced, question) = (packet(), packet());
+    let goodbye = responder.goodbye().expect("it has announced");
+    // A name that is compressed, and one that points at itself.
+    let mut compressed = vec![0, 0, 0x84, 0, 0, 0, 0, 1, 0, 0, 0, 0];
+    compressed.extend_from_slice(b"\x09_lets-meet\x04_udp\x05local\x00");
+    compressed.extend_from_slice(&[0, 12, 0, 1, 0, 0, 0, 9, 0, 4, 1, b'y', 0xc0, 12]);
+    let loop_ = vec![0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0xc0, 12, 0, 12, 0, 1];
+    named([
+        ("announced", announced),
+        ("question", question),
+        ("goodbye", goodbye),
+        ("compressed", compressed),
+        ("loop", loop_),
+    ])
 }
 
 fn meeting() -> Seeds {
