@@ -391,7 +391,7 @@ pub fn seeds(count: u64) -> impl Iterator<Item = u64> {
     #[expect(clippy::disallowed_methods, reason = "a test's own switch, no configuration of the program")]
     let chosen: Option<u64> = std::env::var("LETS_MEET_SEED").ok().and_then(|text| text.parse().ok());
     let range = chosen.map_or(1..=count, |seed| seed..=seed);
-    range.inspect(|seed| println!("seed {seed} (replay: LETS_MEET_SEED={seed} cargo test --test sim)"))
+    range.inspect(|seed| eprintln!("seed {seed} (replay: LETS_MEET_SEED={seed} cargo test --test sim)"))
 }
 
 #[cfg(test)]
