@@ -708,7 +708,7 @@ async fn hostile_bytes_leave_the_service_serving() {
         [&[0, 0, 0x40, 0x02, 0, 193][..], &vec![0x81; 0x4000]].concat(),
         [&[0, 0, 0, 3, 0, 192][..], &[0x80]].concat(),
     ];
-    hostile.extend((0..200).map(|length| noise(length)));
+    hostile.extend((0..200).map(noise));
     for bytes in hostile {
         let (mut send, mut receive) = connection.open_bi().await.expect("the connection stays");
         // The service may stop reading.
@@ -742,4 +742,89 @@ async fn a_question_from_the_future_is_answered_as_such() {
     assert_eq!(future, Answer::Refused(Refused::from(Refusal::UnknownQuestion)));
     let hello = ask(lets_meet::framing::Message::new(192, &Hello { version: 9 })).await;
     assert!(matches!(hello, Answer::Terms(Terms { version: 1, .. })), "{hello:?}");
+}
+
+// ---- the program itself ----
+
+/// `lets-meet rendezvous serve` as a process, ended when dropped.
+struct Serving {
+    process: std::process::Child,
+    service: String,
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn program(profile: &Path, words: &[&str]) -> std::process::Command {
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_lets-meet"));
+    command.args(words).arg("--profile").arg(profile).args(["--interface", "lo", "--json"]);
+    command.stdin(std::process::Stdio::null()).stderr(std::process::Stdio::piped());
+    command.stdout(std::process::Stdio::piped());
+    command
+}
+
+fn serving(profile: &Path) -> Serving {
+    use std::io::BufRead as _;
+    let mut process = program(profile, &["rendezvous", "serve", "--listen", "127.0.0.1:0"]).spawn().expect("started");
+    let mut line = String::new();
+    let stdout = process.stdout.as_mut().expect("piped");
+    std::io::BufReader::new(stdout).read_line(&mut line).expect("ready");
+    let ready: serde_json::Value = serde_json::from_str(&line).expect("JSON");
+    assert_eq!(ready["event"], "ready");
+    let text = |value: &serde_json::Value| value.as_str().expect("text").to_owned();
+    let service = format!("{}#{}", text(&ready["listen"][0]), text(&ready["fingerprint"]));
+    Serving { process, service }
+}
+
+/// Exit code, the first line of stdout, stderr.
+fn outcome(mut command: std::process::Command) -> (Option<i32>, serde_json::Value, String) {
+    let output = command.output().expect("ran");
+    let stdout = String::from_utf8(output.stdout).expect("text");
+    let first = stdout.lines().next().map_or(serde_json::Value::Null, |l| serde_json::from_str(l).expect("JSON"));
+    (output.status.code(), first, String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+#[test]
+fn the_commands_keep_their_words_and_exit_codes() {
+    let dir = tempfile::tempdir().expect("temp dir");
+    let (home, alices, bobs) = (dir.path().join("service"), dir.path().join("alice"), dir.path().join("bob"));
+    let serving = serving(&home);
+    let ask = |profile: &Path, action: &str, name: &str, service: &str| {
+        outcome(program(profile, &["name", action, name, "--rendezvous", service]))
+    };
+    let here = serving.service.as_str();
+    let (code, claimed, _) = ask(&alices, "claim", "Alice", here);
+    assert_eq!((code, &claimed["event"], &claimed["name"]), (Some(0), &"name".into(), &"Alice".into()));
+    assert!(claimed["expires"].is_u64() && claimed["addresses"].is_array(), "{claimed}");
+    let (code, error, said) = ask(&bobs, "claim", "ALICE", here);
+    assert_eq!((code, &error["code"]), (Some(4), &"name-taken".into()));
+    assert!(said.contains("Username already taken"), "{said}");
+    let (code, found, _) = ask(&bobs, "lookup", "alice", here);
+    assert_eq!((code, &found["peer"]), (Some(0), &claimed["peer"]));
+    assert_eq!(ask(&bobs, "lookup", "nobody", here).0, Some(3));
+    assert_eq!(ask(&bobs, "release", "alice", here).0, Some(3));
+    assert_eq!(ask(&bobs, "claim", "a b", here).0, Some(2));
+    // Another fingerprint than the service's.
+    let wrong = format!("{}#{}", here.split('#').next().expect("a place"), "0".repeat(64));
+    let (code, error, _) = ask(&bobs, "lookup", "alice", &wrong);
+    assert_eq!((code, &error["code"]), (Some(4), &"rendezvous-key-changed".into()));
+    // A meeting that starts with somebody else's name takes no seat.
+    let join = ["join", "room", "--hidden", "--for", "5", "--name", "alice", "--rendezvous", here];
+    let (code, error, said) = outcome(program(&bobs, &join));
+    assert_eq!((code, &error["event"]), (Some(4), &"error".into()));
+    assert!(said.contains("Username already taken"), "{said}");
+    assert_eq!(ask(&alices, "release", "alice", here).0, Some(0));
+    assert_eq!(ask(&bobs, "claim", "alice", here).0, Some(0));
+    // A second service on the same store; a damaged store.
+    assert_eq!(outcome(program(&home, &["rendezvous", "serve", "--listen", "127.0.0.1:0"])).0, Some(8));
+    drop(serving);
+    let store = home.join("rendezvous/names.sqlite");
+    std::fs::write(&store, b"nothing of use").expect("damaged");
+    let (code, _, said) = outcome(program(&home, &["rendezvous", "serve", "--listen", "127.0.0.1:0"]));
+    assert!(code == Some(8) && said.contains("damaged"), "{said}");
+    assert_eq!(std::fs::read(&store).expect("there"), b"nothing of use");
 }
