@@ -133,3 +133,249 @@ fn sentence(text: &str) -> String {
     let first = chars.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
     format!("{first}{}.", chars.as_str())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::av::spec;
+    use crate::framing::Message;
+    use crate::id::{Instance, LinkKey, RoomName, TransferId};
+    use crate::identity::Identity;
+    use crate::known::names::Names;
+    use crate::media::{TrackInfo, TrackKind, View};
+    use crate::meeting::{
+        Accept, Config, Direction, Event, FileEvent, FileStage, LeftReason, Linked, Presence, Setting, Settings, wire,
+    };
+    use crate::share::FileName;
+
+    struct Table {
+        now: Instant,
+        meeting: Meeting,
+        bob: Linked,
+    }
+
+    fn config(identity: Identity, name: &str, files: Accept) -> Config {
+        Config {
+            identity: Arc::new(identity),
+            instance: Instance::from_u64(1),
+            name: DisplayName::new(name),
+            room: RoomName::new("Stand-up").expect("valid"),
+            seed: 1,
+            known: Names::new(),
+            settings: Settings { files, view: View::Small, ..Settings::default() },
+        }
+    }
+
+    /// Ann's meeting, with Bob in it.
+    fn table(files: Accept) -> Table {
+        let bob = Identity::generate();
+        let key = LinkKey { peer: bob.peer_id(), instance: Instance::from_u64(2) };
+        let bob = Linked { key, public_key: bob.public_key(), name: DisplayName::new("Bob") };
+        let mut meeting = Meeting::new(config(Identity::generate(), "Ann", files));
+        let now = crate::clock::now();
+        meeting.on_linked(now, bob.clone());
+        Table { now, meeting, bob }
+    }
+
+    impl Table {
+        fn outputs(&mut self) -> Vec<Output> {
+            std::iter::from_fn(|| self.meeting.poll_output()).collect()
+        }
+
+        fn kinds(&mut self) -> Vec<u16> {
+            let kind = |output| match output {
+                Output::Send { message, .. } => Some(message.kind),
+                _ => None,
+            };
+            self.outputs().into_iter().filter_map(kind).collect()
+        }
+
+        fn code(&mut self, command: Command) -> Option<Code> {
+            self.meeting.on_command(self.now, 1, command).err().map(|failure| failure.code)
+        }
+
+        fn answer(&mut self, command: Command) -> Answer {
+            self.meeting.on_command(self.now, 1, command).unwrap_or_else(|failure| panic!("{failure}"))
+        }
+    }
+
+    fn to(who: &[&str]) -> Vec<String> {
+        who.iter().map(|who| (*who).to_owned()).collect()
+    }
+
+    #[test]
+    fn recipients_are_all_resolved_or_nothing_happens() {
+        let mut table = table(Accept::Ask);
+        let bob = Person { peer: table.bob.key.peer, name: DisplayName::new("Bob") };
+        let path = PathBuf::from("a.txt");
+        let offer = |to: &[&str]| Command::SendFile { path: path.clone(), to: self::to(to) };
+        let work = Answer::Work(Work::Offer { path: path.clone(), to: vec![bob] });
+        for who in [&["bob"][..], &["bob", "Bob"], &[], &["room:stand-UP"]] {
+            assert_eq!(table.answer(offer(who)), work, "{who:?}");
+        }
+        let check = |table: &mut Table, who: &[&str], code| assert_eq!(table.code(offer(who)), Some(code), "{who:?}");
+        check(&mut table, &["Cid"], Code::UnknownPeer);
+        check(&mut table, &["Bob", "Cid"], Code::UnknownPeer);
+        check(&mut table, &["Ann"], Code::Oneself);
+        check(&mut table, &["room:other"], Code::OtherRoom);
+        check(&mut table, &["Bob", "room:stand-up"], Code::OtherRoom);
+        let (now, peer) = (table.now, table.bob.key.peer);
+        table.meeting.on_left(now, peer, LeftReason::Goodbye);
+        check(&mut table, &[], Code::UnknownPeer);
+        check(&mut table, &[&peer.to_string()], Code::UnknownPeer);
+    }
+
+    #[test]
+    fn text_is_checked_before_anything_is_sent() {
+        let mut table = table(Accept::Ask);
+        let say = |text: &str| Command::Say { text: text.into(), to: Vec::new() };
+        assert_eq!(table.code(say(" \u{202e}")), Some(Code::EmptyText));
+        assert_eq!(table.code(say(&"x".repeat(20_000))), Some(Code::TextTooLong));
+        assert!(matches!(table.answer(say("hi")), Answer::Done(Done::Said(id)) if id.counter == 1));
+    }
+
+    #[test]
+    fn values_are_checked() {
+        let mut table = table(Accept::Ask);
+        let volume = |value| Command::Volume { peer: "bob".into(), value };
+        for bad in [-0.1, 2.1, f32::NAN, f32::INFINITY] {
+            assert_eq!(table.code(volume(bad)), Some(Code::BadValue), "{bad}");
+        }
+        let peer = table.bob.key.peer;
+        assert_eq!(table.answer(volume(0.5)), Answer::Work(Work::Volume { peer, value: 0.5 }));
+        assert_eq!(table.code(Command::Rename("\u{7}".into())), Some(Code::BadName));
+        assert_eq!(table.code(Command::Rename("x".repeat(65))), Some(Code::BadName));
+        let ann = DisplayName::new("Ann B");
+        assert_eq!(table.answer(Command::Rename(" Ann B ".into())), Answer::Work(Work::Rename(ann.clone())));
+        assert_eq!(table.meeting.state().me.name, ann);
+        assert_eq!(table.code(Command::Claim("a/b".into())), Some(Code::BadName));
+        assert!(matches!(table.answer(Command::Claim("@Ann".into())), Answer::Work(Work::Claim(_))));
+        assert_eq!(table.code(Command::AcceptFile(TransferId::from_u64(1))), Some(Code::UnknownTransfer));
+    }
+
+    #[test]
+    fn a_view_is_asked_of_one_peer_and_the_default_of_all() {
+        let mut table = table(Accept::Ask);
+        table.outputs();
+        assert_eq!(table.meeting.state().people[0].view, View::Small);
+        table.answer(Command::View { peer: "bob".into(), size: View::Large });
+        assert_eq!(table.kinds(), [wire::VIEWS]);
+        let person = &table.meeting.state().people[0];
+        assert_eq!(
+            (person.view, person.watches.as_slice()),
+            (View::Large, &[(TrackKind::Microphone, View::Large)][..])
+        );
+    }
+
+    #[test]
+    fn everybody_hears_of_our_tracks_when_they_change_and_when_a_link_is_new() {
+        let mut table = table(Accept::Ask);
+        assert_eq!(table.kinds(), [wire::TRACKS, wire::VIEWS, wire::HAVE]);
+        let camera = TrackInfo { kind: TrackKind::Camera, on: true, width: 64, height: 36, codec: "h264".into() };
+        let now = table.now;
+        table.meeting.set_track(now, camera.clone());
+        table.meeting.set_track(now, camera.clone());
+        assert_eq!(table.kinds(), [wire::TRACKS]);
+        table.meeting.remove_track(now, TrackKind::Camera);
+        assert_eq!(table.kinds(), [wire::TRACKS]);
+        // What the mesh refused is said again.
+        let peer = table.bob.key.peer;
+        table.meeting.on_refused(now, peer);
+        assert!(table.kinds().is_empty());
+        let at = table.meeting.poll_timeout().expect("something is owed");
+        table.meeting.on_timeout(at);
+        assert!(table.kinds().starts_with(&[wire::TRACKS, wire::VIEWS]));
+    }
+
+    #[test]
+    fn a_muted_track_is_an_event_and_stays_received() {
+        let mut table = table(Accept::Ask);
+        table.outputs();
+        let (now, key) = (table.now, table.bob.key);
+        let info = TrackInfo { kind: TrackKind::Microphone, on: false, width: 0, height: 0, codec: "opus".into() };
+        let said = wire::Tracks { revision: 1, tracks: vec![wire::Track::of(&info)] };
+        table.meeting.on_message(now, key, &Message::new(wire::TRACKS, &said));
+        let person = table.meeting.person(key.peer);
+        let expect = [
+            Output::Event(Event::Track { person, info: info.clone() }),
+            Output::Receive { peer: key.peer, info, view: View::Large },
+        ];
+        assert_eq!(table.outputs(), expect);
+        // From an older run of Bob nothing is taken.
+        let old = LinkKey { instance: Instance::from_u64(9), ..key };
+        let none = wire::Tracks { revision: 2, tracks: Vec::new() };
+        table.meeting.on_message(now, old, &Message::new(wire::TRACKS, &none));
+        assert_eq!(table.outputs(), []);
+        table.meeting.on_left(now, key.peer, LeftReason::Timeout);
+        let outputs = table.outputs();
+        assert!(outputs.contains(&Output::StopReceiving { peer: key.peer, kind: TrackKind::Microphone }));
+        let (kind, view) = (TrackKind::Microphone, View::None);
+        assert!(outputs.contains(&Output::Subscribe { peer: key.peer, kind, view }));
+    }
+
+    #[test]
+    fn offers_are_answered_by_the_rule_and_listed() {
+        let mut table = table(Accept::All);
+        table.outputs();
+        let (now, peer) = (table.now, table.bob.key.peer);
+        let transfer = TransferId::from_u64(5);
+        let stage = FileStage::Offer;
+        let person = Person { peer, name: DisplayName::new("as the shell knows it") };
+        let file = FileName::new("a.txt");
+        table.meeting.on_file(now, FileEvent { transfer, person, direction: Direction::In, file, size: 1, stage });
+        let outputs = table.outputs();
+        let Output::Event(Event::File(event)) = &outputs[0] else { panic!("no event") };
+        assert_eq!(event.person.name.as_str(), "Bob");
+        assert_eq!(outputs[1..], [Output::AcceptFile { peer, transfer }]);
+        assert_eq!(table.meeting.state().transfers.len(), 1);
+        assert_eq!(table.answer(Command::CancelFile(transfer)), Answer::Work(Work::Cancel { peer, transfer }));
+    }
+
+    #[test]
+    fn state_shows_people_presence_and_settings() {
+        let mut table = table(Accept::Ask);
+        let (now, peer) = (table.now, table.bob.key.peer);
+        table.meeting.on_suspected(now, peer);
+        table.meeting.on_setting(Setting::Quality(spec::Quality::P360));
+        table.meeting.on_setting(Setting::Volume(peer, 0.25));
+        let Answer::Done(Done::State(state)) = table.answer(Command::State) else { panic!("no state") };
+        let person = &state.people[0];
+        assert_eq!((person.presence, person.volume, person.name_is_unique), (Presence::Suspected, 0.25, true));
+        assert_eq!(person.handle, format!("Bob#{}", peer.short()));
+        assert_eq!(state.settings.quality, spec::Quality::P360);
+        table.meeting.on_renamed(now, peer, DisplayName::new("Robert"));
+        assert_eq!(table.meeting.state().people[0].person.name.as_str(), "Robert");
+    }
+
+    #[test]
+    fn a_restart_is_a_short_absence_of_the_same_person() {
+        let mut table = table(Accept::Ask);
+        table.outputs();
+        let key = LinkKey { instance: Instance::from_u64(3), ..table.bob.key };
+        let (now, again) = (table.now, Linked { key, ..table.bob.clone() });
+        table.meeting.on_linked(now, again);
+        let names: Vec<&str> = table
+            .outputs()
+            .iter()
+            .filter_map(|output| match output {
+                Output::Event(event) => Some(event.name()),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(names, ["reconnecting", "reconnected"]);
+        assert_eq!(table.meeting.state().people.len(), 1);
+    }
+
+    #[test]
+    fn a_key_that_is_not_the_promised_one_takes_no_seat() {
+        let mut table = table(Accept::Ask);
+        let (now, public_key) = (table.now, Identity::generate().public_key());
+        let peer = PeerId::from_bytes([7; 32]);
+        let key = LinkKey { peer, instance: Instance::from_u64(1) };
+        table.meeting.on_linked(now, Linked { key, public_key, name: DisplayName::new("Eve") });
+        assert_eq!(table.meeting.state().people.len(), 1);
+    }
+}

@@ -12,6 +12,7 @@ mod command;
 mod commands;
 mod event;
 mod failure;
+mod incoming;
 mod message_id;
 mod people;
 pub mod shares;
@@ -313,57 +314,6 @@ impl Meeting {
         self.drain_chat(now);
     }
 
-    /// A message of a kind in [`KINDS`] came from a participant. Other kinds and other senders are ignored.
-    pub fn on_message(&mut self, now: Instant, from: LinkKey, message: &Message) {
-        if self.people.seat(from.peer).is_none_or(|seat| seat.instance != from.instance) {
-            return;
-        }
-        match message.kind {
-            wire::LINES => match message.decode() {
-                Ok(lines) => {
-                    let result = self.chat.on_lines(now, from, lines);
-                    self.judge(now, from.peer, result);
-                }
-                Err(error) => self.bad_input(now, from.peer, &error.to_string()),
-            },
-            wire::HAVE => match message.decode() {
-                Ok(have) => {
-                    let result = self.chat.on_have(now, from, have);
-                    self.judge(now, from.peer, result);
-                }
-                Err(error) => self.bad_input(now, from.peer, &error.to_string()),
-            },
-            wire::WANT => match message.decode() {
-                Ok(want) => {
-                    let result = self.chat.on_want(now, from, &want);
-                    self.judge(now, from.peer, result);
-                }
-                Err(error) => self.bad_input(now, from.peer, &error.to_string()),
-            },
-            wire::TRACKS => match message.decode() {
-                Ok(said) => {
-                    let changes = self.tracks.on_tracks(now, from.peer, &said);
-                    self.judge_tracks(now, from.peer, changes);
-                }
-                Err(error) => self.bad_input(now, from.peer, &error.to_string()),
-            },
-            wire::VIEWS => match message.decode() {
-                Ok(said) => {
-                    let changes = self.tracks.on_views(now, from.peer, &said);
-                    self.judge_tracks(now, from.peer, changes);
-                }
-                Err(error) => self.bad_input(now, from.peer, &error.to_string()),
-            },
-            kind => {
-                self.unknown_messages = self.unknown_messages.saturating_add(1);
-                let message = format!("A message of the unknown kind {kind} came and was ignored.");
-                let hint = "A newer version may be worth having.".to_owned();
-                self.warn(now, WarningCode::UnknownMessage, from.peer, message, hint);
-            }
-        }
-        self.drain_chat(now);
-    }
-
     /// Messages of unknown kinds that came.
     pub fn unknown_messages(&self) -> u64 {
         self.unknown_messages
@@ -372,35 +322,6 @@ impl Meeting {
     /// The chat, for looking at its bounds.
     pub fn chat(&self) -> &Chat {
         &self.chat
-    }
-
-    fn judge(&mut self, now: Instant, peer: PeerId, result: Result<(), chat::Refusal>) {
-        let (code, message) = match result {
-            // A late answer is nobody's fault.
-            Ok(()) | Err(chat::Refusal::Unasked) => return,
-            Err(chat::Refusal::Malformed) => return self.bad_input(now, peer, "against the rules of its kind"),
-            Err(chat::Refusal::Forged) => {
-                (WarningCode::Forged, "A line came that its author did not sign; it was dropped.")
-            }
-            Err(chat::Refusal::NoPlace) => {
-                (WarningCode::Flood, "Lines of too many unknown authors came; the rest is dropped.")
-            }
-            Err(chat::Refusal::Flood) => (WarningCode::Flood, "More came than one may send; the rest is dropped."),
-        };
-        self.warn(now, code, peer, message.to_owned(), String::new());
-    }
-
-    fn judge_tracks(&mut self, now: Instant, peer: PeerId, result: Result<Vec<Change>, tracks::Refusal>) {
-        match result {
-            Ok(changes) => self.apply(peer, changes),
-            Err(tracks::Refusal::Stranger) => {}
-            Err(tracks::Refusal::Flood) => self.judge(now, peer, Err(chat::Refusal::Flood)),
-        }
-    }
-
-    fn bad_input(&mut self, now: Instant, peer: PeerId, detail: &str) {
-        let message = format!("A message that cannot be read was dropped: {detail}.");
-        self.warn(now, WarningCode::BadInput, peer, message, String::new());
     }
 
     fn warn(&mut self, now: Instant, code: WarningCode, peer: PeerId, message: String, hint: String) {
@@ -429,38 +350,6 @@ impl Meeting {
                 Change::Subscribe(kind, view) => Output::Subscribe { peer, kind, view },
             };
             self.out.push_back(output);
-        }
-    }
-
-    fn drain_chat(&mut self, now: Instant) {
-        while let Some(output) = self.chat.poll_output() {
-            match output {
-                chat::Output::Send { to, message } => self.out.push_back(Output::Send { to, message }),
-                chat::Output::Line { id, name, text, people, sent_at, late } => {
-                    let here = self.people.directory.knows(id.author);
-                    let from = if here { self.person(id.author) } else { Person { peer: id.author, name } };
-                    let others = |people: std::collections::BTreeSet<PeerId>| {
-                        people.into_iter().filter(|peer| *peer != id.author).map(|peer| self.person(peer)).collect()
-                    };
-                    let to = people.map_or(Audience::Room, |people| Audience::People(others(people)));
-                    self.event(Event::Chat { id, from, text, to, sent_at, late });
-                }
-                chat::Output::Delivered { id, to } => {
-                    let to = to.into_iter().map(|peer| self.person(peer)).collect();
-                    self.event(Event::Delivered { id, to });
-                }
-                chat::Output::Warn { code, peer, count } => {
-                    let name = self.person(peer).name;
-                    let (message, hint) = match code {
-                        WarningCode::Undelivered => (
-                            format!("{count} private lines for {name} waited too long and were given up."),
-                            format!("Say it again when {name} is here."),
-                        ),
-                        _ => (format!("{count} lines of {name} are kept by nobody any more."), String::new()),
-                    };
-                    self.warn(now, code, peer, message, hint);
-                }
-            }
         }
     }
 
