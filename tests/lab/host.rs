@@ -134,7 +134,7 @@ impl Lab {
         let port = format!("p{host}");
         for (space, device) in [(self.namespace(host), "eth0"), (self.switch(), port.as_str())] {
             let rules = format!(
-                "table netdev lab_{device} {{ chain c {{ type filter hook ingress device {device} priority 0; {rule}; }} }}"
+                "table netdev lab_{device} {{\nchain c {{\ntype filter hook ingress device {device} priority 0\n{rule}\n}}\n}}"
             );
             run(Command::new("ip").args(["netns", "exec", &space, "nft", &rules]));
         }
