@@ -16,6 +16,7 @@ use lets_meet::sighting::{Sighting, Source};
 use lets_meet::slot::Ring;
 use lets_meet::tls::{Alpn, Pin};
 use lets_meet::{clock, task};
+use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 
 fn bind() -> (Endpoint, Arc<Identity>, SocketAddr) {
@@ -377,4 +378,147 @@ async fn datagrams_carry_their_header_and_are_counted() {
     assert!(rates.audio > 0 && rates.video == 0 && rates.total >= rates.audio + rates.control, "{rates:?}");
     a.end().await;
     b.end().await;
+}
+
+/// Passes UDP between whoever writes to it and `target`; drops everything while cut.
+struct Relay {
+    address: SocketAddr,
+    cut: Arc<std::sync::atomic::AtomicBool>,
+    tasks: task::Scope,
+}
+
+impl Relay {
+    async fn to(target: SocketAddr) -> Self {
+        let front = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("bound");
+        let back = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("bound");
+        let address = front.local_addr().expect("bound");
+        let cut = Arc::new(std::sync::atomic::AtomicBool::new(false));
+        let tasks = task::Scope::new();
+        let (stop, dead) = (tasks.clone(), Arc::clone(&cut));
+        tasks.spawn(async move {
+            let (mut caller, mut here, mut there) = (None, vec![0; 2000], vec![0; 2000]);
+            loop {
+                tokio::select! {
+                    () = stop.cancelled() => return,
+                    Ok((size, from)) = front.recv_from(&mut here) => {
+                        caller = Some(from);
+                        if !dead.load(std::sync::atomic::Ordering::Relaxed) {
+                            let _ = back.send_to(&here[..size], target).await;
+                        }
+                    }
+                    Ok((size, _)) = back.recv_from(&mut there) => {
+                        if let Some(caller) = caller.filter(|_| !dead.load(std::sync::atomic::Ordering::Relaxed)) {
+                            let _ = front.send_to(&there[..size], caller).await;
+                        }
+                    }
+                }
+            }
+        });
+        Self { address, cut, tasks }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn messages_survive_a_path_that_dies() {
+    let (mut a, mut b) = (peer("Ann", Some("tea")), peer("Bo", Some("tea")));
+    let relay = Relay::to(b.address).await;
+    a.handle.sighting(sighting(None, relay.address));
+    let (at_a, at_b) = (a.linked().await, b.linked().await);
+    assert_eq!(at_a.address, relay.address);
+    let outlet = a.handle.outlet(b.id()).expect("seated");
+    for n in 0..200 {
+        if n == 50 {
+            relay.cut.store(true, std::sync::atomic::Ordering::Relaxed);
+        }
+        a.handle.send(at_a.key, text(n)).expect("linked");
+        b.handle.send(at_b.key, text(1000 + n)).expect("linked");
+    }
+    // Both redial, and the addresses of the hellos lead around the dead path.
+    for (side, from) in [(&mut b, 0), (&mut a, 1000)] {
+        let mut seen = Vec::new();
+        side.wait("all messages", |event| {
+            match event {
+                mesh::Event::Message { message, .. } => seen.push(message.clone()),
+                mesh::Event::Left { .. } | mesh::Event::Linked(_) => panic!("not the same link: {event:?}"),
+                _ => {}
+            }
+            (seen.len() == 200).then_some(())
+        })
+        .await;
+        assert_eq!(seen, (from..from + 200).map(text).collect::<Vec<_>>());
+    }
+    assert!(Arc::ptr_eq(&outlet, &a.handle.outlet(b.id()).expect("seated")), "media goes on as well");
+    a.end().await;
+    b.end().await;
+    relay.tasks.finish(Duration::from_secs(5)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_killed_peer_is_back_in_its_seat_at_once() {
+    let mut a = peer("Ann", Some("tea"));
+    let identity = Arc::new(Identity::generate());
+    let to = sighting(Some(a.id()), a.address);
+    // Its own runtime, so that it can end without a word.
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let first_run = Arc::clone(&identity);
+    let (at_a, _killed) = {
+        let to = to.clone();
+        let running = runtime.spawn(async move {
+            let mut run = peer_of(first_run, "Bo", Some("tea"), 50);
+            run.handle.sighting(to);
+            run.linked().await;
+            run
+        });
+        (a.linked().await, running.await.expect("linked"))
+    };
+    runtime.shutdown_background();
+    let started = clock::now();
+    let mut again = peer_of(identity, "Bo", Some("tea"), 50);
+    again.handle.sighting(to);
+    let back = a
+        .wait("return", |event| match event {
+            mesh::Event::Linked(linked) => Some(linked.clone()),
+            mesh::Event::Left { .. } => panic!("the same person, one seat"),
+            _ => None,
+        })
+        .await;
+    again.linked().await;
+    // Three times the goal.
+    assert!(clock::now() - started < Duration::from_secs(9));
+    assert_eq!(back.replaced, Some(at_a.key.instance));
+    a.handle.send(again.id(), text(1)).expect("linked");
+    assert_eq!(again.message().await, text(1));
+    a.end().await;
+    again.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_silent_peer_is_suspected_and_then_gone() {
+    let mut a = peer("Ann", Some("tea"));
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let to = sighting(Some(a.id()), a.address);
+    let running = runtime.spawn(async move {
+        let mut run = peer("Bo", Some("tea"));
+        run.handle.sighting(to);
+        run.linked().await;
+        run
+    });
+    let key = a.linked().await.key;
+    let _killed = running.await.expect("linked");
+    let started = clock::now();
+    runtime.shutdown_background();
+    a.wait("suspicion", |event| matches!(event, mesh::Event::Suspected { .. }).then_some(())).await;
+    // While nobody knows, what is said is kept; once the peer has left it is refused.
+    a.handle.send(key, text(1)).expect("kept");
+    let reason = a
+        .wait("end", |event| match event {
+            mesh::Event::Left { reason, .. } => Some(*reason),
+            _ => None,
+        })
+        .await;
+    let took = clock::now() - started;
+    assert_eq!(reason, LeaveReason::Timeout);
+    assert!(took > Duration::from_secs(5) && took < Duration::from_secs(21), "{took:?}");
+    assert_eq!(a.handle.send(key, text(2)), Err(mesh::Refused::NotLinked));
+    a.end().await;
 }
