@@ -6,11 +6,13 @@
 pub mod args;
 mod demo;
 mod doctor;
+mod drop;
 mod id;
 mod join;
 mod name;
 mod nearby;
 pub mod output;
+mod receive;
 mod rendezvous;
 pub mod setup;
 
@@ -113,8 +115,8 @@ fn run(cli: Cli, output: &Output) -> Result<Exit, Failure> {
         Command::Id => id::run(&common, output),
         Command::Join(join) => join::run(&common, &join, output),
         Command::Nearby(nearby) => nearby::run(&common, &nearby, output),
-        Command::Drop(_) => Err(Failure::later("lets-meet drop")),
-        Command::Receive(_) => Err(Failure::later("lets-meet receive")),
+        Command::Drop(drop) => drop::run(&common, &drop, output),
+        Command::Receive(receive) => receive::run(&common, &receive, output),
         Command::Name(name) => name::run(&common, &name, output),
         Command::Doctor => doctor::run(&common, output),
         Command::Demo(demo) => demo::run(&demo, output),

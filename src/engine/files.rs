@@ -46,7 +46,8 @@ pub async fn offer(
     Ok((offers, failures))
 }
 
-fn offer_failure(error: &OfferError) -> Failure {
+/// Why a file was not offered.
+pub fn offer_failure(error: &OfferError) -> Failure {
     let code = match error {
         OfferError::Source(_) => Code::FileUnreadable,
         OfferError::Refused(drops::Refused::NotLinked) => Code::UnknownPeer,

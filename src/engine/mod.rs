@@ -20,6 +20,7 @@ mod media;
 #[path = "media_none.rs"]
 mod media;
 mod router;
+pub mod visit;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

@@ -234,7 +234,8 @@ fn stdin_lines() -> mpsc::Receiver<String> {
     lines
 }
 
-fn failure(error: &engine::Error) -> Failure {
+/// Why a meeting or a visit did not start, as the end of the run.
+pub fn failure(error: &engine::Error) -> Failure {
     let sentence = format!("{error}.");
     match error {
         engine::Error::Endpoint(_) => Failure::new(Exit::Network, "network", sentence),

@@ -1,0 +1,397 @@
+//! A visit: files to and from people without a meeting. Takes no seat, so it replaces no other run of the same
+//! identity; links are made only to whom a person named, or by whoever comes with a file.
+//!
+//! One owner drives it with [`Visit::next`]; between two calls nothing is lost, all queues are the mesh's and the
+//! drops' own.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use super::failure::sentence;
+use super::{Error, Service, files};
+use crate::config::Profile;
+use crate::endpoint::{self, Endpoint};
+use crate::id::{Instance, LinkKey, PeerId, RoomName, TransferId, Username};
+use crate::identity::Identity;
+use crate::media::{Arrival, Sink};
+use crate::meeting::who::{Directory, Reach, Who};
+use crate::meeting::{Accept, Code, Failure, FileEvent, Person, Warning, WarningCode};
+use crate::mesh::blob::Source;
+use crate::mesh::discovery::{
+    self, Announcement,
+    mdns::{self, Mdns},
+};
+use crate::mesh::drops::{self, Drops};
+use crate::mesh::{self, Visibility};
+use crate::rendezvous::client;
+use crate::share::DisplayName;
+use crate::sighting::{self, Sighting};
+use crate::task::Scope;
+use crate::{clock, known};
+
+/// People in sight who are kept; more are ignored.
+const MAX_SEEN: usize = 1024;
+/// For the goodbyes; the mesh says its own within 1.5 s.
+const END_LIMIT: Duration = Duration::from_millis(1_700);
+
+/// What a visit is started with.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The profile folder.
+    pub profile: Profile,
+    /// Who we are.
+    pub identity: Arc<Identity>,
+    /// The name of this run.
+    pub name: DisplayName,
+    /// Socket and interfaces.
+    pub endpoint: endpoint::Config,
+    /// Typed addresses.
+    pub connect: Vec<(SocketAddr, Option<PeerId>)>,
+    /// Open: others can find us, as somebody who waits for files must be.
+    pub visibility: Visibility,
+    /// The rendezvous, for usernames.
+    pub rendezvous: Option<Service>,
+    /// Where files land.
+    pub download_dir: PathBuf,
+    /// What to do with offers.
+    pub accept: Accept,
+}
+
+/// What happened.
+#[derive(Debug)]
+pub enum Event {
+    /// Somebody came in sight, or is linked: names may mean somebody else now.
+    People,
+    /// A transfer changed.
+    File(FileEvent),
+    /// Something degraded.
+    Warning(Warning),
+}
+
+#[derive(Debug, Default)]
+struct Seen {
+    addresses: Vec<SocketAddr>,
+    rooms: Vec<RoomName>,
+}
+
+#[derive(Debug)]
+struct NoMedia;
+
+impl Sink for NoMedia {
+    fn on_arrival(&self, _: PeerId, _: Arrival) {}
+}
+
+/// A running visit.
+#[derive(Debug)]
+pub struct Visit {
+    me: Person,
+    directory: Directory,
+    // At most MAX_SEEN.
+    seen: BTreeMap<PeerId, Seen>,
+    // As many as the mesh lets in.
+    links: BTreeMap<PeerId, LinkKey>,
+    known: known::Store,
+    endpoint: Endpoint,
+    mesh: mesh::Handle,
+    mesh_events: mpsc::Receiver<mesh::Event>,
+    drops: Drops,
+    drop_events: mpsc::Receiver<drops::Event>,
+    mdns: Option<Mdns>,
+    sightings: mpsc::Receiver<Sighting>,
+    // Its events are about rooms; they are never read, and what overflows is dropped.
+    rendezvous: Option<(client::Handle, mpsc::Receiver<client::Event>)>,
+    scope: Scope,
+}
+
+/// Checks that a path can be dropped, before anybody is looked for.
+pub fn check_file(path: &Path) -> Result<(), Failure> {
+    Source::look(path).map(drop).map_err(|error| files::offer_failure(&error.into()))
+}
+
+impl Visit {
+    /// Binds the socket and starts looking. Must be called inside a runtime.
+    pub fn start(config: Config) -> Result<Self, Error> {
+        let scope = Scope::new();
+        let known = known::Store::open(config.profile.dir()).map_err(|error| Error::State(error.to_string()))?;
+        let names = known.names().map_err(|error| Error::State(error.to_string()))?;
+        let (instance, peer) = (Instance::draw(), config.identity.peer_id());
+        let endpoint = Endpoint::bind(config.endpoint.clone(), Arc::clone(&config.identity))?;
+        let mesh_config = mesh::Config {
+            identity: Arc::clone(&config.identity),
+            instance,
+            name: config.name.clone(),
+            room: None,
+            seats: mesh::DEFAULT_SEATS,
+            capabilities: Vec::new(),
+            seed: rand::random(),
+            visibility: config.visibility,
+        };
+        let (mesh, mesh_events) = mesh::start(mesh_config, endpoint.clone(), Arc::new(NoMedia), &scope);
+        let accept = match config.accept {
+            Accept::Ask => drops::Accept::Ask,
+            Accept::All => drops::Accept::All,
+            Accept::None => drops::Accept::None,
+        };
+        let drops_config = drops::Config { download_dir: config.download_dir, accept };
+        let (drops, drop_events) = Drops::start(drops_config, mesh.clone(), &scope);
+        let announcement = (config.visibility == Visibility::Open).then(|| Announcement {
+            peer,
+            instance,
+            name: config.name.clone(),
+            port: endpoint.port(),
+            rooms: Vec::new(),
+        });
+        let mdns_config = discovery::Config { announcement, interfaces: config.endpoint.interfaces };
+        let (mdns, sightings) = match mdns::start(mdns_config, &scope) {
+            Ok((mdns, sightings)) => (Some(mdns), sightings),
+            Err(error) => {
+                tracing::warn!(%error, "no mDNS");
+                (None, mpsc::channel(1).1)
+            }
+        };
+        let rendezvous = config.rendezvous.map(|service| {
+            let profile = config.profile.dir().to_owned();
+            let client_config = client::Config { service, profile, seed: rand::random() };
+            client::start(client_config, endpoint.clone(), Arc::clone(&config.identity), &scope)
+        });
+        let me = Person { peer, name: config.name };
+        let visit = Self {
+            directory: Directory::new(me.clone(), names),
+            me,
+            seen: BTreeMap::new(),
+            links: BTreeMap::new(),
+            known,
+            endpoint,
+            mesh,
+            mesh_events,
+            drops,
+            drop_events,
+            mdns,
+            sightings,
+            rendezvous,
+            scope,
+        };
+        for (address, peer) in config.connect {
+            visit.dial(address, peer);
+        }
+        Ok(visit)
+    }
+
+    fn dial(&self, address: SocketAddr, peer: Option<PeerId>) {
+        match peer {
+            Some(peer) => self.mesh.reach(peer, vec![address]),
+            None => self.mesh.sighting(Sighting {
+                peer: None,
+                instance: None,
+                name: None,
+                addresses: vec![address],
+                rooms: Vec::new(),
+                source: sighting::Source::Manual,
+                gone: false,
+            }),
+        }
+    }
+
+    /// Oneself.
+    pub fn me(&self) -> &Person {
+        &self.me
+    }
+
+    /// Where others can reach us.
+    pub fn listen_addresses(&self) -> Vec<SocketAddr> {
+        self.endpoint.listen_addresses()
+    }
+
+    /// Waits for the next event. May be dropped at any moment without losing one.
+    pub async fn next(&mut self) -> Event {
+        loop {
+            let event = tokio::select! {
+                biased;
+                Some(event) = self.mesh_events.recv() => self.on_mesh(event),
+                Some(event) = self.drop_events.recv() => Some(self.on_drop(event)),
+                Some(sighting) = self.sightings.recv() => self.on_sighting(sighting),
+                else => std::future::pending().await,
+            };
+            if let Some(event) = event {
+                return event;
+            }
+        }
+    }
+
+    fn on_mesh(&mut self, event: mesh::Event) -> Option<Event> {
+        match event {
+            mesh::Event::Linked(linked) => {
+                let key = linked.key;
+                self.links.insert(key.peer, key);
+                self.directory.arrive(key.peer, linked.name);
+                self.drops.on_linked(key);
+                Some(Event::People)
+            }
+            mesh::Event::Unlinked(key) => {
+                if self.links.get(&key.peer) == Some(&key) {
+                    self.links.remove(&key.peer);
+                    // Whoever is announced can still be meant.
+                    if !self.seen.contains_key(&key.peer) {
+                        self.directory.depart(key.peer);
+                    }
+                }
+                self.drops.on_unlinked(key);
+                None
+            }
+            mesh::Event::Message { from, message } => {
+                self.drops.on_message(from, &message);
+                None
+            }
+            mesh::Event::Stream { from, stream } => {
+                self.drops.on_stream(from, stream);
+                None
+            }
+            mesh::Event::Renamed { peer, name } => {
+                self.directory.rename(peer, name);
+                None
+            }
+            mesh::Event::Warning { code, peer, detail } => Some(self.warning(code, peer, &detail)),
+            mesh::Event::Sighted(sighting) => self.on_sighting(sighting),
+            mesh::Event::Verify(peer) => {
+                if let Some(mdns) = self.mdns.clone() {
+                    self.scope.spawn(async move { mdns.verify(peer).await });
+                }
+                None
+            }
+            // Only seats of a room: we have none.
+            mesh::Event::Suspected { .. } | mesh::Event::Recovered { .. } | mesh::Event::Left { .. } => None,
+        }
+    }
+
+    fn on_drop(&self, event: drops::Event) -> Event {
+        match event {
+            drops::Event::File { about, what } => {
+                let person = self.directory.person(about.link.peer);
+                Event::File(files::event(about, what, person))
+            }
+            drops::Event::Warning { code, peer, detail } => self.warning(code, Some(peer), &detail),
+        }
+    }
+
+    fn warning(&self, code: &str, peer: Option<PeerId>, detail: &str) -> Event {
+        let code = WarningCode::parse(code).unwrap_or(WarningCode::Other);
+        let person = peer.map(|peer| self.directory.person(peer));
+        Event::Warning(Warning { code, person, message: sentence(detail), hint: String::new() })
+    }
+
+    fn on_sighting(&mut self, sighting: Sighting) -> Option<Event> {
+        let peer = sighting.peer.filter(|peer| *peer != self.me.peer)?;
+        if sighting.gone {
+            self.seen.remove(&peer);
+            if !self.links.contains_key(&peer) {
+                self.directory.depart(peer);
+            }
+            return Some(Event::People);
+        }
+        if self.seen.len() >= MAX_SEEN && !self.seen.contains_key(&peer) {
+            return None;
+        }
+        let seen = self.seen.entry(peer).or_default();
+        for address in sighting.addresses {
+            if !seen.addresses.contains(&address) && seen.addresses.len() < sighting::MAX_ADDRESSES {
+                seen.addresses.push(address);
+            }
+        }
+        // What it announces now; a room that it left is gone.
+        seen.rooms = sighting.rooms.into_iter().take(sighting::MAX_ROOMS).collect();
+        if let Some(name) = sighting.name.filter(|_| !self.links.contains_key(&peer)) {
+            self.directory.sight(peer, name);
+        }
+        Some(Event::People)
+    }
+
+    /// Whom `who` means among those in sight.
+    pub fn resolve(&self, who: &str) -> Result<Vec<Person>, Failure> {
+        let Who::Room(room) = Who::parse(who)? else {
+            return self.directory.resolve(who, Reach::Present).map(|peer| vec![self.directory.person(peer)]);
+        };
+        let inside = |seen: &Seen| seen.rooms.iter().any(|other| other.id() == room.id());
+        let peers = self.seen.iter().filter(|(_, seen)| inside(seen));
+        let people: Vec<Person> = peers.map(|(peer, _)| self.directory.person(*peer)).collect();
+        if people.is_empty() {
+            let message = format!("Nobody in sight is in the meeting {room}.");
+            return Err(Failure::new(Code::UnknownPeer, message, "Check its name with lets-meet nearby."));
+        }
+        Ok(people)
+    }
+
+    /// Asks the rendezvous who `@name` is, so that [`Self::resolve`] knows.
+    pub async fn look_up(&mut self, name: &Username) -> Result<(), Failure> {
+        let Some((rendezvous, _)) = &self.rendezvous else {
+            let message = format!("@{name} is a name at a rendezvous, and none was given.");
+            return Err(Failure::new(Code::NoRendezvous, message, "Use --rendezvous HOST."));
+        };
+        let found = rendezvous.lookup(name).await.map_err(|error| super::introduce::failure(&error))?;
+        let addresses = found.addresses();
+        let seen = self.seen.entry(found.peer).or_default();
+        seen.addresses.extend(addresses.into_iter().take(sighting::MAX_ADDRESSES));
+        if !self.directory.knows(found.peer) {
+            self.directory.sight(found.peer, DisplayName::new(name.as_str()));
+        }
+        self.directory.set_username(found.peer, Some(found.name));
+        Ok(())
+    }
+
+    /// Dials somebody in sight; the link is there when [`Self::is_linked`] says so after an [`Event::People`].
+    pub fn reach(&self, peer: PeerId) {
+        if let Some(seen) = self.seen.get(&peer)
+            && !self.links.contains_key(&peer)
+        {
+            self.mesh.reach(peer, seen.addresses.clone());
+        }
+    }
+
+    /// True when a file can be offered to `peer` now.
+    pub fn is_linked(&self, peer: PeerId) -> bool {
+        self.links.contains_key(&peer)
+    }
+
+    /// Offers a file to somebody linked, whose name is remembered for its key from now on.
+    pub async fn offer(&self, path: &Path, person: &Person) -> Result<TransferId, Failure> {
+        let link = self.links.get(&person.peer).copied();
+        let link = link.ok_or_else(|| files::offer_failure(&drops::Refused::NotLinked.into()))?;
+        let (store, known) = (self.known.clone(), person.clone());
+        self.scope.spawn_blocking(move || {
+            if let Err(error) = store.remember(known.peer, &known.name, clock::unix_millis()) {
+                tracing::warn!(%error, "a name could not be remembered");
+            }
+        });
+        self.drops.offer(path.to_owned(), link).await.map_err(|error| files::offer_failure(&error))
+    }
+
+    /// Accepts an offered file.
+    pub async fn accept(&self, transfer: TransferId) -> Result<(), Failure> {
+        self.drops.accept(transfer).await.map_err(|error| files::command_failure(&error))
+    }
+
+    /// Declines an offered file.
+    pub async fn decline(&self, transfer: TransferId) -> Result<(), Failure> {
+        self.drops.decline(transfer).await.map_err(|error| files::command_failure(&error))
+    }
+
+    /// Ends transfers and links, with a word to everybody; at most two seconds.
+    pub async fn end(self) {
+        let goodbye = async {
+            self.drops.shutdown().await;
+            if let Some(mdns) = self.mdns {
+                mdns.shutdown().await;
+            }
+            self.mesh.shutdown().await;
+            self.endpoint.close("done").await;
+        };
+        if tokio::time::timeout(END_LIMIT, goodbye).await.is_err() {
+            tracing::warn!("not everybody confirmed the goodbye in time");
+        }
+        self.scope.finish(Duration::from_millis(200)).await;
+    }
+}
