@@ -10,12 +10,11 @@ use super::output::Output;
 use super::setup::{self, Setup};
 use super::{Exit, Failure, receive};
 use crate::clock;
-use crate::engine::visit::{self, Event, Visit};
+use crate::engine::visit::{self, Event, Visibility, Visit};
 use crate::id::{PeerId, TransferId};
 use crate::meeting::Accept;
 use crate::meeting::who::Who;
 use crate::meeting::{self, Code, FileEvent, FileStage, Person};
-use crate::mesh::Visibility;
 
 /// Names are taken at their word only after this time: whoever shares one has answered by then (mDNS waits up to
 /// 120 ms, the lab's slowest answer took 0.5 s).

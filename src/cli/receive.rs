@@ -10,11 +10,10 @@ use super::join::json;
 use super::output::Output;
 use super::setup::{self, Setup};
 use super::{Exit, Failure};
-use crate::engine::visit::{self, Event, Visit};
+use crate::engine::visit::{self, Event, Visibility, Visit};
 use crate::id::TransferId;
 use crate::meeting::Accept;
 use crate::meeting::{self, Direction, FileEvent, FileStage};
-use crate::mesh::Visibility;
 use crate::ui::text;
 
 /// Longest answer read; the rest of the line is another answer, which means no.

@@ -21,18 +21,20 @@ use crate::identity::Identity;
 use crate::media::{Arrival, Sink};
 use crate::meeting::who::{Directory, Reach, Who};
 use crate::meeting::{Accept, Code, Failure, FileEvent, Person, Warning, WarningCode};
+use crate::mesh;
 use crate::mesh::blob::Source;
 use crate::mesh::discovery::{
     self, Announcement,
     mdns::{self, Mdns},
 };
 use crate::mesh::drops::{self, Drops};
-use crate::mesh::{self, Visibility};
 use crate::rendezvous::client;
 use crate::share::DisplayName;
 use crate::sighting::{self, Sighting};
 use crate::task::Scope;
 use crate::{clock, known};
+
+pub use crate::mesh::Visibility;
 
 /// People in sight who are kept; more are ignored.
 const MAX_SEEN: usize = 1024;
