@@ -17,6 +17,7 @@ mod connection;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use thiserror::Error;
@@ -35,6 +36,9 @@ use connection::{Connected, Shared};
 
 /// Taking leave of the service when this peer ends: not worth more.
 const LEAVE_LIMIT: Duration = Duration::from_millis(300);
+
+/// How long joining a meeting waits for a service.
+pub const JOIN_PATIENCE: Duration = Duration::from_secs(3);
 
 /// Which service, and for whom.
 #[derive(Debug, Clone)]
@@ -214,9 +218,18 @@ impl Handle {
     }
 
     /// Claims the name that a meeting is joined with. Errors mean no seat; a service that cannot say now means going
-    /// on with the name unconfirmed while attempts go on.
+    /// on with the name unconfirmed while attempts go on; that is said here, and not by an event once more. Takes at
+    /// most [`JOIN_PATIENCE`].
     pub async fn claim_to_join(&self, name: &Username) -> Result<Standing, Error> {
-        match self.claim(name).await {
+        self.shared.quiet.store(true, Ordering::Relaxed);
+        let late =
+            || Error::Unreachable { place: self.shared.config.service.place(), detail: "no answer in time".to_owned() };
+        let outcome = tokio::time::timeout(JOIN_PATIENCE, self.claim(name)).await;
+        let outcome = outcome.unwrap_or_else(|_| Err(late()));
+        if !matches!(outcome, Err(Error::Unreachable { .. })) {
+            self.shared.quiet.store(false, Ordering::Relaxed);
+        }
+        match outcome {
             Ok(held) => Ok(Standing::Confirmed(held)),
             Err(error @ (Error::Unreachable { .. } | Error::Limited(_) | Error::Refused(_))) => {
                 self.wish(Wish::Hold(name.clone())).await;

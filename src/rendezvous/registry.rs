@@ -30,7 +30,7 @@ pub struct Config {
     pub presence_lease: Duration,
     /// Names of one key. Default 8: a person has few, and squatting should be work.
     pub names_per_key: usize,
-    /// Names in all. Default 100,000, about 60 MB of memory.
+    /// Names in all. Default 100,000, about 60 MB of memory (an estimate).
     pub names: usize,
     /// Presences in all. Default 20,000.
     pub presences: usize,

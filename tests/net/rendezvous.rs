@@ -301,6 +301,8 @@ async fn joining_with_a_name_tells_taken_from_unreachable() {
     let mut carol = Peer::new(place.service());
     let standing = carol.handle.claim_to_join(&name("carol")).await.expect("the meeting goes on");
     assert!(matches!(standing, Standing::Unconfirmed(Error::Unreachable { .. })), "{standing:?}");
+    let said_twice = carol.events.try_recv();
+    assert!(said_twice.is_err(), "the answer said it: {said_twice:?}");
     let mut dave = Peer::new(place.service());
     dave.handle.claim_to_join(&name("alice")).await.expect("the meeting goes on");
     place.run().await;

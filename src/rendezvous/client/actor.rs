@@ -1,6 +1,7 @@
 //! The actor that keeps the connection and runs the errands.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, watch};
@@ -109,6 +110,9 @@ impl Actor {
             return;
         }
         self.told = news;
+        if news == Told::Unreachable && self.shared.quiet.swap(false, Ordering::Relaxed) {
+            return;
+        }
         self.tell(match news {
             Told::KeyChanged => Event::KeyChanged,
             _ => Event::Unreachable { detail: error.to_string() },
@@ -155,6 +159,7 @@ impl Actor {
         let (now, unix) = (clock::now(), clock::unix_millis());
         self.errands.on_connected(now, unix, connected.observed(), &connected.names, &own);
         self.backoff.reset();
+        self.shared.quiet.store(false, Ordering::Relaxed);
         self.state.send_replace(State::Ready(Arc::clone(connected)));
         if self.told != Told::Nothing {
             self.told = Told::Nothing;

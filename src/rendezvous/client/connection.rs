@@ -2,6 +2,7 @@
 
 use std::fmt::Display;
 use std::net::SocketAddr;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -42,6 +43,8 @@ pub struct Shared {
     pub endpoint: Endpoint,
     pub identity: Arc<Identity>,
     pub scope: task::Scope,
+    /// Somebody is told by an answer that the service cannot be reached, and needs no event for it.
+    pub quiet: AtomicBool,
     pins: Pins,
 }
 
@@ -91,7 +94,7 @@ impl Connected {
 impl Shared {
     pub fn new(config: Config, endpoint: Endpoint, identity: Arc<Identity>, scope: task::Scope) -> Self {
         let pins = Pins::new(&config.profile);
-        Self { config, endpoint, identity, scope, pins }
+        Self { config, endpoint, identity, scope, quiet: AtomicBool::new(false), pins }
     }
 
     fn place(&self) -> String {
