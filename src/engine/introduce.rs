@@ -81,6 +81,15 @@ pub async fn rendezvous(
             Err(client::Error::Profile(detail)) => return Err(Error::State(detail)),
             Err(error) => return Err(Error::NameRefused(error.to_string())),
         }
+    } else {
+        // An unreachable service is told by an event; the meeting goes on.
+        match introduced.handle.reach().await {
+            Err(error @ client::Error::KeyChanged { .. }) => {
+                return Err(Error::RendezvousKeyChanged(error.to_string()));
+            }
+            Err(client::Error::Profile(detail)) => return Err(Error::State(detail)),
+            _ => {}
+        }
     }
     introduced.handle.announce(Some(announcement(config, instance, endpoint))).await;
     Ok(Some(introduced))

@@ -203,10 +203,13 @@ pub fn start(
 }
 
 impl Handle {
-    /// Waits for the attempt to connect that is under way. Worth asking before a meeting starts: a changed key is known
-    /// then.
+    /// Waits for the attempt to connect that is under way, at most [`JOIN_PATIENCE`]. Worth asking before a meeting
+    /// starts without a claim: a changed key is known then.
     pub async fn reach(&self) -> Result<(), Error> {
-        self.connected().await.map(|_| ())
+        match tokio::time::timeout(JOIN_PATIENCE, self.connected()).await {
+            Ok(outcome) => outcome.map(|_| ()),
+            Err(_) => Err(self.late()),
+        }
     }
 
     /// Claims `name`, or renews it, and keeps it from now on.
@@ -222,10 +225,8 @@ impl Handle {
     /// most [`JOIN_PATIENCE`].
     pub async fn claim_to_join(&self, name: &Username) -> Result<Standing, Error> {
         self.shared.quiet.store(true, Ordering::Relaxed);
-        let late =
-            || Error::Unreachable { place: self.shared.config.service.place(), detail: "no answer in time".to_owned() };
         let outcome = tokio::time::timeout(JOIN_PATIENCE, self.claim(name)).await;
-        let outcome = outcome.unwrap_or_else(|_| Err(late()));
+        let outcome = outcome.unwrap_or_else(|_| Err(self.late()));
         if !matches!(outcome, Err(Error::Unreachable { .. })) {
             self.shared.quiet.store(false, Ordering::Relaxed);
         }
@@ -269,6 +270,10 @@ impl Handle {
     /// Withdraws the presence, closes the connection and ends the actor; at most half a second.
     pub async fn close(&self) {
         self.shared.scope.finish(LEAVE_LIMIT + Duration::from_millis(200)).await;
+    }
+
+    fn late(&self) -> Error {
+        Error::Unreachable { place: self.shared.config.service.place(), detail: "no answer in time".to_owned() }
     }
 
     async fn wish(&self, wish: Wish) {

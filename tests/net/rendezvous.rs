@@ -814,6 +814,9 @@ fn the_commands_keep_their_words_and_exit_codes() {
     let wrong = format!("{}#{}", here.split('#').next().expect("a place"), "0".repeat(64));
     let (code, error, _) = ask(&bobs, "lookup", "alice", &wrong);
     assert_eq!((code, &error["code"]), (Some(4), &"rendezvous-key-changed".into()));
+    // No meeting either at a service whose key is another one; nothing is said to it.
+    let (code, error, _) = outcome(program(&bobs, &["join", "room", "--hidden", "--for", "5", "--rendezvous", &wrong]));
+    assert_eq!((code, &error["code"]), (Some(4), &"rendezvous-key-changed".into()));
     // A meeting that starts with somebody else's name takes no seat.
     let join = ["join", "room", "--hidden", "--for", "5", "--name", "alice", "--rendezvous", here];
     let (code, error, said) = outcome(program(&bobs, &join));

@@ -91,6 +91,9 @@ const PURE: &[&str] = &[
     "src/rendezvous/registry.rs",
     "src/rendezvous/lease.rs",
     "src/rendezvous/limit.rs",
+    "src/rendezvous/record.rs",
+    "src/rendezvous/errands.rs",
+    "src/rendezvous/service.rs",
 ];
 
 /// True for files that must be marked `//! Sans-IO.`.
