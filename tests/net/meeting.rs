@@ -92,10 +92,7 @@ async fn three_meet_talk_drop_and_leave() {
     for peer in [&bo, &cleo] {
         let event = peer.wait("chat", |event| matches!(event, Event::Chat { .. })).await;
         let Event::Chat { id, from, text, to, late, .. } = event else { unreachable!("waited for it") };
-        assert_eq!(
-            (id, from.peer, text.as_str(), to, late),
-            (line.clone(), ada.id, "hello all", Audience::Room, false)
-        );
+        assert_eq!((id, from.peer, text.as_str(), to, late), (line, ada.id, "hello all", Audience::Room, false));
     }
     let both = |event: &Event| matches!(event, Event::Delivered { id, to } if *id == line && to.len() == 2);
     ada.wait("delivered to both", both).await;
