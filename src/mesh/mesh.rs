@@ -259,9 +259,8 @@ impl Mesh {
         let sharing = self.connections.values().filter(|c| c.sends_files()).count();
         let sharing = u32::try_from(sharing).unwrap_or(u32::MAX);
         let (ping, confirm) = (self.ticks.is_multiple_of(PING_TICKS), self.ticks.is_multiple_of(CONFIRM_TICKS));
-        let aim = self.shared.call.aim();
         for (id, connection) in &mut self.connections {
-            if connection.look(*id, late, sharing, aim) {
+            if connection.look(*id, late, sharing) {
                 self.roster.on_heard(now, *id);
             }
             if ping && connection.used.get().is_some() {

@@ -72,7 +72,7 @@ impl Connection {
     }
 
     /// One tick: true when packets came since the last.
-    pub fn look(&mut self, id: LinkId, late: Duration, sharing: u32, aim: bandwidth::Aim) -> bool {
+    pub fn look(&mut self, id: LinkId, late: Duration, sharing: u32) -> bool {
         let stats = self.connection.stats();
         let heard = stats.udp_rx.datagrams != self.datagrams_in;
         self.datagrams_in = stats.udp_rx.datagrams;
@@ -86,7 +86,6 @@ impl Connection {
             if let Some(state) = congestion::state_of(&self.connection) {
                 link.allowance().on_tick(bandwidth::Tick {
                     queue: state.queue(),
-                    target: state.target(aim),
                     loss: bandwidth::share(lost, sent),
                     used: bandwidth::per_second(used, TICK),
                     late,
