@@ -430,9 +430,10 @@ impl Mesh {
     fn on_change(&mut self, change: Change) {
         tracing::debug!(?change, "roster");
         match change {
-            Change::Linked { key, link, seat, replaced } => {
+            Change::Linked { key, link, replaced, .. } => {
                 if let Some(instance) = replaced {
-                    self.forget(LinkKey { peer: key.peer, instance }, seat);
+                    // No new generation: the instance never comes back, and the new one has read this hello already.
+                    self.end_link(LinkKey { peer: key.peer, instance });
                 }
                 self.start_link(key, link, replaced);
             }
@@ -520,14 +521,22 @@ impl Mesh {
 
     /// Ends what was between us and one run of a peer.
     fn forget(&mut self, key: LinkKey, seat: Seat) {
-        if let Some(pump) = self.pumps.remove(&key) {
-            pump.cancel();
-        }
-        if let Some(link) = self.shared.write(|directory| directory.remove(key)) {
-            link.set_current(None);
+        if self.end_link(key) {
             let mut generations = BTreeMap::clone(&self.generations.get());
             *generations.entry((key.peer, seat)).or_insert(0) += 1;
             self.generations.set(Arc::new(generations));
         }
+    }
+
+    /// Ends what runs for the link of `key`. False if there is none.
+    fn end_link(&mut self, key: LinkKey) -> bool {
+        if let Some(pump) = self.pumps.remove(&key) {
+            pump.cancel();
+        }
+        let link = self.shared.write(|directory| directory.remove(key));
+        if let Some(link) = &link {
+            link.set_current(None);
+        }
+        link.is_some()
     }
 }
