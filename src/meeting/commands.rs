@@ -370,6 +370,30 @@ mod tests {
     }
 
     #[test]
+    fn a_link_that_breaks_at_once_was_not_silent_for_longer_than_it_was_up() {
+        let mut table = table(Accept::Ask);
+        table.outputs();
+        let peer = table.bob.key.peer;
+        let mut at = table.now;
+        let mut after = Vec::new();
+        for up in [10, 5000] {
+            at += std::time::Duration::from_millis(up);
+            table.meeting.on_suspected(at, peer);
+            table.meeting.on_suspected(at, peer);
+            at += std::time::Duration::from_millis(500);
+            table.meeting.on_recovered(at, peer);
+            for output in table.outputs() {
+                if let Output::Event(Event::Reconnecting { after_ms, .. } | Event::Reconnected { after_ms, .. }) =
+                    output
+                {
+                    after.push(after_ms);
+                }
+            }
+        }
+        assert_eq!(after, [10, 510, 2000, 2500]);
+    }
+
+    #[test]
     fn a_key_that_is_not_the_promised_one_takes_no_seat() {
         let mut table = table(Accept::Ask);
         let (now, public_key) = (table.now, Identity::generate().public_key());

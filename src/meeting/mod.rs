@@ -210,7 +210,7 @@ impl Meeting {
         }
         self.meet(now, peer, linked.name);
         let person = self.person(peer);
-        match self.people.arrive(linked.key) {
+        match self.people.arrive(now, linked.key) {
             Came::Joined => {
                 self.event(Event::Joined(person));
                 let changes = self.tracks.arrive(now, peer);
@@ -218,7 +218,7 @@ impl Meeting {
             }
             Came::Restarted => {
                 // Same person, same seat: seen as a short absence.
-                if self.people.suspect(now, peer) {
+                if self.people.suspect(now, peer, Duration::ZERO).is_some() {
                     self.event(Event::Reconnecting { person: person.clone(), after_ms: 0 });
                 }
                 self.recovered(now, peer);
@@ -270,19 +270,16 @@ impl Meeting {
 
     fn recovered(&mut self, now: Instant, peer: PeerId) {
         if let Some(after) = self.people.recover(now, peer) {
-            let after_ms = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
             let person = self.person(peer);
-            self.event(Event::Reconnected { person, after_ms });
+            self.event(Event::Reconnected { person, after_ms: millis(after) });
         }
     }
 
-    /// Nothing was heard of it for [`SUSPECT_AFTER`].
+    /// Nothing was heard of it for [`SUSPECT_AFTER`], or its link broke.
     pub fn on_suspected(&mut self, now: Instant, peer: PeerId) {
-        let since = now.checked_sub(SUSPECT_AFTER).unwrap_or(now);
-        if self.people.suspect(since, peer) {
-            let after_ms = u64::try_from(SUSPECT_AFTER.as_millis()).unwrap_or(u64::MAX);
+        if let Some(after) = self.people.suspect(now, peer, SUSPECT_AFTER) {
             let person = self.person(peer);
-            self.event(Event::Reconnecting { person, after_ms });
+            self.event(Event::Reconnecting { person, after_ms: millis(after) });
             self.chat.on_suspected(peer);
         }
     }
@@ -479,4 +476,8 @@ impl Meeting {
     pub fn person(&self, peer: PeerId) -> Person {
         self.people.directory.person(peer)
     }
+}
+
+fn millis(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
 }

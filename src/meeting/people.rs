@@ -21,8 +21,10 @@ pub struct Seat {
     pub instance: Instance,
     /// How surely it is there.
     pub presence: Presence,
+    /// When its link came up, or up again.
+    up_at: Instant,
     /// Since when nothing is heard.
-    suspected_at: Option<Instant>,
+    silent_since: Option<Instant>,
 }
 
 /// How a peer came.
@@ -52,7 +54,7 @@ impl People {
     }
 
     /// A link is up.
-    pub fn arrive(&mut self, key: LinkKey) -> Came {
+    pub fn arrive(&mut self, now: Instant, key: LinkKey) -> Came {
         match self.seats.get_mut(&key.peer) {
             Some(seat) if seat.instance == key.instance => Came::Again,
             Some(seat) => {
@@ -60,28 +62,28 @@ impl People {
                 Came::Restarted
             }
             None => {
-                let seat = Seat { instance: key.instance, presence: Presence::Linked, suspected_at: None };
+                let seat = Seat { instance: key.instance, presence: Presence::Linked, up_at: now, silent_since: None };
                 self.seats.insert(key.peer, seat);
                 Came::Joined
             }
         }
     }
 
-    /// Nothing is heard; true when that is news.
-    pub fn suspect(&mut self, now: Instant, peer: PeerId) -> bool {
-        let Some(seat) = self.seats.get_mut(&peer).filter(|seat| seat.presence == Presence::Linked) else {
-            return false;
-        };
+    /// Nothing is heard since `after`, at most: for how long, if it is news that the link is silent or broken.
+    pub fn suspect(&mut self, now: Instant, peer: PeerId, after: Duration) -> Option<Duration> {
+        let seat = self.seats.get_mut(&peer).filter(|seat| seat.presence == Presence::Linked)?;
         seat.presence = Presence::Suspected;
-        seat.suspected_at = Some(now);
-        true
+        let after = after.min(now.saturating_duration_since(seat.up_at));
+        seat.silent_since = Some(now.checked_sub(after).unwrap_or(now));
+        Some(after)
     }
 
-    /// It is heard again; how long it was suspected, if it was.
+    /// It is heard again; how long it was silent, if it was.
     pub fn recover(&mut self, now: Instant, peer: PeerId) -> Option<Duration> {
         let seat = self.seats.get_mut(&peer)?;
         seat.presence = Presence::Linked;
-        seat.suspected_at.take().map(|since| now.saturating_duration_since(since))
+        seat.up_at = now;
+        seat.silent_since.take().map(|since| now.saturating_duration_since(since))
     }
 
     /// It is gone; true when it was seated.
