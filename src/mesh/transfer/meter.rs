@@ -60,7 +60,11 @@ pub fn progress(done: u64, size: u64, rate: u64) -> Progress {
 /// Bytes written at once while metered: 3 ms of a 40 Mbit/s link, so that what waits in the transport stays short.
 pub const PIECE: usize = 16 * 1024;
 
-/// A token bucket for file bytes. Holds at most one piece, since a burst is what a call would notice.
+/// What a pause that lasted too long may be made up for: sleeps end up to a few milliseconds late, and a burst longer
+/// than this is what a call would notice.
+const CREDIT: Duration = Duration::from_millis(5);
+
+/// A token bucket for file bytes. Holds at most one piece and [`CREDIT`].
 #[derive(Debug, Clone, Default)]
 pub struct Pace {
     // When the bytes taken so far have been paid for.
@@ -74,12 +78,13 @@ impl Pace {
             self.free_at = None;
             return Duration::ZERO;
         };
-        let start = self.free_at.map_or(now, |at| at.max(now));
+        let earliest = now.checked_sub(CREDIT).unwrap_or(now);
+        let start = self.free_at.map_or(now, |at| at.max(earliest));
         let nanos = (bytes as u128) * 8 * 1_000_000_000 / u128::from(rate.bps().max(1));
         // An allowance of next to nothing is asked again after a second instead of believed for an hour.
         let cost = Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX)).min(Duration::from_secs(1));
         self.free_at = Some(start + cost);
-        start.duration_since(now)
+        start.saturating_duration_since(now)
     }
 }
 
@@ -124,5 +129,22 @@ mod tests {
         let took = now.duration_since(start).as_millis();
         assert!((1_620..=1_625).contains(&took), "{took} ms");
         assert_eq!(pace.take(now, PIECE, None), Duration::ZERO);
+    }
+
+    #[test]
+    fn sleeps_that_end_late_cost_no_rate_and_idle_time_is_not_saved_up() {
+        let start = crate::clock::now();
+        let (mut pace, mut now) = (Pace::default(), start);
+        let rate = Some(Bitrate::from_bps(80_000_000));
+        for _ in 0..1_000 {
+            let wait = pace.take(now, PIECE, rate);
+            now += if wait.is_zero() { wait } else { wait + Duration::from_millis(2) };
+        }
+        // 16.4 MB at 10 MB/s.
+        let took = now.duration_since(start).as_millis();
+        assert!((1_620..=1_650).contains(&took), "{took} ms");
+        now += Duration::from_secs(10);
+        let free = (0..100).take_while(|_| pace.take(now, PIECE, rate).is_zero()).count();
+        assert!(free <= 5, "{free} pieces at once");
     }
 }
