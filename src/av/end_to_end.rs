@@ -159,9 +159,11 @@ fn test_card_arrives_with_its_stamps_and_latency() {
 fn after_a_lost_base_packet_the_picture_freezes_and_heals() {
     let lost: Arc<Mutex<Option<Instant>>> = Arc::default();
     let at = Arc::clone(&lost);
+    let mut pictures = 0;
     let lose = Box::new(move |header: &Header| {
         let mut at = at.lock().expect("lock");
-        let hit = at.is_none() && header.frame > 20 && !header.discardable;
+        pictures += u32::from(header.index == 0);
+        let hit = at.is_none() && pictures > 20 && !header.discardable;
         if hit {
             *at = Some(clock::now());
         }
@@ -220,9 +222,17 @@ fn a_restarted_sender_and_another_layer_are_taken_up_at_once() {
     while next() >= last {
         assert!(clock::now() < deadline, "pictures of the new run come");
     }
+    if let Some(camera) = &*call.camera.lock().expect("lock") {
+        camera.set_quality(spec::Quality::P240);
+        assert_eq!((camera.info().width, camera.info().height), (426, 240));
+    }
+    let deadline = clock::now() + PATIENCE;
+    while call.next().width() != 426 {
+        assert!(clock::now() < deadline, "the size changes");
+    }
     for view in [View::Small, View::Large, View::Small] {
         call.watch(view);
-        let expect = if view == View::Small { 320 } else { WIDTH };
+        let expect = if view == View::Small { 320 } else { 426 };
         let deadline = clock::now() + PATIENCE;
         while call.next().width() != expect {
             assert!(clock::now() < deadline, "the layer changes");

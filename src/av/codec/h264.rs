@@ -293,3 +293,109 @@ impl Drop for Decoder {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::av::capture::VideoSource as _;
+    use crate::av::capture::testcard::TestCard;
+    use crate::av::process::convert::psnr;
+
+    const SIZE: (u16, u16) = (320, 180);
+
+    fn config(bps: u64) -> VideoConfig {
+        let bitrate = Bitrate::from_bps(bps);
+        VideoConfig { width: SIZE.0, height: SIZE.1, fps: 30.0, bitrate, temporal_layers: 2 }
+    }
+
+    /// Test cards with noise, so that there is something to spend bits on.
+    fn pictures(count: u64) -> Vec<VideoFrame> {
+        let (pool, mut card) = (Pool::new(0), TestCard::new(SIZE.0, SIZE.1, 30));
+        let mut state = 1u32;
+        (0..count)
+            .map(|tick| {
+                let mut picture = pool.picture(SIZE.0, SIZE.1);
+                card.picture(tick, &mut picture).expect("drawn");
+                for value in picture.planes_mut().0 {
+                    state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                    *value = value.wrapping_add(u8::try_from(state >> 29).expect("three bits"));
+                }
+                picture.captured = 1_000_000 + tick * 33_333;
+                picture
+            })
+            .collect()
+    }
+
+    fn encode(encoder: &mut Encoder, pictures: &[VideoFrame]) -> Vec<EncodedPicture> {
+        let encoded = pictures.iter().map(|picture| encoder.encode(picture, Keyframe::Auto).expect("encoded"));
+        encoded.flatten().collect()
+    }
+
+    #[test]
+    fn rate_changes_live_and_keyframes_come_on_demand() {
+        let pictures = pictures(120);
+        let mut encoder = Encoder::new(config(1_500_000)).expect("an encoder");
+        let size = |encoded: &[EncodedPicture]| encoded.iter().map(|picture| picture.data.len()).sum::<usize>();
+        let high = encode(&mut encoder, &pictures[..60]);
+        encoder.set_bitrate(Bitrate::from_bps(300_000));
+        let low = encode(&mut encoder, &pictures[60..119]);
+        assert!(size(&low) * 2 < size(&high), "{} after {}", size(&low), size(&high));
+        assert!(high[0].key && high[1..].iter().chain(&low).all(|picture| !picture.key));
+        let forced = encoder.encode(&pictures[119], Keyframe::Force).expect("encoded");
+        assert!(forced.is_some_and(|picture| picture.key && !picture.discardable));
+    }
+
+    #[test]
+    fn pictures_come_back_alike_also_without_the_discardable_ones() {
+        let pictures = pictures(30);
+        let mut encoder = Encoder::new(config(3_000_000)).expect("an encoder");
+        let encoded = encode(&mut encoder, &pictures);
+        assert_eq!(encoded.len(), 30);
+        assert!(encoded.iter().filter(|picture| picture.discardable).count() >= 14);
+        let mut decoder = Decoder::new().expect("a decoder");
+        for (picture, encoded) in pictures.iter().zip(&encoded).filter(|(_, encoded)| !encoded.discardable) {
+            let decoded = decoder.decode(&encoded.data, &Pool::new(0)).expect("decodable").expect("a picture");
+            assert!(psnr(picture, &decoded) > 35.0);
+        }
+    }
+
+    #[test]
+    fn what_lacks_its_reference_is_not_shown() {
+        let pictures = pictures(8);
+        let mut encoder = Encoder::new(VideoConfig { temporal_layers: 1, ..config(1_000_000) }).expect("an encoder");
+        let encoded = encode(&mut encoder, &pictures);
+        let mut decoder = Decoder::new().expect("a decoder");
+        for picture in &encoded[1..] {
+            assert!(!matches!(decoder.decode(&picture.data, &Pool::new(0)), Ok(Some(_))));
+        }
+    }
+
+    #[test]
+    fn a_picture_of_another_size_is_an_error() {
+        let mut encoder = Encoder::new(config(1_000_000)).expect("an encoder");
+        assert!(encoder.encode(&Pool::new(0).picture(64, 64), Keyframe::Auto).is_err());
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+
+        #[test]
+        fn damaged_bytes_are_survived(damage in proptest::collection::vec((0usize..6, any::<u16>(), any::<u8>()), 1..40)) {
+            let mut encoder = Encoder::new(config(500_000)).expect("an encoder");
+            let mut encoded = encode(&mut encoder, &pictures(6));
+            for (picture, at, value) in damage {
+                let data = &mut encoded[picture].data;
+                let at = usize::from(at) % data.len();
+                data[at] = value;
+            }
+            let mut decoder = Decoder::new().expect("a decoder");
+            for picture in &encoded {
+                if let Ok(Some(decoded)) = decoder.decode(&picture.data, &Pool::new(0)) {
+                    prop_assert!(decoded.width() <= 1920 && decoded.height() <= 1088);
+                }
+            }
+        }
+    }
+}

@@ -215,7 +215,8 @@ impl LayerState {
             match h264::Encoder::new(config) {
                 Ok(encoder) => {
                     tracing::debug!(layer = self.layer.name(), ?config, "encoder started");
-                    let packetizer = Packetizer::new(rand::random(), self.layer, 0);
+                    // Numbers start anywhere, so that no link confuses them with another encoder's.
+                    let packetizer = Packetizer::new(rand::random(), self.layer, rand::random());
                     let encoder = Box::new(encoder);
                     self.running = Some(Running { size, encoder, packetizer, target, broken: false });
                 }
