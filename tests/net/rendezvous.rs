@@ -201,6 +201,18 @@ async fn a_name_is_claimed_looked_up_and_released() {
 }
 
 #[tokio::test]
+async fn a_service_is_found_by_name_and_by_ipv6() {
+    let place = Place::start().await;
+    for host in ["localhost", "::1"] {
+        let service = Service { host: host.to_owned(), ..place.service() };
+        let peer = Peer::new(service);
+        let name = name(&format!("by-{}", host.len()));
+        peer.handle.claim(&name).await.expect("granted");
+        assert_eq!(peer.handle.lookup(&name).await.map(|found| found.peer), Ok(peer.id()), "{host}");
+    }
+}
+
+#[tokio::test]
 async fn a_claim_of_ones_own_name_renews_it() {
     let place = Place::start().await;
     let alice = Peer::new(place.service());

@@ -296,6 +296,20 @@ mod tests {
     }
 
     #[test]
+    fn a_full_disk_is_an_error_and_changes_nothing() {
+        let dir = tempfile::tempdir().expect("temp dir");
+        let path = dir.path().join("names.sqlite");
+        let (mut store, _) = Store::open(&path, service()).expect("made");
+        let alice = row("alice");
+        store.apply(&put(&alice)).expect("stored");
+        store.database.pragma_update(None, "max_page_count", 4).expect("set");
+        let changes: Vec<Change> = (0..200).map(|n| put(&row(&format!("name{n}")))).collect();
+        assert!(matches!(store.apply_all(&changes), Err(Error::System { .. })));
+        drop(store);
+        assert_eq!(Store::open(&path, service()).expect("opened").1, [alice]);
+    }
+
+    #[test]
     fn two_services_do_not_share_a_store() {
         let dir = tempfile::tempdir().expect("temp dir");
         let path = dir.path().join("names.sqlite");
