@@ -243,7 +243,7 @@ async fn names_survive_a_restart_of_the_service_and_peers_come_back() {
 #[tokio::test]
 async fn an_unseen_owner_loses_the_name_and_a_running_one_keeps_it() {
     let place = Place::start_with(|config| {
-        config.registry.name_lease = Duration::from_secs(2);
+        config.registry.name_lease = Duration::from_secs(4);
         // This test asks all the time.
         config.limits.key.burst = 100_000;
         config.limits.writes.burst = 100_000;
