@@ -15,6 +15,8 @@ use lets_meet::mesh::roster::{
 };
 use lets_meet::share::DisplayName;
 use lets_meet::sighting::{Sighting, Source};
+use rand::rngs::StdRng;
+use rand::{RngExt as _, SeedableRng as _};
 
 use crate::net::{Conn, Event, Net, Path, Site, seeds};
 
@@ -217,6 +219,26 @@ impl World {
                 line(x, y).is_some() && line(x, y) == line(y, x)
             })
         })
+    }
+
+    /// Who does not see whom, for messages.
+    fn gaps(&self) -> String {
+        let mut out = String::new();
+        for one in self.running() {
+            for other in self.running().filter(|other| other.site != one.site) {
+                let presence = one.roster.presence(other.key.peer);
+                let instance = one.roster.instance(other.key.peer);
+                if presence != Some(Presence::Linked) || instance != Some(other.key.instance) {
+                    let (a, b) = (one.site.0, other.site.0);
+                    let last = one.log.last();
+                    out += &format!(
+                        "{a} has {b} as {presence:?}, {instance:?}, last {last:?}, timer {:?};\n",
+                        one.roster.poll_timeout().map(|at| at.saturating_duration_since(self.net.now()))
+                    );
+                }
+            }
+        }
+        out
     }
 
     fn all_linked(&self) -> bool {
@@ -587,6 +609,44 @@ fn a_full_room_refuses_and_lets_in_when_a_seat_is_free() {
         world.leave(1);
         let took = world.until(Duration::from_secs(20), |w| w.linked(&[0, 2, 3]));
         assert!(took.is_some(), "the free seat was not taken");
+    }
+}
+
+#[test]
+fn after_any_trouble_all_are_linked_again() {
+    for seed in seeds(40) {
+        let mut world = World::new(seed, 5, Path { loss: 0.03, ..Path::WIFI });
+        let mut dice = StdRng::seed_from_u64(seed);
+        world.announce_all();
+        for _ in 0..12 {
+            world.run(Duration::from_millis(dice.random_range(50..6000)));
+            let n = dice.random_range(0..5);
+            match dice.random_range(0..5) {
+                0 => world.crash(n),
+                1 => world.leave(n),
+                2 => world.net.set_down(Site(n), true),
+                3 => {
+                    let (left, right): (Vec<Site>, Vec<Site>) = (0..5).map(Site).partition(|site| site.0 <= n);
+                    world.net.partition(&[&left, &right]);
+                }
+                _ => world.net.heal(),
+            }
+            let n = dice.random_range(0..5);
+            if world.peers[n].is_none() {
+                world.start(n);
+                world.announce(n);
+            }
+        }
+        world.net.heal();
+        for n in 0..5 {
+            if world.peers[n].is_none() {
+                world.start(n);
+            }
+        }
+        // Discovery comes back too, but tells each only of one.
+        (0..5).for_each(|n| world.tell((n + 1) % 5, n, Source::Mdns));
+        let healed = world.until(Duration::from_secs(60), World::all_linked);
+        assert!(healed.is_some(), "not all linked: {}", world.gaps());
     }
 }
 
