@@ -199,7 +199,9 @@ impl Media {
                 video.set_on(false);
             }
             remote.speaks = false;
-            self.playback.set_muted(peer, true);
+            // Silence after a peer has left is not concealment. Its file and totals wait for it.
+            remote.hears = false;
+            self.playback.remove(peer);
         }
     }
 

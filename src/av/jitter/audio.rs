@@ -6,9 +6,9 @@
 //! when it is due is concealed and its place in time is gone: a late packet is dropped, and sound stays aligned with
 //! what was spoken. So a stall costs what it swallowed and nothing after it.
 //!
-//! D itself is changed only for a reason. It is set once, after [`WARM_UP`] of arrivals. It rises at once when
-//! the percentile comes within half a frame of it. It falls only when it is more than [`HOLD`] too long: 10 ms a second, 15 % of
-//! time from [`FAR`] above, and in one skip from [`SKIP`] above. Samples are added and removed by whoever holds them
+//! D itself is changed only for a reason. It is set once, after [`WARM_UP`] of arrivals. It rises at once, to the target, when
+//! the percentile passes it: when one packet in twenty comes too late. It falls only when it was more than [`HOLD`] too long for half a minute: 10 ms a
+//! second. From [`FAR`] above it falls at once, by 15 % of time, and from [`SKIP`] above in one skip. Samples are added and removed by whoever holds them
 //! (`stretch`); this buffer says when.
 //!
 //! Frames come in their own packet and again as copies in later ones; the place of a lost packet is filled by its copy. A
@@ -25,20 +25,23 @@ use crate::av::packet::audio::{Audio as Packet, Level};
 
 /// Arrivals are watched this long before the first sample is played: a join is the busiest moment of a call, and what is
 /// chosen here stays.
-pub const WARM_UP: Duration = Duration::from_millis(200);
+pub const WARM_UP: Duration = Duration::from_millis(250);
 /// Shortest target: on a quiet LAN threads and network take 1 to 5 ms; a copy needs 10 more.
 const FLOOR_US: i64 = 15_000;
 /// Longest delay while fewer packets than [`SURE`] came: no more than what is left alone later, so that a rough start moves
 /// nothing afterwards.
 const FIRST_MOST_US: i64 = 35_000;
-/// Two seconds of packets.
-const SURE: usize = 200;
+/// Five seconds of packets.
+const SURE: usize = 500;
 /// Below this a copy of a lost packet comes too late: it is a frame younger.
 const LEAST_US: i64 = 11_000;
 /// Longest delay of all.
 const MOST_US: i64 = 1_000_000;
 /// Excess over the target that is left alone (microseconds). An excess costs delay once; a change is heard.
 pub const HOLD: i64 = 30_000;
+/// An excess below [`FAR`] is taken back only after it lasted this long (microseconds): what was needed a moment ago may be
+/// needed again, and each change of the delay moves the sound in time.
+const PATIENCE_US: i64 = 30_000_000;
 /// Excess from which time is compressed by up to 15 % (microseconds).
 pub const FAR: i64 = 60_000;
 /// Excess from which playout skips (microseconds).
@@ -122,7 +125,10 @@ pub struct Audio {
     pause: Option<i64>,
     duration: u16,
     level: Level,
+    rising: bool,
     falling: bool,
+    // Since when the delay is more than HOLD too long.
+    long_since: Option<i64>,
     // Samples that may be taken out, times 100.
     allowance: u32,
     // The next missing frame is concealed without moving on.
@@ -157,7 +163,9 @@ impl Audio {
             pause: None,
             duration: 480,
             level: Level::SILENCE,
+            rising: false,
             falling: false,
+            long_since: None,
             allowance: 0,
             waiting: false,
         }
@@ -263,18 +271,23 @@ impl Audio {
             self.start(due);
         }
         let Some(slack) = self.slack(due, decoded) else { return Adjust::Keep };
-        let margin = to_micros(i64::from(self.duration)) / 2;
-        if slack < (self.spread() + margin).max(LEAST_US) {
+        let excess = slack - self.target();
+        self.rising = slack < self.spread().max(LEAST_US) || (self.rising && excess < 0);
+        if self.rising {
             self.falling = false;
             self.waiting = true;
             return Adjust::Lengthen;
         }
-        let excess = slack - self.target();
         if excess > SKIP {
             self.skip(due);
             return Adjust::Skip;
         }
-        self.falling = excess > HOLD || (self.falling && excess > SETTLED_US);
+        let now = micros(self.epoch, due);
+        let since = if excess > HOLD { *self.long_since.get_or_insert(now) } else { now };
+        if excess <= HOLD {
+            self.long_since = None;
+        }
+        self.falling = excess > FAR || now - since > PATIENCE_US || (self.falling && excess > SETTLED_US);
         if !self.falling {
             self.allowance = 0;
             return Adjust::Keep;

@@ -19,8 +19,8 @@ use crate::slot::{Ring, Shared};
 use crate::stats::{self, Latency, LatencyKind};
 
 /// Made-up sound is at full level this long, then fades, then is silence: what is guessed longer is noise.
-const CONCEAL_FULL: u32 = 6;
-const CONCEAL_END: u32 = 12;
+const CONCEAL_FULL: u32 = 3;
+const CONCEAL_END: u32 = 9;
 /// After so many tries without a good place to lengthen, a made-up frame is put in.
 const LENGTHEN_TRIES: u32 = 5;
 /// Most latencies kept between two readings: 10 s. Overflow: the oldest is forgotten.
