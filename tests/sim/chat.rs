@@ -620,3 +620,25 @@ fn an_impostor_who_comes_after_gets_nothing_by_name() {
     hall.run(SOON);
     assert!(hall.seen(impostor).is_empty());
 }
+
+#[test]
+fn twenty_people_talk_and_the_messages_stay_few() {
+    let names: Vec<String> = (0..20).map(|n| format!("P{n}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let mut hall = Hall::linked(13, &names);
+    hall.run(Duration::from_secs(20));
+    let before = hall.messages;
+    for n in 0..100 {
+        hall.say(n % 20, &format!("{n}"), &[]);
+        hall.run(Duration::from_millis(500));
+    }
+    hall.run(Duration::from_secs(20));
+    for who in 0..20 {
+        assert_eq!(hall.seen(who).len(), 95);
+        assert!(hall.late(who).iter().all(|late| !late));
+    }
+    // Each line goes to 19 and is confirmed by 19; the rest is gossip.
+    let each = (hall.messages - before) / 100;
+    println!("{each} messages for a line to 19 others");
+    assert!(each < 150, "{each} messages for a line to 19 others");
+}

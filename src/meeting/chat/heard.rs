@@ -52,3 +52,39 @@ impl Heard {
         cursors.map(|((instance, conversation), (next, _))| (*instance, *conversation, *next))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::id::RoomId;
+
+    #[test]
+    fn what_was_quiet_for_longest_is_forgotten_above_the_caps() {
+        let start = crate::clock::now();
+        let at = |n: u16| start + std::time::Duration::from_secs(n.into());
+        let conversation = |n: u16| {
+            let mut id = [0; 16];
+            id[..2].copy_from_slice(&n.to_be_bytes());
+            ConversationId::from_bytes(id)
+        };
+        let author = |n: u16| {
+            let mut id = [0; 32];
+            id[..2].copy_from_slice(&n.to_be_bytes());
+            PeerId::from_bytes(id)
+        };
+        let instance = Instance::from_u64(1);
+        let mut heard = Heard::default();
+        for n in 0..300 {
+            heard.set(at(n), author(0), (instance, conversation(n)), 5);
+        }
+        assert_eq!(heard.of(author(0)).count(), MAX_CONVERSATIONS);
+        assert_eq!(heard.next(author(0), instance, conversation(0)), 1);
+        assert_eq!(heard.next(author(0), instance, conversation(299)), 5);
+        for n in 1..400 {
+            heard.set(at(1000 + n), author(n), (instance, ConversationId::room(RoomId::from_bytes([0; 32]))), 2);
+        }
+        assert_eq!(heard.authors.len(), MAX_AUTHORS);
+        assert_eq!(heard.of(author(0)).count(), 0);
+        assert_eq!(heard.of(author(399)).count(), 1);
+    }
+}

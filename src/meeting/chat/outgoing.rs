@@ -117,3 +117,53 @@ impl Outgoing {
         given_up.into_iter().map(|(peer, first, until)| (peer, until - first)).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::meeting::wire;
+
+    fn peer(n: u8) -> PeerId {
+        PeerId::from_bytes([n; 32])
+    }
+
+    /// Lines said a minute apart to two others.
+    fn three_lines(start: Instant) -> Outgoing {
+        let mut run = Run::default();
+        for n in 1..=3 {
+            let line = wire::Line { n, at: 0, name: String::new(), text: "x".into(), signature: None };
+            run.push(start + Duration::from_secs(60 * n), line);
+        }
+        Outgoing::new(To::People([peer(0), peer(1), peer(2)].into(), run))
+    }
+
+    #[test]
+    fn confirmations_are_cumulative_and_never_go_back() {
+        let mut own = three_lines(crate::clock::now());
+        assert_eq!(own.confirm(peer(1), 3), 1..3);
+        assert!(own.confirm(peer(1), 2).is_empty());
+        assert_eq!(own.confirm(peer(2), 2), 1..2);
+        assert_eq!(own.confirmed(1), [peer(1), peer(2)]);
+        assert_eq!(own.confirmed(2), [peer(1)]);
+        assert!(own.confirmed(3).is_empty());
+        assert!(own.includes(peer(2)) && !own.includes(peer(3)));
+    }
+
+    #[test]
+    fn each_line_waits_its_own_time_for_each_recipient() {
+        let start = crate::clock::now();
+        let (mut own, me) = (three_lines(start), peer(0));
+        let minute = |n: u64| start + Duration::from_secs(60 * n);
+        own.confirm(peer(1), 2);
+        assert_eq!(own.deadline(me), Some(minute(1) + PATIENCE));
+        assert!(own.give_up(minute(1) + PATIENCE - Duration::from_secs(1), me).is_empty());
+        assert_eq!(own.give_up(minute(2) + PATIENCE, me), [(peer(1), 1), (peer(2), 2)]);
+        assert_eq!((own.floor(peer(1)), own.floor(peer(2))), (3, 3));
+        assert_eq!(own.deadline(me), Some(minute(3) + PATIENCE));
+        // What was given up is not said to be delivered later.
+        assert_eq!(own.confirm(peer(2), 4), 3..4);
+        assert_eq!(own.confirmed(2), Vec::new());
+        own.confirm(peer(1), 4);
+        assert_eq!(own.deadline(me), None);
+    }
+}
