@@ -845,3 +845,55 @@ fn the_commands_keep_their_words_and_exit_codes() {
     assert!(code == Some(8) && said.contains("damaged"), "{said}");
     assert_eq!(std::fs::read(&store).expect("there"), b"nothing of use");
 }
+
+/// A `join` that runs, and what it says.
+struct Joined {
+    process: std::process::Child,
+    lines: std::io::Lines<std::io::BufReader<std::process::ChildStdout>>,
+}
+
+impl Joined {
+    fn start(profile: &Path, name: &str, room: &str, seconds: &str, service: &str) -> Self {
+        use std::io::BufRead as _;
+        let words = ["join", room, "--hidden", "--for", seconds, "--name", name, "--rendezvous", service];
+        let mut process = program(profile, &words).stderr(std::process::Stdio::null()).spawn().expect("started");
+        let lines = std::io::BufReader::new(process.stdout.take().expect("piped")).lines();
+        Self { process, lines }
+    }
+
+    /// The next event of this kind; the run's own end is the deadline.
+    fn event(&mut self, kind: &str) -> Option<serde_json::Value> {
+        let events = self.lines.by_ref().map(|line| serde_json::from_str(&line.expect("read")).expect("JSON"));
+        events.into_iter().find(|event: &serde_json::Value| event["event"] == kind)
+    }
+}
+
+impl Drop for Joined {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+#[test]
+fn a_meeting_found_by_the_rendezvous_outlives_it() {
+    let dir = tempfile::tempdir().expect("temp dir");
+    let serving = serving(&dir.path().join("service"));
+    let service = serving.service.clone();
+    let start =
+        |name: &str, room: &str, seconds: &str| Joined::start(&dir.path().join(name), name, room, seconds, &service);
+    // Nothing is announced on the network, so only the service can have brought them together.
+    let (mut ada, mut bo) = (start("ada", "room", "9"), start("bo", "room", "9"));
+    assert_eq!(ada.event("joined").expect("bo came")["name"], "bo");
+    assert_eq!(bo.event("joined").expect("ada came")["name"], "ada");
+    drop(serving);
+    // Whoever comes now is told, and goes on.
+    let mut cy = start("cy", "elsewhere", "1");
+    assert_eq!(cy.event("warning").expect("told")["code"], "rendezvous-unreachable");
+    assert_eq!(cy.process.wait().expect("ended").code(), Some(0));
+    // The two stay together until one of them leaves.
+    let left = ada.event("left").or_else(|| bo.event("left")).expect("one is left by the other");
+    assert_eq!(left["reason"], "goodbye");
+    assert_eq!(ada.process.wait().expect("ended").code(), Some(0));
+    assert_eq!(bo.process.wait().expect("ended").code(), Some(0));
+}
