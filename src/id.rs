@@ -248,7 +248,7 @@ impl FromStr for TransferId {
     type Err = ParseError;
 
     fn from_str(text: &str) -> Result<Self, ParseError> {
-        if text.len() != 16 {
+        if text.len() != 16 || !text.bytes().all(|c| c.is_ascii_hexdigit()) {
             return Err(ParseError::TransferId);
         }
         u64::from_str_radix(text, 16).map(Self).map_err(|_| ParseError::TransferId)
@@ -338,6 +338,14 @@ mod tests {
         assert_eq!(id.short(), "abababab");
         assert_eq!("xyz".parse::<PeerId>(), Err(ParseError::PeerId));
         assert_eq!("é".repeat(32).parse::<PeerId>(), Err(ParseError::PeerId));
+    }
+
+    #[test]
+    fn transfer_ids_are_sixteen_digits() {
+        assert_eq!("00000000000000ff".parse(), Ok(TransferId::from_u64(255)));
+        for bad in ["", "ff", "+0000000000000ff", "00000000000000fg"] {
+            assert_eq!(bad.parse::<TransferId>(), Err(ParseError::TransferId), "{bad}");
+        }
     }
 
     #[test]

@@ -6,6 +6,9 @@ use std::path::PathBuf;
 use crate::share::DisplayName;
 use crate::stats::Process;
 
+/// The loopback interface's name.
+pub const LOOPBACK: &str = if cfg!(target_os = "macos") { "lo0" } else { "lo" };
+
 /// The account's full name, else its login, else "Someone".
 pub fn account_name() -> DisplayName {
     #[cfg(unix)]

@@ -20,8 +20,6 @@ const NAMES: [&str; 3] = ["Ada", "Bo", "Cleo"];
 const PITCHES: [f32; 3] = [210.0, 110.0, 160.0];
 /// Size of each dropped file.
 const FILE_BYTES: usize = 5_000_000;
-/// The loopback interface's name on this system.
-const LOOPBACK: &str = if cfg!(target_os = "macos") { "lo0" } else { "lo" };
 /// How long three processes may take to meet. Three times what a busy two-core machine took.
 const MEET_LIMIT: Duration = Duration::from_secs(20);
 
@@ -94,7 +92,7 @@ impl Stage {
             files.push((file, blake3::hash(&content).to_hex().to_string()));
             let path = |tail: &str| home.join(tail).to_string_lossy().into_owned();
             let mut arguments: Vec<String> =
-                ["join", &room, "--json", "--interface", LOOPBACK, "--accept-files", "--name", name]
+                ["join", &room, "--json", "--interface", crate::platform::LOOPBACK, "--accept-files", "--name", name]
                     .map(str::to_owned)
                     .to_vec();
             arguments.extend(["--profile".into(), path("profile"), "--download-dir".into(), path("downloads")]);
