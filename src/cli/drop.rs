@@ -34,6 +34,12 @@ pub fn run(common: &Common, drop: &Drop, output: &Output) -> Result<Exit, Failur
     visit::check_file(path).map_err(|error| failure(&error))?;
     let who = drop.to.iter().map(|text| Who::parse(text).map(|who| (text.as_str(), who)));
     let who = who.collect::<Result<Vec<_>, _>>().map_err(|error| failure(&error))?;
+    if let (None, Some(Who::Username(name))) =
+        (&common.rendezvous, who.iter().map(|(_, who)| who).find(|who| matches!(who, Who::Username(_))))
+    {
+        let message = format!("@{name} is a name at a rendezvous, and none was given.");
+        return Err(failure(&meeting::Failure::new(Code::NoRendezvous, message, "Use --rendezvous HOST.")));
+    }
     let Setup { profile, config, identity, name } = Setup::load(common)?;
     let config = visit::Config {
         profile,
@@ -51,7 +57,10 @@ pub fn run(common: &Common, drop: &Drop, output: &Output) -> Result<Exit, Failur
         let mut visit = Visit::start(config).map_err(|error| super::join::failure(&error))?;
         let result = tokio::select! {
             result = send(&mut visit, path, &who, Duration::from_secs_f64(drop.wait), output) => result,
-            () = super::interrupted() => Ok(Exit::Incomplete),
+            () = super::interrupted() => {
+                output.note("Stopped. Whoever did not have the whole file has nothing of it; drop it again to retry.");
+                Ok(Exit::Incomplete)
+            }
             () = output.closed() => Ok(Exit::Incomplete),
         };
         visit.end().await;
@@ -82,7 +91,7 @@ async fn send(
     let deadline = start + wait;
     for (_, who) in who {
         if let Who::Username(name) = who {
-            visit.look_up(name).await.map_err(|error| failure(&error))?;
+            visit.look_up(name).await.map_err(|error| super::name::failure(&error))?;
         }
     }
     let people = find(visit, who, start, deadline, output).await?;

@@ -327,13 +327,10 @@ impl Visit {
         Ok(people)
     }
 
-    /// Asks the rendezvous who `@name` is, so that [`Self::resolve`] knows.
-    pub async fn look_up(&mut self, name: &Username) -> Result<(), Failure> {
-        let Some((rendezvous, _)) = &self.rendezvous else {
-            let message = format!("@{name} is a name at a rendezvous, and none was given.");
-            return Err(Failure::new(Code::NoRendezvous, message, "Use --rendezvous HOST."));
-        };
-        let found = rendezvous.lookup(name).await.map_err(|error| super::introduce::failure(&error))?;
+    /// Asks the rendezvous who `@name` is, so that [`Self::resolve`] knows. Without a rendezvous nobody is.
+    pub async fn look_up(&mut self, name: &Username) -> Result<(), client::Error> {
+        let Some((rendezvous, _)) = &self.rendezvous else { return Ok(()) };
+        let found = rendezvous.lookup(name).await?;
         let addresses = found.addresses();
         let seen = self.seen.entry(found.peer).or_default();
         seen.addresses.extend(addresses.into_iter().take(sighting::MAX_ADDRESSES));
