@@ -50,6 +50,8 @@ const IDLE_LIMIT: Duration = Duration::from_secs(7);
 const ACK_DELAY: Duration = Duration::from_millis(5);
 /// Media that waits here is late already: two or three pictures at most (measured, see `docs`).
 pub const DATAGRAM_SEND_BUFFER: usize = 32 * 1024;
+/// What one peer can make this process keep of streams that nobody reads.
+const RECEIVE_WINDOW: u32 = 8 << 20;
 /// A burst of a whole keyframe from each of many peers must fit.
 const DATAGRAM_RECEIVE_BUFFER: usize = 2 << 20;
 /// Addresses told to others.
@@ -108,7 +110,7 @@ pub enum Cause {
     Version,
     /// Its packets are not QUIC.
     NotQuic,
-    /// Its handshake broke, or took too long.
+    /// Its handshake made no sense.
     Handshake,
     /// It opened more connections than are allowed.
     TooMany,
@@ -380,7 +382,8 @@ impl Endpoint {
                 }
                 return;
             }
-            Err(_) => return self.0.counters.report(source, Cause::Handshake),
+            // Killed meanwhile, or out of reach: that happens to honest peers.
+            Err(_) => return,
         };
         let taker = alpn_of(&connection).and_then(|alpn| self.lock().takers.get(&alpn).cloned());
         let taken = taker.is_some_and(|taker| taker.try_send(connection.clone()).is_ok());
@@ -435,6 +438,7 @@ fn transport(congestion: Option<&Congestion>) -> quinn::TransportConfig {
         .ack_frequency_config(Some(acks))
         .datagram_send_buffer_size(DATAGRAM_SEND_BUFFER)
         .datagram_receive_buffer_size(Some(DATAGRAM_RECEIVE_BUFFER))
+        .receive_window(RECEIVE_WINDOW.into())
         .max_concurrent_bidi_streams(VarInt::from_u32(8))
         .max_concurrent_uni_streams(VarInt::from_u32(64));
     if let Some(congestion) = congestion {

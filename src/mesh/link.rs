@@ -18,7 +18,7 @@ use crate::id::{LinkKey, PeerId};
 use crate::media::{self, ClockMap, Packet};
 use crate::mesh::bandwidth::Allowance;
 use crate::mesh::meter::{ClockEstimate, Reception};
-use crate::mesh::outbox::{Inbox, Outbox};
+use crate::mesh::outbox::{Generations, Inbox, Outbox};
 use crate::mesh::roster::{LinkId, Seat};
 use crate::mesh::sendqueue::SendQueue;
 use crate::mesh::{Refused, congestion, wire};
@@ -366,9 +366,26 @@ pub(super) struct Shared {
     pub directory: RwLock<Directory>,
     pub tallies: Arc<Tallies>,
     pub call: congestion::CallFlag,
+    generations: Mutex<Generations<(PeerId, Seat)>>,
 }
 
 impl Shared {
+    /// The generation to tell this peer.
+    pub fn generation(&self, peer: PeerId, seat: Seat) -> u32 {
+        lock(&self.generations).of((peer, seat))
+    }
+
+    /// A link to this peer begins.
+    pub fn hold_generation(&self, peer: PeerId, seat: Seat) {
+        let linked = |(peer, _): &(PeerId, Seat)| self.read(|directory| directory.any(*peer).is_some());
+        lock(&self.generations).hold((peer, seat), linked);
+    }
+
+    /// What was between us and this peer is forgotten.
+    pub fn forget_generation(&self, peer: PeerId, seat: Seat) {
+        lock(&self.generations).forget((peer, seat));
+    }
+
     pub fn read<T>(&self, action: impl FnOnce(&Directory) -> T) -> T {
         action(&self.directory.read().unwrap_or_else(PoisonError::into_inner))
     }

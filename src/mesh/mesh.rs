@@ -25,7 +25,7 @@ use crate::mesh::{Config, Event, LeaveReason, Linked, roster};
 use crate::share::DisplayName;
 use crate::sighting::Sighting;
 use crate::tls::Alpn;
-use crate::{clock, media, slot, task};
+use crate::{clock, media, task};
 
 /// Looks at every connection this often.
 const TICK: Duration = Duration::from_millis(100);
@@ -73,7 +73,6 @@ pub(super) struct Mesh {
     /// Pumps of links, ended with them.
     pumps: BTreeMap<LinkKey, task::Scope>,
     attempts: BTreeMap<Attempt, tokio::task::JoinHandle<()>>,
-    generations: Generations,
     next_id: u64,
     ungreeted: BTreeMap<IpAddr, usize>,
     inbox: mpsc::Sender<Input>,
@@ -85,10 +84,6 @@ pub(super) struct Mesh {
     media_bytes: u64,
     media_at: Option<Instant>,
 }
-
-/// How often the messages to and from a peer were forgotten, by what the link is for. Never shrinks; a few bytes for
-/// each peer that was ever linked, and those are counted in people.
-type Generations = slot::Shared<Arc<BTreeMap<(PeerId, Seat), u32>>>;
 
 impl Mesh {
     pub fn new(
@@ -114,7 +109,6 @@ impl Mesh {
             connections: BTreeMap::new(),
             pumps: BTreeMap::new(),
             attempts: BTreeMap::new(),
-            generations: slot::Shared::default(),
             next_id: 0,
             ungreeted: BTreeMap::new(),
             inbox,
@@ -138,6 +132,8 @@ impl Mesh {
         let mut incoming = self.endpoint.accept(Alpn::Mesh);
         let troubles = self.endpoint.troubles();
         let finished = loop {
+            // Not only when nothing else is to do: a flood of inputs must not make honest peers look silent.
+            self.on_time();
             self.drain();
             let timer = self.roster.poll_timeout().map_or(self.next_tick, |at| at.min(self.next_tick));
             tokio::select! {
@@ -162,7 +158,7 @@ impl Mesh {
                     None => break None,
                 },
                 Some(trouble) = troubles.recv() => self.on_trouble(trouble),
-                () = tokio::time::sleep_until(timer.into()) => self.on_time(),
+                () = tokio::time::sleep_until(timer.into()) => {}
             }
         };
         self.finish().await;
@@ -289,11 +285,11 @@ impl Mesh {
     fn on_input(&mut self, input: Input) {
         let now = clock::now();
         match input {
-            Input::Dialed { attempt, address, result } => {
+            Input::Dialed { attempt, address, peer, result } => {
                 self.attempts.remove(&attempt);
                 match result {
                     Ok(greeting) => self.on_greeting(Direction::Outgoing(attempt), address, *greeting),
-                    Err(error) => self.on_dial_failed(attempt, address, error),
+                    Err(error) => self.on_dial_failed(attempt, address, peer, error),
                 }
             }
             Input::Accepted { address, result } => {
@@ -478,6 +474,7 @@ impl Mesh {
             same_clock: connection.same_clock,
         };
         self.shared.write(|directory| directory.insert(Arc::clone(&link)));
+        self.shared.hold_generation(key.peer, link.seat);
         let pump = self.tasks.child();
         pump.spawn(media_path::send_packets(Arc::clone(&link), pump.clone()));
         if let Some(old) = self.pumps.insert(key, pump) {
@@ -522,9 +519,7 @@ impl Mesh {
     /// Ends what was between us and one run of a peer.
     fn forget(&mut self, key: LinkKey, seat: Seat) {
         if self.end_link(key) {
-            let mut generations = BTreeMap::clone(&self.generations.get());
-            *generations.entry((key.peer, seat)).or_insert(0) += 1;
-            self.generations.set(Arc::new(generations));
+            self.shared.forget_generation(key.peer, seat);
         }
     }
 

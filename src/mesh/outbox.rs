@@ -5,7 +5,7 @@
 //! and starts with the oldest of it on every new stream; the receiver skips what it has. Streams are whole and start
 //! at or below what the receiver has, so it never sees a gap, whichever of two links is faster.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use crate::framing::Message;
 
@@ -120,6 +120,54 @@ impl Inbox {
     }
 }
 
+/// Peers whose count is remembered; beyond that the counts of those that are gone are merged into one.
+const MAX_COUNTS: usize = 4096;
+
+/// How often the messages to and from each peer were forgotten, by what the link is for (`K` names both): told in the
+/// hello, so that the other side notices that its own memory is of another time.
+#[derive(Debug)]
+pub struct Generations<K> {
+    counts: BTreeMap<K, u32>,
+    /// Of everybody who has no count.
+    floor: u32,
+}
+
+impl<K> Default for Generations<K> {
+    fn default() -> Self {
+        Self { counts: BTreeMap::new(), floor: 0 }
+    }
+}
+
+impl<K: Ord + Copy> Generations<K> {
+    /// The count to tell.
+    pub fn of(&self, key: K) -> u32 {
+        self.counts.get(&key).copied().unwrap_or(self.floor)
+    }
+
+    /// A link to `key` begins: its count stays as it is until the link is forgotten. `linked` tells who must be kept.
+    pub fn hold(&mut self, key: K, linked: impl Fn(&K) -> bool) {
+        if self.counts.len() >= MAX_COUNTS {
+            let floor = &mut self.floor;
+            self.counts.retain(|key, count| {
+                let keep = linked(key);
+                if !keep {
+                    // A count never goes back, whoever has it.
+                    *floor = (*floor).max(*count + 1);
+                }
+                keep
+            });
+        }
+        let count = self.of(key);
+        self.counts.insert(key, count);
+    }
+
+    /// What was between us and `key` is forgotten.
+    pub fn forget(&mut self, key: K) {
+        let count = self.of(key);
+        self.counts.insert(key, count.wrapping_add(1));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -151,6 +199,21 @@ mod tests {
         assert!(outbox.confirm(1));
         assert!(outbox.confirm(0), "an old one is late, not wrong");
         assert!(!outbox.confirm(u64::MAX));
+    }
+
+    #[test]
+    fn generations_only_grow_and_are_few() {
+        let mut generations = Generations::default();
+        generations.hold(0, |_| true);
+        generations.forget(1);
+        assert_eq!((generations.of(0), generations.of(1), generations.of(2)), (0, 1, 0));
+        for key in 2..10_000_u32 {
+            generations.hold(key, |key| *key == 0);
+            generations.forget(key);
+        }
+        assert_eq!(generations.of(0), 0, "a link that is up is not disturbed");
+        assert!(generations.of(1) > 1 && generations.of(2) > 0 && generations.of(123_456) > 0);
+        assert!(generations.counts.len() <= MAX_COUNTS + 1);
     }
 
     proptest::proptest! {

@@ -24,7 +24,7 @@ use crate::{clock, task};
 #[derive(Debug)]
 pub(in crate::mesh) enum Input {
     /// A dial ended.
-    Dialed { attempt: Attempt, address: SocketAddr, result: Result<Box<Greeting>, GreetError> },
+    Dialed { attempt: Attempt, address: SocketAddr, peer: Option<PeerId>, result: Result<Box<Greeting>, GreetError> },
     /// An accepted connection said hello, or did not.
     Accepted { address: SocketAddr, result: Result<Box<Greeting>, GreetError> },
     /// A message for the actor.

@@ -81,7 +81,9 @@ pub(in crate::mesh) enum GreetError {
     Connect(ConnectError),
     /// The other side said no.
     Refused(Refusal),
-    /// It said something else than hello, or nothing in time.
+    /// It said nothing in time.
+    Silent,
+    /// It said something else than hello.
     Nonsense,
 }
 
@@ -107,17 +109,9 @@ pub(in crate::mesh) async fn dial(
         let (mut send, mut recv) = connection.open_bi().await?;
         let ours = hello(public_key);
         let mut decoder = Decoder::new();
-        let answer = match write_control(&mut send, &Control::Hello(ours.clone())).await {
-            Ok(()) => first_message(&mut recv, &mut decoder).await,
-            Err(_) => None,
-        };
-        // A refusal may have overtaken the answer.
-        let Some(answer) = answer else {
-            return Err(match connection.close_reason() {
-                Some(error) => error.into(),
-                None => GreetError::Nonsense,
-            });
-        };
+        // When this fails, the answer tells why.
+        let _ = write_control(&mut send, &Control::Hello(ours.clone())).await;
+        let answer = first_message(&connection, &mut recv, &mut decoder).await?;
         match Control::decode(&answer) {
             Ok(Control::Hello(theirs)) => Ok((send, recv, decoder, public_key, theirs, ours)),
             Ok(Control::Refuse(refusal)) => Err(GreetError::Refused(refusal)),
@@ -125,7 +119,7 @@ pub(in crate::mesh) async fn dial(
         }
     };
     let result = tokio::time::timeout(endpoint::HANDSHAKE_LIMIT, greeting).await;
-    let (send, recv, decoder, public_key, theirs, ours) = result.map_err(|_| GreetError::Nonsense)??;
+    let (send, recv, decoder, public_key, theirs, ours) = result.map_err(|_| GreetError::Silent)??;
     Ok(Greeting { connection, send, recv, decoder, public_key, theirs, ours: Some(ours) })
 }
 
@@ -135,14 +129,14 @@ pub(in crate::mesh) async fn accept(connection: quinn::Connection) -> Result<Gre
         let public_key = endpoint::public_key(&connection).ok_or(GreetError::Nonsense)?;
         let (send, mut recv) = connection.accept_bi().await?;
         let mut decoder = Decoder::new();
-        let message = first_message(&mut recv, &mut decoder).await.ok_or(GreetError::Nonsense)?;
+        let message = first_message(&connection, &mut recv, &mut decoder).await?;
         match Control::decode(&message) {
             Ok(Control::Hello(theirs)) => Ok((send, recv, decoder, public_key, theirs)),
             _ => Err(GreetError::Nonsense),
         }
     };
     let result = tokio::time::timeout(endpoint::HANDSHAKE_LIMIT, greeting).await;
-    match result.unwrap_or(Err(GreetError::Nonsense)) {
+    match result.unwrap_or(Err(GreetError::Silent)) {
         Ok((send, recv, decoder, public_key, theirs)) => {
             Ok(Greeting { connection, send, recv, decoder, public_key, theirs, ours: None })
         }
@@ -166,14 +160,19 @@ pub(in crate::mesh) async fn refuse(mut greeting: Greeting, refusal: Refusal) {
     greeting.connection.close(code, refusal_code(refusal).as_bytes());
 }
 
-async fn first_message(recv: &mut quinn::RecvStream, decoder: &mut Decoder) -> Option<Message> {
+async fn first_message(
+    connection: &quinn::Connection,
+    recv: &mut quinn::RecvStream,
+    decoder: &mut Decoder,
+) -> Result<Message, GreetError> {
     loop {
-        match decoder.poll() {
-            Ok(Some(message)) => return Some(message),
-            Ok(None) => {}
-            Err(_) => return None,
+        if let Some(message) = decoder.poll().map_err(|_| GreetError::Nonsense)? {
+            return Ok(message);
         }
-        let chunk = recv.read_chunk(16 * 1024, true).await.ok()??;
-        decoder.push(&chunk.bytes);
+        match recv.read_chunk(16 * 1024, true).await {
+            Ok(Some(chunk)) => decoder.push(&chunk.bytes),
+            // Closed, perhaps with a reason that has overtaken the answer.
+            Ok(None) | Err(_) => return Err(connection.close_reason().map_or(GreetError::Nonsense, GreetError::from)),
+        }
     }
 }

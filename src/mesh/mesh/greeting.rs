@@ -56,29 +56,35 @@ impl Mesh {
     }
 
     pub(super) fn dial(&mut self, attempt: Attempt, address: SocketAddr, peer: Option<PeerId>, seat: Seat) {
-        let (endpoint, inbox, generations) = (self.endpoint.clone(), self.inbox.clone(), self.generations.clone());
+        let (endpoint, inbox, shared) = (self.endpoint.clone(), self.inbox.clone(), Arc::clone(&self.shared));
         let mut hello = self.hello(seat);
         let pin = peer.map_or(Pin::Learn, Pin::Exact);
         tracing::debug!(%address, ?peer, ?seat, "dialing");
         let dialing = self.tasks.spawn(async move {
             let hello = |key: PublicKey| {
-                hello.generation = generations.get().get(&(key.peer_id(), seat)).copied().unwrap_or(0);
+                hello.generation = shared.generation(key.peer_id(), seat);
                 hello
             };
             let result = greet::dial(endpoint, address, pin, hello).await.map(Box::new);
-            let _ = inbox.send(Input::Dialed { attempt, address, result }).await;
+            let _ = inbox.send(Input::Dialed { attempt, address, peer, result }).await;
         });
         self.attempts.insert(attempt, dialing);
     }
 
-    pub(super) fn on_dial_failed(&mut self, attempt: Attempt, address: SocketAddr, error: GreetError) {
+    pub(super) fn on_dial_failed(
+        &mut self,
+        attempt: Attempt,
+        address: SocketAddr,
+        peer: Option<PeerId>,
+        error: GreetError,
+    ) {
         tracing::debug!(%address, ?error, "the dial failed");
         let from = Some(address.ip());
         let failure = match error {
             GreetError::Connect(ConnectError::WrongKey) => {
                 let detail =
                     format!("{address} holds another key than the one it was announced with; nothing was sent");
-                self.warn("wrong-key", None, from, detail);
+                self.warn("wrong-key", peer, from, detail);
                 DialFailure::WrongKey
             }
             GreetError::Connect(ConnectError::Version) | GreetError::Refused(Refusal::Version) => {
@@ -93,6 +99,7 @@ impl Mesh {
                 }
                 DialFailure::Refused(refusal)
             }
+            GreetError::Silent => DialFailure::Unreachable,
             GreetError::Nonsense => {
                 self.on_trouble(Trouble { from: address.ip(), cause: Cause::Handshake });
                 DialFailure::Unreachable
@@ -117,7 +124,7 @@ impl Mesh {
         let ours = greeting.ours.take().unwrap_or_else(|| {
             let wants = if greeting.theirs.seat { Seat::Room } else { Seat::Visitor };
             let mut hello = self.hello(Seat::Room);
-            hello.generation = self.generations.get().get(&(key.peer, wants)).copied().unwrap_or(0);
+            hello.generation = self.shared.generation(key.peer, wants);
             hello
         });
         let agreed = match direction {
