@@ -424,6 +424,13 @@ mod tests {
     }
 
     #[test]
+    fn numbers_that_cannot_be_counted_on_are_refused() {
+        for control in [Control::Resume(u64::MAX), Control::Confirm(MAX_NUMBER)] {
+            assert!(Control::decode(&control.encode()).is_err());
+        }
+    }
+
+    #[test]
     fn the_datagram_header_is_as_version_1_fixed_it() {
         let header = Header { kind: 2, track: 2, sequence: 0x1234, sent: 0x56_789a };
         assert_eq!(header.encode(), *golden("datagram"));
