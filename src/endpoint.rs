@@ -302,6 +302,10 @@ impl Endpoint {
     fn configure(&self) {
         let state = self.lock();
         let alpn: Vec<Alpn> = state.takers.keys().copied().collect();
+        if alpn.is_empty() {
+            // Nobody takes connections yet.
+            return;
+        }
         let made = tls::acceptor(&self.0.identity, &alpn)
             .map_err(|error| error.to_string())
             .and_then(|tls| QuicServerConfig::try_from(tls).map_err(|error| error.to_string()));

@@ -24,7 +24,6 @@ use crate::mesh::wire::{Control, Ping};
 use crate::mesh::{Config, Event, LeaveReason, Linked, roster};
 use crate::share::DisplayName;
 use crate::sighting::Sighting;
-use crate::tls::Alpn;
 use crate::{clock, media, task};
 
 /// Looks at every connection this often.
@@ -86,6 +85,7 @@ pub(super) struct Mesh {
 }
 
 impl Mesh {
+    /// An actor that is ready for connections; [`run`](Self::run) takes them.
     pub fn new(
         config: Config,
         endpoint: Endpoint,
@@ -126,10 +126,10 @@ impl Mesh {
         mut self,
         mut commands: mpsc::Receiver<Command>,
         mut inputs: mpsc::Receiver<Input>,
+        mut incoming: mpsc::Receiver<quinn::Connection>,
         events: mpsc::Sender<Event>,
         stop: task::Scope,
     ) {
-        let mut incoming = self.endpoint.accept(Alpn::Mesh);
         let troubles = self.endpoint.troubles();
         let finished = loop {
             // Not only when nothing else is to do: a flood of inputs must not make honest peers look silent.

@@ -25,6 +25,7 @@ use crate::identity::{Identity, PublicKey};
 use crate::media::{self, Bitrate, ClockMap};
 use crate::share::DisplayName;
 use crate::sighting::Sighting;
+use crate::tls::Alpn;
 use crate::{clock, slot, stats, task};
 
 pub mod bandwidth;
@@ -358,8 +359,10 @@ pub fn start(
     let (inputs, arrivals) = mpsc::channel(256);
     let shared = Arc::new(Shared::default());
     endpoint.set_congestion(congestion::congestion(shared.call.clone()));
+    // Before anybody can be told of this peer: who dials it must not find the protocol missing.
+    let incoming = endpoint.accept(Alpn::Mesh);
     let actor = Mesh::new(config, endpoint.clone(), sink, Arc::clone(&shared), inputs);
-    scope.spawn(actor.run(inbox, arrivals, events, scope.clone()));
+    scope.spawn(actor.run(inbox, arrivals, incoming, events, scope.clone()));
     let rates = LastRates { at: clock::now(), counts: stats::Rates::default() };
     (Handle { commands, shared, rates: Arc::new(Mutex::new(rates)), endpoint }, receiver)
 }
