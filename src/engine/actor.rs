@@ -64,6 +64,8 @@ pub struct Actor {
     pub(super) meeting: Meeting,
     pub(super) seated: BTreeMap<PeerId, (LinkKey, Person)>,
     sighted: BTreeMap<(Option<PeerId>, crate::sighting::Source), Vec<std::net::SocketAddr>>,
+    /// Where we listen, as last announced.
+    listen: Vec<std::net::SocketAddr>,
     /// Answers that come later: results of spawned work.
     pub(super) later: (mpsc::Sender<Later>, mpsc::Receiver<Later>),
 }
@@ -91,7 +93,8 @@ impl Actor {
             settings: config.settings.clone(),
         });
         let later = mpsc::channel(16);
-        Self { parts, meeting, seated: BTreeMap::new(), sighted: BTreeMap::new(), later }
+        let listen = parts.endpoint.listen_addresses();
+        Self { parts, meeting, seated: BTreeMap::new(), sighted: BTreeMap::new(), listen, later }
     }
 
     pub async fn run(mut self, mut inboxes: Inboxes) {
@@ -132,7 +135,7 @@ impl Actor {
     /// First words: who we are, our tracks, typed addresses.
     fn begin(&mut self) {
         let me = Person { peer: self.parts.config.identity.peer_id(), name: self.parts.config.name.clone() };
-        let listen = self.parts.endpoint.listen_addresses();
+        let listen = self.listen.clone();
         let room = self.parts.config.room.clone();
         if listen.iter().all(|address| address.ip().is_loopback()) && self.parts.config.endpoint.interfaces.is_empty() {
             self.warn(
@@ -419,11 +422,8 @@ impl Actor {
 
     /// Renews what mDNS and the rendezvous say of us.
     pub(super) fn announce(&self) {
-        if self.parts.config.visibility == mesh::Visibility::Hidden {
-            return;
-        }
         let announcement = announcement(&self.parts.config, self.parts.instance, &self.parts.endpoint);
-        let mdns = self.parts.mdns.clone();
+        let mdns = self.parts.mdns.clone().filter(|_| self.parts.config.visibility == mesh::Visibility::Open);
         let introduced = self.parts.introduced.as_ref().map(|introduced| {
             let words = super::introduce::announcement(&self.parts.config, self.parts.instance, &self.parts.endpoint);
             (introduced.handle.clone(), words)
@@ -444,6 +444,13 @@ impl Actor {
             let mut figures = self.parts.media.stats(*peer);
             figures.link = self.parts.mesh.link_stats(*peer).unwrap_or_default();
             peers.insert(*peer, figures);
+        }
+        // An interface came or went: others must learn the addresses of now.
+        let listen = self.parts.endpoint.listen_addresses();
+        if listen != self.listen {
+            tracing::info!("the addresses of this machine changed");
+            self.listen = listen;
+            self.announce();
         }
         let rates = self.parts.mesh.rates();
         let stats = stats::Stats { rates, peers, process: platform::process() };
