@@ -8,6 +8,7 @@
 //! Encoding costs 23 us of CPU for each 10 ms of sound, whatever the number of listeners. 48 kbit/s of Opus with its
 //! copies and headers are 110 kbit/s of datagrams for each listener (measured).
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
