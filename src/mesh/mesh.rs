@@ -235,10 +235,12 @@ impl Mesh {
 
     fn on_trouble(&mut self, Trouble { from, cause }: Trouble) {
         let (code, what) = match cause {
-            Cause::Version => ("version", "speaks another version of the protocol; one of the two needs an update"),
-            Cause::NotQuic => ("not-quic", "sends packets that are not of this program; they are dropped"),
-            Cause::Handshake => ("handshake", "breaks off handshakes; they are dropped"),
-            Cause::TooMany => ("too-many-connections", "opens too many connections; they are refused"),
+            Cause::Version => {
+                ("wrong-version", "speaks another version of the protocol; one of the two needs an update")
+            }
+            Cause::NotQuic => ("bad-input", "sends packets that are not of this program; they are dropped"),
+            Cause::Handshake => ("bad-input", "breaks off handshakes; they are dropped"),
+            Cause::TooMany => ("flood", "opens too many connections; they are refused"),
         };
         self.warn(code, None, Some(from), format!("{from} {what}"));
     }

@@ -222,7 +222,7 @@ impl Reader {
     pub async fn run(mut self) {
         if let Err(Stop::Nonsense) = self.read().await {
             let detail = "sends messages that make no sense; the link to it is closed";
-            let _ = self.inbox.send(Input::Odd { peer: self.peer, code: "bad-message", detail }).await;
+            let _ = self.inbox.send(Input::Odd { peer: self.peer, code: "bad-input", detail }).await;
             self.connection.close(VarInt::from_u32(CLOSE_PROTOCOL), b"bad message");
         }
         // A peer that ended its stream closes soon.
@@ -275,7 +275,7 @@ impl Reader {
         }
         if bad == 1 {
             let detail = "sends messages that make no sense; they are ignored";
-            self.tell(Input::Odd { peer: self.peer, code: "bad-message", detail }).await?;
+            self.tell(Input::Odd { peer: self.peer, code: "bad-input", detail }).await?;
         }
         Ok(())
     }
@@ -300,8 +300,9 @@ impl Reader {
             }
             Control::Unknown(kind) => {
                 tracing::debug!(kind, "a message from the future");
-                if let Some(link) = link {
-                    link.odd(|odd| &mut odd.unknown_messages);
+                if link.is_some_and(|link| link.odd(|odd| &mut odd.unknown_messages)) {
+                    let detail = "sends messages of a newer version; they are ignored";
+                    self.tell(Input::Odd { peer: self.peer, code: "unknown-message", detail }).await?;
                 }
             }
             control => self.tell(Input::Said { id: self.id, control }).await?,

@@ -140,12 +140,15 @@ pub(in crate::mesh) async fn receive_packets(
             }
             Datagram::Unknown(header) => {
                 link.on_datagram(header, clock::host_micros());
-                link.odd(|odd| &mut odd.unknown_datagrams);
+                if link.odd(|odd| &mut odd.unknown_datagrams) {
+                    let detail = "sends datagrams of a newer version; they are ignored";
+                    let _ = inbox.send(Input::Odd { peer: link.key.peer, code: "unknown-message", detail }).await;
+                }
             }
             Datagram::Bad => {
                 if link.odd(|odd| &mut odd.bad_datagrams) {
                     let detail = "sends datagrams that make no sense; they are dropped";
-                    let _ = inbox.send(Input::Odd { peer: link.key.peer, code: "bad-datagram", detail }).await;
+                    let _ = inbox.send(Input::Odd { peer: link.key.peer, code: "bad-input", detail }).await;
                 }
             }
         }
