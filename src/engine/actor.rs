@@ -445,6 +445,9 @@ impl Actor {
             figures.link = self.parts.mesh.link_stats(*peer).unwrap_or_default();
             peers.insert(*peer, figures);
         }
+        // What is lost towards us is the best guess of what is lost on the way back: most bad links are bad both ways.
+        let worst = peers.values().filter_map(|peer: &stats::Peer| peer.link.loss).fold(0.0, f64::max);
+        self.parts.media.set_loss(worst);
         // An interface came or went: others must learn the addresses of now.
         let listen = self.parts.endpoint.listen_addresses();
         if listen != self.listen {

@@ -168,6 +168,13 @@ impl Media {
         }
     }
 
+    /// Tells the microphone how lossy the worst of its links is: more copies of its frames ride along.
+    pub fn set_loss(&self, loss: f64) {
+        if let Some(microphone) = &self.microphone {
+            microphone.set_loss(loss);
+        }
+    }
+
     /// Sets how loud a peer is played.
     pub fn set_volume(&self, peer: PeerId, volume: f32) {
         self.playback.set_volume(peer, volume);

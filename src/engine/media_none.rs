@@ -75,6 +75,9 @@ impl Media {
     /// Nothing to cap.
     pub fn set_quality(&mut self, _quality: Quality) {}
 
+    /// Nothing to repeat.
+    pub fn set_loss(&self, _loss: f64) {}
+
     /// Nothing to hear.
     pub fn set_volume(&self, _peer: PeerId, _volume: f32) {}
 
