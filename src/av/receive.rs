@@ -111,6 +111,7 @@ impl Video {
                     playout: Playout::new(now),
                     asker: Asker::default(),
                     decoder: None,
+                    pace: Pace::new(clock::now()),
                     decoded: VecDeque::new(),
                     pool: Pool::new(MAX_DECODED),
                     last_stamp: None,
@@ -182,6 +183,29 @@ struct Decoded {
     decode_latency_ms: Option<f64>,
 }
 
+/// How many pictures are decoded a second at most: twice the fastest honest track, and room for the burst after a stall.
+const MOST_PICTURES: u32 = 150;
+
+/// Keeps a sender of a thousand tiny pictures a second from taking the processor that others' pictures need.
+struct Pace {
+    second: Instant,
+    pictures: u32,
+}
+
+impl Pace {
+    fn new(now: Instant) -> Self {
+        Self { second: now, pictures: 0 }
+    }
+
+    fn admits(&mut self, now: Instant) -> bool {
+        if now.saturating_duration_since(self.second) >= Duration::from_secs(1) {
+            *self = Self::new(now);
+        }
+        self.pictures = self.pictures.saturating_add(1);
+        self.pictures <= MOST_PICTURES
+    }
+}
+
 struct Receiver {
     inbox: Ring<Arrival>,
     on: Shared<bool>,
@@ -196,6 +220,7 @@ struct Receiver {
     asker: Asker,
     /// The decoder and the stream that it was made for.
     decoder: Option<(u64, h264::Decoder)>,
+    pace: Pace,
     decoded: VecDeque<Decoded>,
     pool: Pool,
     last_stamp: Option<Stamp>,
@@ -272,6 +297,11 @@ impl Receiver {
 
     fn decode(&mut self) {
         while let Some(frame) = self.order.poll_decode(clock::now()) {
+            if !self.pace.admits(clock::now()) {
+                self.order.on_undecodable();
+                self.decoder = None;
+                continue;
+            }
             match self.decode_one(&frame) {
                 Ok(Some(picture)) => self.on_decoded(&frame, picture),
                 Ok(None) => tracing::trace!("an encoded picture held none"),
@@ -371,4 +401,18 @@ fn age_ms(stamp: &Stamp) -> Option<f64> {
 fn between(from: u64, to: u64) -> Option<f64> {
     let micros = u32::try_from(to.checked_sub(from)?).ok()?;
     Some(f64::from(micros) / 1000.0).filter(|ms| *ms <= MAX_LATENCY_MS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flood_of_pictures_is_not_decoded() {
+        let start = clock::now();
+        let mut pace = Pace::new(start);
+        let admitted = (0..1000).filter(|_| pace.admits(start)).count();
+        assert_eq!(admitted, 150);
+        assert!(pace.admits(start + Duration::from_secs(1)), "a new second begins");
+    }
 }

@@ -110,9 +110,6 @@ impl Actor {
             tokio::select! {
                 biased;
                 () = scope.cancelled() => break,
-                Some((peer, track, word)) = async { feedback.recv().await } => self.parts.media.on_feedback(peer, track, word),
-                Some(event) = inboxes.mesh.recv() => self.on_mesh(event),
-                Some(event) = inboxes.drops.recv() => self.on_drop(event),
                 Some((command, reply)) = inboxes.commands.recv() => {
                     if self.on_command(command, reply) == Ends::Now {
                         break;
@@ -123,10 +120,14 @@ impl Actor {
                         break;
                     }
                 }
-                Some(sighting) = inboxes.sightings.recv() => self.on_sighting(sighting),
-                Some(event) = introduced(&mut self.parts.introduced) => self.on_introduced(event),
+                // Time and the person come before peers: one that floods us may not stop the clock.
                 _ = second.tick() => self.tick(),
                 () = until(deadline) => self.meeting.on_timeout(clock::now()),
+                Some((peer, track, word)) = async { feedback.recv().await } => self.parts.media.on_feedback(peer, track, word),
+                Some(event) = inboxes.mesh.recv() => self.on_mesh(event),
+                Some(event) = inboxes.drops.recv() => self.on_drop(event),
+                Some(sighting) = inboxes.sightings.recv() => self.on_sighting(sighting),
+                Some(event) = introduced(&mut self.parts.introduced) => self.on_introduced(event),
             }
         }
         self.end().await;
@@ -199,6 +200,11 @@ impl Actor {
     }
 
     fn emit(&self, event: Event) {
+        // What can be told again must not push out what cannot.
+        let again = matches!(event, Event::Sighted { .. } | Event::Stats(_));
+        if again && self.parts.events.len() > super::EVENT_QUEUE / 2 {
+            return;
+        }
         if self.parts.events.push(event).is_some() {
             tracing::warn!("events were lost: nobody reads them");
         }

@@ -4,7 +4,7 @@
 //! Calls here may block for tens of milliseconds (opening a file, joining a codec thread); the engine makes them from
 //! a place where that is allowed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -41,6 +41,10 @@ pub struct Config {
     pub dump_audio: Option<PathBuf>,
 }
 
+/// Peers that left and whose queues, threads and figures are kept for their return. Beyond it the one that left first is
+/// forgotten: keys cost nothing, so somebody could come and go under thousands of them.
+const MOST_AWAY: usize = 64;
+
 /// One link, for feedback on its way back.
 type Outlet = Arc<dyn media::Outlet>;
 
@@ -67,6 +71,8 @@ pub struct Media {
     playback: Playback,
     speaker_on: bool,
     remotes: BTreeMap<PeerId, Remote>,
+    /// Those of them who left, first to leave first. At most [`MOST_AWAY`].
+    away: VecDeque<PeerId>,
     /// What each peer asked of our tracks; applied whenever its link changes.
     wanted: BTreeMap<(PeerId, TrackKind), View>,
 }
@@ -85,6 +91,7 @@ impl Media {
             playback,
             speaker_on: true,
             remotes: BTreeMap::new(),
+            away: VecDeque::new(),
             wanted: BTreeMap::new(),
             config,
         };
@@ -182,6 +189,7 @@ impl Media {
 
     /// A peer's link is up, or another link took its place. `clock` is the same for a peer over all its links.
     pub fn on_link(&mut self, peer: PeerId, outlet: Outlet, clock: Shared<ClockMap>) {
+        self.away.retain(|away| *away != peer);
         match self.remotes.get_mut(&peer) {
             Some(remote) => remote.outlet.set(Some(outlet)),
             None => {
@@ -209,6 +217,13 @@ impl Media {
             // Silence after a peer has left is not concealment. Its file and totals wait for it.
             remote.hears = false;
             self.playback.remove(peer);
+            self.away.push_back(peer);
+        }
+        while self.away.len() > MOST_AWAY {
+            let Some(forgotten) = self.away.pop_front() else { break };
+            // Dropping the remote ends its thread without waiting for it.
+            self.remotes.remove(&forgotten);
+            self.router.close(forgotten);
         }
     }
 

@@ -21,6 +21,9 @@ use crate::mesh::Visibility;
 /// Lines that wait to be carried out. Overflow: stdin is not read on until there is room.
 const LINES: usize = 64;
 
+/// How long somebody may let us in after another said that the room is full.
+const FULL_PATIENCE: Duration = Duration::from_secs(5);
+
 /// Runs a meeting until it is left.
 pub fn run(common: &Common, join: &Join, output: &Output) -> Result<Exit, Failure> {
     if let Some(option) = join.later() {
@@ -98,6 +101,8 @@ async fn meet(config: engine::Config, seconds: Option<Duration>, output: &Output
         }
     };
     tokio::pin!(timer);
+    // Set while everybody who answered said that the room is full.
+    let mut full: Option<tokio::time::Instant> = None;
     let interrupted = super::interrupted();
     tokio::pin!(interrupted);
     loop {
@@ -106,14 +111,25 @@ async fn meet(config: engine::Config, seconds: Option<Duration>, output: &Output
             () = &mut interrupted => break,
             () = output.closed() => break,
             () = &mut timer => break,
+            () = at(full) => {
+                exit = Exit::Refused;
+                output.note("lets-meet: The room is full; ask somebody to leave, or join another.");
+                break;
+            }
             event = handle.event() => event,
         };
         let Some(event) = event else { break };
         match &event {
-            Event::Joined(_) => alone = false,
+            Event::Joined(_) => {
+                alone = false;
+                full = None;
+            }
             Event::Warning(warning) => match warning.code {
                 WarningCode::Replaced => exit = Exit::Refused,
-                WarningCode::RoomFull if alone => exit = Exit::Refused,
+                // One who says so may lie: others get time to let us in.
+                WarningCode::RoomFull if alone && full.is_none() => {
+                    full = Some(tokio::time::Instant::from_std(crate::clock::now() + FULL_PATIENCE));
+                }
                 _ => {}
             },
             _ => {}
@@ -131,6 +147,13 @@ async fn meet(config: engine::Config, seconds: Option<Duration>, output: &Output
     let _ = tokio::time::timeout(Duration::from_millis(200), typed).await;
     scope.cancel();
     Ok(exit)
+}
+
+async fn at(moment: Option<tokio::time::Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment).await,
+        None => std::future::pending().await,
+    }
 }
 
 fn show(event: &Event, screen: &mut terminal::Screen, output: &Output) {
