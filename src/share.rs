@@ -39,6 +39,13 @@ impl DisplayName {
         Self(if clean.is_empty() { "Someone".to_owned() } else { clean.to_owned() })
     }
 
+    /// `name#digits`: the name cut so that the digits are always seen.
+    pub fn with_digits(&self, digits: &str) -> Self {
+        let room = 64_usize.saturating_sub(digits.chars().count() + 1);
+        let name: String = self.0.chars().take(room).collect();
+        Self::new(&format!("{}#{digits}", name.trim_end()))
+    }
+
     /// The name to show.
     pub fn as_str(&self) -> &str {
         &self.0

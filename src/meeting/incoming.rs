@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use crate::framing::Message;
 use crate::id::{LinkKey, PeerId};
+use crate::share::DisplayName;
 
 use super::event::{Audience, Event, Person};
 use super::failure::WarningCode;
@@ -92,14 +93,31 @@ impl Meeting {
         self.warn(now, WarningCode::BadInput, peer, message, String::new());
     }
 
+    // Who said a line. Anybody can draw a key and sign with it under any name: who is not here under a name that somebody
+    // else bears or bore is told apart.
+    fn author(&mut self, now: Instant, peer: PeerId, signed: DisplayName) -> Person {
+        if self.people.seat(peer).is_some() {
+            return self.person(peer);
+        }
+        let directory = &self.people.directory;
+        let name = if directory.knows(peer) { directory.person(peer).name } else { signed };
+        if directory.others_named(peer, &name.folded()).is_empty() {
+            return Person { peer, name };
+        }
+        let told_apart = name.with_digits(&peer.short());
+        let message = format!("Somebody who is not here is called '{name}', as another person.");
+        let hint = format!("Lines of this one are shown as {told_apart}.");
+        self.warn(now, WarningCode::NameCollision, peer, message, hint);
+        Person { peer, name: told_apart }
+    }
+
     /// Hands on what the chat wants done, with names beside keys.
     pub(super) fn drain_chat(&mut self, now: Instant) {
         while let Some(output) = self.chat.poll_output() {
             match output {
                 chat::Output::Send { to, message } => self.out.push_back(Output::Send { to, message }),
                 chat::Output::Line { id, name, text, people, sent_at, late } => {
-                    let here = self.people.directory.knows(id.author);
-                    let from = if here { self.person(id.author) } else { Person { peer: id.author, name } };
+                    let from = self.author(now, id.author, name);
                     let others = |people: BTreeSet<PeerId>| {
                         people.into_iter().filter(|peer| *peer != id.author).map(|peer| self.person(peer)).collect()
                     };

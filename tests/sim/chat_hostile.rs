@@ -10,7 +10,7 @@ use lets_meet::identity::Identity;
 use lets_meet::known::names::Names;
 use lets_meet::meeting::chat::line;
 use lets_meet::meeting::wire::{self, Entry, Have, Line, Lines, Want};
-use lets_meet::meeting::{Command, Config, ConversationId, Event, Linked, Meeting, Output, Settings};
+use lets_meet::meeting::{Command, Config, ConversationId, Event, LeftReason, Linked, Meeting, Output, Settings};
 use lets_meet::share::DisplayName;
 
 /// One honest meeting, and others whose every word is made up by the test.
@@ -56,7 +56,11 @@ impl Liar {
 }
 
 fn signed(identity: &Identity, instance: Instance, room: RoomId, n: u64, text: &str) -> Line {
-    let mut line = Line { n, at: 5, name: "Liar".into(), text: text.into(), signature: None };
+    named(identity, instance, room, "Liar", n, text)
+}
+
+fn named(identity: &Identity, instance: Instance, room: RoomId, name: &str, n: u64, text: &str) -> Line {
+    let mut line = Line { n, at: 5, name: name.into(), text: text.into(), signature: None };
     line.signature = Some(identity.sign(&line::signed(room, identity.peer_id(), instance, &line)));
     line
 }
@@ -121,6 +125,16 @@ impl Victim {
             .collect()
     }
 
+    fn authors(&self) -> Vec<&str> {
+        let mut names = Vec::new();
+        for event in &self.events {
+            if let Event::Chat { from, .. } = event {
+                names.push(from.name.as_str());
+            }
+        }
+        names
+    }
+
     fn warnings(&self) -> Vec<&'static str> {
         let code = |event: &Event| match event {
             Event::Warning(warning) => Some(warning.code.as_str()),
@@ -181,6 +195,45 @@ fn a_line_that_its_author_did_not_sign_is_refused() {
         victim.hear(&mallory, wire::LINES, &genuine);
         assert_eq!(victim.seen(), ["genuine"]);
     }
+}
+
+#[test]
+fn a_passed_line_never_bears_the_name_of_somebody_else_here() {
+    let (mallory, bob) = (liar(), liar());
+    let long = "x".repeat(64);
+    for (taken, said) in [("Bob", "bOB"), ("Bob", "Ann"), (long.as_str(), long.as_str())] {
+        let mut victim = Victim::new();
+        victim.link(&mallory, "Mallory");
+        victim.link(&bob, taken);
+        let puppet = liar();
+        let lines = (1..=2).map(|n| named(&puppet.identity, puppet.key.instance, room(), said, n, "x")).collect();
+        victim.hear(&mallory, wire::HAVE, &offer(puppet.key.peer, puppet.key.instance, 1, 3));
+        victim.hear(&mallory, wire::LINES, &puppet.lines(1, lines));
+        let digits = &puppet.key.peer.to_string()[..8];
+        assert_eq!(victim.authors(), vec![format!("{}#{digits}", said.get(..55).unwrap_or(said)); 2]);
+        assert_eq!(victim.warnings(), ["name-collision"], "once for the author");
+        // Bob himself keeps his name, and so does somebody absent whose name is only its own.
+        victim.hear(&bob, wire::LINES, &bob.lines(1, vec![bob.line(1, "me")]));
+        let cid = liar();
+        victim.hear(&mallory, wire::HAVE, &offer(cid.key.peer, cid.key.instance, 1, 2));
+        victim.hear(&mallory, wire::LINES, &cid.lines(1, vec![cid.line(1, "x")]));
+        assert_eq!(victim.authors()[2..], [taken, "Liar"]);
+        assert_eq!(victim.warnings().len(), 1);
+    }
+}
+
+#[test]
+fn a_name_that_was_here_is_told_apart_too_when_its_lines_are_passed_on() {
+    let (mallory, bob, puppet) = (liar(), liar(), liar());
+    let mut victim = Victim::new();
+    victim.link(&mallory, "Mallory");
+    victim.link(&bob, "Bob");
+    victim.link(&puppet, "Bob");
+    victim.meeting.on_left(victim.now, puppet.key.peer, LeftReason::Goodbye);
+    victim.drain();
+    victim.hear(&mallory, wire::HAVE, &offer(puppet.key.peer, puppet.key.instance, 1, 2));
+    victim.hear(&mallory, wire::LINES, &puppet.lines(1, vec![puppet.line(1, "x")]));
+    assert_eq!(victim.authors(), [format!("Bob#{}", &puppet.key.peer.to_string()[..8])]);
 }
 
 #[test]
