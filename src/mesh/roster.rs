@@ -22,11 +22,12 @@
 
 mod gossip;
 mod judge;
+mod ousted;
 mod pace;
 mod person;
 mod words;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
@@ -94,6 +95,9 @@ pub struct Roster {
     outputs: VecDeque<Output>,
     next_gossip: Option<Instant>,
     next_expiry: Option<Instant>,
+    // At most as many as there are seats.
+    ousted_by: BTreeSet<PeerId>,
+    other_run: Option<Instance>,
     leaving: bool,
 }
 
@@ -112,15 +116,17 @@ impl Roster {
             outputs: VecDeque::new(),
             next_gossip: None,
             next_expiry: None,
+            ousted_by: BTreeSet::new(),
+            other_run: None,
             leaving: false,
         }
     }
 
-    /// Somebody was seen, or said goodbye to discovery. Own sightings are dropped.
+    /// Somebody was seen, or said goodbye to discovery. Of this very peer only another run is of interest.
     pub fn on_sighting(&mut self, now: Instant, sighting: &Sighting) {
         let Some(peer) = sighting.peer else { return self.on_typed(now, sighting) };
         if peer == self.config.me.peer {
-            return;
+            return self.on_own_sighting(sighting);
         }
         if sighting.gone {
             self.on_gone(peer, sighting);
@@ -230,7 +236,7 @@ impl Roster {
                 person.next = None;
                 self.dialer.finish(Target::Peer(peer));
                 if refusal == Refusal::Replaced {
-                    self.outputs.push_back(Output::Changed(Change::Ousted { by: peer }));
+                    self.on_replaced(now, peer);
                 }
             }
         }
@@ -317,6 +323,7 @@ impl Roster {
             self.outputs.push_back(Output::Changed(Change::Linked { key, link, seat: Seat::Visitor, replaced }));
             return;
         }
+        self.ousted_by.remove(&key.peer);
         let person = self.people.entry(key.peer).or_default();
         person.candidates.add(now, Source::Gossip, &hello.listen);
         person.candidates.prove(now, hello.address);
@@ -418,9 +425,9 @@ impl Roster {
         let peer = closed.hello.key.peer;
         if active {
             if how == Closed::Refused(Refusal::Replaced) {
-                self.outputs.push_back(Output::Changed(Change::Ousted { by: peer }));
+                return self.on_replaced(now, peer);
             }
-            if let Closed::Refused(Refusal::Replaced | Refusal::Removed) = how {
+            if how == Closed::Refused(Refusal::Removed) {
                 return self.unseat(now, peer, LeaveReason::Removed);
             }
             if let Some(seated) = self.people.get_mut(&peer).and_then(|person| person.seated.as_mut()) {

@@ -137,6 +137,62 @@ fn a_newer_instance_replaces_the_older_which_never_comes_back() {
     assert_eq!(roster.instance(id(2)), Some(Instance::from_u64(11)));
 }
 
+fn ousted(outputs: &[Output]) -> usize {
+    outputs.iter().filter(|o| matches!(o, Output::Changed(Change::Ousted { .. }))).count()
+}
+
+#[test]
+fn one_peer_that_says_replaced_only_loses_its_own_seat() {
+    let now = crate::clock::now();
+    let replaced = Closed::Refused(Refusal::Replaced);
+    let mut roster = roster(1, 50);
+    roster.on_hello(now, hello(1, 2, 1));
+    roster.on_hello(now, hello(2, 3, 1));
+    drain(&mut roster, now);
+    roster.on_closed(now, LinkId::from_u64(1), replaced);
+    assert_eq!(ousted(&drain(&mut roster, now)), 0);
+    assert_eq!((roster.instance(id(2)), roster.seated().count()), (None, 1));
+    // Alone with it, its word is still one word; what it gossips is its word too.
+    roster.on_goodbye(now, LinkId::from_u64(2));
+    roster.on_hello(now, hello(3, 2, 1));
+    let own = Entry { peer: id(1), instance: Instance::from_u64(2), name: None, addresses: vec![at(1, 9)] };
+    roster.on_gossip(now, LinkId::from_u64(3), &[own]);
+    roster.on_closed(now, LinkId::from_u64(3), replaced);
+    assert_eq!(ousted(&drain(&mut roster, now)), 0);
+    // A stranger's word is none: nobody was seated.
+    roster.on_sighting(now, &sighting(4, 1, Source::Manual));
+    let outputs = drain(&mut roster, now);
+    let attempt = outputs.iter().find_map(|o| match o {
+        Output::Dial { attempt, .. } => Some(*attempt),
+        _ => None,
+    });
+    roster.on_dial_failed(now, attempt.expect("a dial"), DialFailure::Refused(Refusal::Replaced));
+    assert_eq!(ousted(&drain(&mut roster, now)), 0);
+}
+
+#[test]
+fn the_word_of_everybody_or_of_one_and_discovery_ends_the_old_run() {
+    let now = crate::clock::now();
+    let replaced = Closed::Refused(Refusal::Replaced);
+    let mut everybody = roster(1, 50);
+    everybody.on_hello(now, hello(1, 2, 1));
+    everybody.on_hello(now, hello(2, 3, 1));
+    everybody.on_closed(now, LinkId::from_u64(1), replaced);
+    everybody.on_closed(now, LinkId::from_u64(2), replaced);
+    assert_eq!(ousted(&drain(&mut everybody, now)), 1);
+    for seen_first in [true, false] {
+        let mut one = roster(1, 50);
+        one.on_hello(now, hello(1, 2, 1));
+        if seen_first {
+            one.on_sighting(now, &sighting(1, 2, Source::Mdns));
+        }
+        one.on_closed(now, LinkId::from_u64(1), replaced);
+        assert_eq!(ousted(&drain(&mut one, now)), usize::from(seen_first));
+        one.on_sighting(now, &sighting(1, 2, Source::Mdns));
+        assert_eq!(ousted(&drain(&mut one, now)), usize::from(!seen_first));
+    }
+}
+
 #[test]
 fn the_end_that_does_not_decide_waits_for_the_word() {
     let now = crate::clock::now();

@@ -12,10 +12,11 @@ use lets_meet::id::{Instance, PeerId, RoomName};
 use lets_meet::identity::Identity;
 use lets_meet::mesh::roster::{Entry, Refusal};
 use lets_meet::mesh::wire::{self, Control, Hello};
-use lets_meet::mesh::{self, Seat};
+use lets_meet::mesh::{self, LeaveReason, Seat};
 use lets_meet::share::DisplayName;
 use lets_meet::tls::{Alpn, Pin};
 use rand::{RngExt as _, SeedableRng as _};
+use tokio::sync::Notify;
 
 use crate::link::{Peer, peer, sighting};
 
@@ -267,6 +268,56 @@ async fn ten_thousand_roster_entries_do_no_harm() {
     stranger.wait(|control| matches!(control, Control::Pong(_)).then_some(())).await.expect("an answer");
     still_serves(victim, &[]).await;
     stranger.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_peer_that_closes_with_replaced_loses_its_own_seat_only() {
+    let mut victim = peer("Ann", Some("tea"));
+    let stranger = Stranger::sit(victim.address, "Mal").await;
+    victim.linked().await;
+    stranger.connection.close(19_u32.into(), b"replaced");
+    let reason = victim.wait("end", |event| match event {
+        mesh::Event::Left { reason, .. } => Some(*reason),
+        _ => None,
+    });
+    assert_eq!(reason.await, LeaveReason::Removed);
+    still_serves(victim, &[]).await;
+    stranger.end().await;
+}
+
+/// Takes one connection after another and refuses each, until dropped.
+async fn refuse_all(endpoint: &Endpoint, refusal: Refusal, refused: &Notify) {
+    let mut incoming = endpoint.accept(Alpn::Mesh);
+    while let Some(connection) = incoming.recv().await {
+        let Ok((mut send, _recv)) = connection.accept_bi().await else { continue };
+        let _ = send.write_all(&Control::Refuse(refusal).encode().encode()).await;
+        let _ = send.finish();
+        let _ = send.stopped().await;
+        refused.notify_one();
+        connection.closed().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stranger_that_refuses_a_dial_ends_nothing() {
+    for (refusal, warned) in [(Refusal::Replaced, &[][..]), (Refusal::RoomFull, &["room-full"][..])] {
+        let victim = peer("Ann", Some("tea"));
+        let identity = Arc::new(Identity::generate());
+        let config = endpoint::Config { port: Some(0), interfaces: vec!["lo".to_owned()] };
+        let endpoint = Endpoint::bind(config, Arc::clone(&identity)).expect("bound");
+        let address = (Ipv4Addr::LOCALHOST, endpoint.port()).into();
+        let refused = Notify::new();
+        let serve = async {
+            victim.handle.sighting(sighting(Some(identity.peer_id()), address));
+            tokio::time::timeout(Duration::from_secs(10), refused.notified()).await.expect("dialed");
+            still_serves(victim, warned).await;
+        };
+        tokio::select! {
+            () = refuse_all(&endpoint, refusal, &refused) => panic!("the endpoint ended"),
+            () = serve => {}
+        }
+        endpoint.close("").await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -282,6 +282,10 @@ async fn a_newer_run_takes_the_seat_of_the_older() {
     assert_eq!(second.key.peer, first.key.peer);
     assert_eq!(second.replaced, Some(first.key.instance));
     assert_eq!(a.handle.links(), [second.key]);
+    // With one other peer, its word alone is not enough: discovery has to see the new run as well.
+    let discovered =
+        Sighting { instance: Some(second.key.instance), source: Source::Mdns, ..sighting(Some(new.id()), new.address) };
+    old.handle.sighting(discovered);
     assert_eq!(old.warning().await, "replaced");
     a.handle.send(second.key.peer, text(1)).expect("linked");
     assert_eq!(new.message().await, text(1));
