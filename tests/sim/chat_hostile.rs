@@ -348,6 +348,38 @@ fn a_flood_of_genuine_lines_is_bounded_and_said_once() {
 }
 
 #[test]
+fn messages_with_nothing_in_them_cost_little_and_are_bounded() {
+    let (mallory, bob, unasked) = (liar(), liar(), liar());
+    let mut victim = Victim::new();
+    victim.link(&mallory, "Mallory");
+    let same = offer(bob.key.peer, bob.key.instance, 1, 2);
+    victim.hear(&mallory, wire::HAVE, &same);
+    let before = victim.meeting.chat().scans();
+    for _ in 0..10_000 {
+        victim.hear(&mallory, wire::LINES, &mallory.lines(1, Vec::new()));
+        victim.hear(&mallory, wire::LINES, &unasked.lines(1, Vec::new()));
+        victim.hear(&mallory, wire::HAVE, &same);
+    }
+    assert_eq!(victim.meeting.chat().scans(), before);
+    assert_eq!(victim.warnings(), ["flood"]);
+    // Later it is heard again.
+    victim.wait(Duration::from_secs(60));
+    victim.hear(&mallory, wire::LINES, &mallory.lines(1, vec![mallory.line(1, "hello")]));
+    assert_eq!(victim.seen(), ["hello"]);
+}
+
+#[test]
+fn empty_lines_alone_are_a_flood() {
+    let mallory = liar();
+    let mut victim = Victim::new();
+    victim.link(&mallory, "Mallory");
+    for _ in 0..10_000 {
+        victim.hear(&mallory, wire::LINES, &mallory.lines(1, Vec::new()));
+    }
+    assert_eq!(victim.warnings(), ["flood"]);
+}
+
+#[test]
 fn large_lines_push_out_only_their_own_author() {
     let (bob, mallory) = (liar(), liar());
     let mut victim = Victim::new();

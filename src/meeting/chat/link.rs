@@ -44,6 +44,8 @@ const FLOOD: usize = 3000;
 
 /// Lines of its own that one peer may send at once, and one more each 5 ms.
 const LINES: (u32, Duration) = (2000, Duration::from_millis(5));
+/// Messages with lines, also with none: reading one costs something. An honest peer puts at least one line in each.
+const PAGES: (u32, Duration) = LINES;
 /// Messages about what it has. A full greeting of the largest history is 70 messages.
 const HAVES: (u32, Duration) = (200, Duration::from_millis(15));
 /// Requests for lines.
@@ -123,6 +125,8 @@ pub struct Link {
     pub request: Option<Request>,
     /// Lines it may send.
     pub lines: Bucket,
+    /// Messages with lines it may send.
+    pub pages: Bucket,
     /// Messages about what it has.
     pub haves: Bucket,
     /// Requests it may make.
@@ -158,6 +162,7 @@ impl Link {
             offers: BTreeMap::new(),
             request: None,
             lines: Bucket::new(now, LINES.0, LINES.1),
+            pages: Bucket::new(now, PAGES.0, PAGES.1),
             haves: Bucket::new(now, HAVES.0, HAVES.1),
             wants: Bucket::new(now, WANTS.0, WANTS.1),
             pulls: Bucket::new(now, PULLS.0, PULLS.1),

@@ -104,6 +104,9 @@ pub struct Chat {
     heard: Heard,
     links: BTreeMap<PeerId, Link>,
     bucket: Option<Bucket>,
+    // Links, offers or requests changed: somebody may have to be asked for lines.
+    pull_due: bool,
+    scans: u64,
     // Bounded by what one input can cause; drained after each.
     out: VecDeque<Output>,
 }
@@ -124,6 +127,8 @@ impl Chat {
             heard: Heard::default(),
             links: BTreeMap::new(),
             bucket: None,
+            pull_due: false,
+            scans: 0,
             out: VecDeque::new(),
         }
     }
@@ -136,6 +141,11 @@ impl Chat {
     /// Lines and bytes that are kept of the room, for tests of the bounds.
     pub fn kept(&self) -> (usize, usize) {
         (self.history.lines(), self.history.bytes())
+    }
+
+    /// How often all offers were looked through, for tests of what a message costs.
+    pub fn scans(&self) -> u64 {
+        self.scans
     }
 
     /// Says a line to the room (`None`) or to exactly `recipients`, who are not us and at least one.
@@ -221,6 +231,7 @@ impl Chat {
             None => drop(self.links.insert(key.peer, Link::new(now, key.instance))),
         }
         self.greet(key.peer, Ask::No);
+        self.pull_due = true;
         self.pump(now);
     }
 
@@ -228,6 +239,7 @@ impl Chat {
     pub fn on_suspected(&mut self, peer: PeerId) {
         if let Some(link) = self.links.get_mut(&peer) {
             link.suspected = true;
+            self.pull_due = true;
         }
     }
 
@@ -236,6 +248,7 @@ impl Chat {
         let Some(link) = self.links.get_mut(&peer) else { return };
         link.renew(now);
         self.greet(peer, Ask::Yes);
+        self.pull_due = true;
         self.pump(now);
     }
 
@@ -247,12 +260,14 @@ impl Chat {
         }
         link.ready = false;
         link.request = None;
+        self.pull_due = true;
         link.greeting_at = link.greeting_at.max(now + link.greeting_delay);
     }
 
     /// The link is gone for good.
     pub fn on_left(&mut self, now: Instant, peer: PeerId) {
         self.links.remove(&peer);
+        self.pull_due = true;
         // Perhaps others can give what it had not pushed.
         self.pump(now);
     }

@@ -30,7 +30,11 @@ impl Chat {
     /// Lines came from a linked peer.
     pub fn on_lines(&mut self, now: Instant, from: LinkKey, lines: wire::Lines) -> Result<(), Refusal> {
         let run = (lines.author, lines.instance);
-        if run == (self.me, self.instance) || !well_formed(&lines) || !self.links.contains_key(&from.peer) {
+        let Some(link) = self.links.get_mut(&from.peer) else { return Err(Refusal::Malformed) };
+        if !link.pages.take(now) {
+            return self.over(now, from.peer, lines.lines.len().max(1));
+        }
+        if run == (self.me, self.instance) || !well_formed(&lines) {
             return Err(Refusal::Malformed);
         }
         let origin = if run == (from.peer, from.instance) { Origin::Direct } else { Origin::Passed };
@@ -159,6 +163,7 @@ impl Chat {
             return Err(Refusal::Unasked);
         }
         link.request = None;
+        self.pull_due = true;
         let claimed = link.offers.get(&run).map_or(lines.base, |offer| offer.base);
         match lines.lines.last() {
             None => drop(link.offers.remove(&run)),

@@ -141,10 +141,15 @@ impl Chat {
 
     fn on_offer(&mut self, peer: PeerId, run: RunId, mut offer: Offer) {
         let Some(link) = self.links.get_mut(&peer) else { return };
-        offer.fails = link.offers.get(&run).map_or(0, |before| before.fails);
+        let before = link.offers.get(&run).copied();
+        offer.fails = before.map_or(0, |before| before.fails);
+        if before == Some(offer) {
+            return;
+        }
         // Overflow: further runs are ignored until the next greeting.
         if link.offers.len() < MAX_OFFERS || link.offers.contains_key(&run) {
             link.offers.insert(run, offer);
+            self.pull_due = true;
         }
     }
 
@@ -311,17 +316,24 @@ impl Chat {
     }
 
     // Asks for what others have and we do not, of authors who cannot push it: one request a link and a run at a time,
-    // to whoever has most.
+    // to whoever has most. Offers are many, so they are looked through only when something about them changed.
     fn pull(&mut self, now: Instant) {
         for link in self.links.values_mut() {
-            link.pull_at = link.pull_at.filter(|at| *at > now);
+            if link.pull_at.take_if(|at| *at <= now).is_some() {
+                self.pull_due = true;
+            }
             if let Some(request) = link.request.filter(|request| request.since + ANSWER <= now) {
                 link.request = None;
+                self.pull_due = true;
                 if let Some(offer) = link.offers.get_mut(&request.run) {
                     offer.fails = offer.fails.saturating_add(1);
                 }
             }
         }
+        if !std::mem::take(&mut self.pull_due) {
+            return;
+        }
+        self.scans += 1;
         let asked: BTreeSet<RunId> = self.links.values().filter_map(|link| link.request.map(|r| r.run)).collect();
         let mut best: BTreeMap<RunId, (bool, u64, u8, PeerId)> = BTreeMap::new();
         for (peer, link) in self.links.iter().filter(|(_, link)| !link.suspected) {
