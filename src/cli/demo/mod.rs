@@ -7,6 +7,8 @@ mod report;
 mod voice;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -57,7 +59,18 @@ pub fn run(demo: &args::Demo, output: &Output) -> Result<Exit, Failure> {
             );
         }
     }
-    let stage = Stage::open(&folder.0, media).map_err(failed)?;
+    // Stopped by a signal it still ends its processes and removes its folder.
+    let stopped = Arc::new(AtomicBool::new(false));
+    let runtime = super::runtime()?;
+    let flag = Arc::clone(&stopped);
+    let signal = crate::task::Scope::new();
+    runtime.block_on(async {
+        signal.spawn(async move {
+            super::interrupted().await;
+            flag.store(true, Ordering::Relaxed);
+        });
+    });
+    let stage = Stage::open(&folder.0, media, stopped).map_err(failed)?;
     let seconds = Duration::from_secs_f64(demo.seconds.clamp(4.0, 600.0));
     let report = stage.play(seconds).map_err(failed)?;
     Ok(report.print(output, media))
@@ -69,6 +82,7 @@ struct Stage {
     files: Vec<(PathBuf, String)>,
     logs: Vec<PathBuf>,
     media: Media,
+    stopped: Arc<AtomicBool>,
 }
 
 /// What came of it.
@@ -79,7 +93,7 @@ struct Report {
 }
 
 impl Stage {
-    fn open(folder: &Path, media: Media) -> std::io::Result<Self> {
+    fn open(folder: &Path, media: Media, stopped: Arc<AtomicBool>) -> std::io::Result<Self> {
         let program = std::env::current_exe()?;
         let room = format!("demo-{:08x}", rand::random::<u32>());
         let (mut children, mut files, mut logs) = (Vec::new(), Vec::new(), Vec::new());
@@ -107,15 +121,22 @@ impl Stage {
             children.push(Child::start(name, &program, &arguments, &log)?);
             logs.push(log);
         }
-        Ok(Self { children, files, logs, media })
+        Ok(Self { children, files, logs, media, stopped })
     }
 
-    /// Reads everybody's events for `time`.
-    fn watch(&mut self, time: Duration) {
-        let until = crate::clock::now() + time;
-        for child in &mut self.children {
-            child.read_until(until);
+    /// Reads everybody's events for `time`. Errors when a signal came.
+    fn watch(&mut self, time: Duration) -> std::io::Result<()> {
+        let end = crate::clock::now() + time;
+        while crate::clock::now() < end {
+            if self.stopped.load(Ordering::Relaxed) {
+                return Err(std::io::Error::new(std::io::ErrorKind::Interrupted, "it was stopped"));
+            }
+            let until = end.min(crate::clock::now() + Duration::from_millis(200));
+            for child in &mut self.children {
+                child.read_until(until);
+            }
         }
+        Ok(())
     }
 
     fn all_met(&self) -> bool {
@@ -125,11 +146,11 @@ impl Stage {
     fn play(mut self, seconds: Duration) -> std::io::Result<Report> {
         let start = crate::clock::now();
         while !self.all_met() && start.elapsed() < MEET_LIMIT {
-            self.watch(Duration::from_millis(50));
+            self.watch(Duration::from_millis(50))?;
         }
         let met = self.all_met().then(|| start.elapsed());
         // The call settles for two seconds; then each says a line to all, a private one to the next, and drops a file.
-        self.watch(Duration::from_secs(2).min(seconds));
+        self.watch(Duration::from_secs(2).min(seconds))?;
         let peers: Vec<String> = self.children.iter().map(|child| child.peer.clone()).collect();
         for (i, child) in self.children.iter_mut().enumerate() {
             let next = &peers[(i + 1) % NAMES.len()];
@@ -143,12 +164,12 @@ impl Stage {
                 let _ = child.command(&command);
             }
         }
-        self.watch(seconds.saturating_sub(Duration::from_secs(2)).max(Duration::from_secs(3)));
+        self.watch(seconds.saturating_sub(Duration::from_secs(2)).max(Duration::from_secs(3)))?;
         // A busy machine gets more time; whoever has everything does not wait.
         let late = crate::clock::now();
         let mut rows = self.rows(&peers);
         while rows.iter().any(|row| !row.missing(self.media).is_empty()) && late.elapsed() < PATIENCE {
-            self.watch(Duration::from_millis(200));
+            self.watch(Duration::from_millis(200))?;
             rows = self.rows(&peers);
         }
         let rates = self.children.iter().filter_map(rates_line).collect();
@@ -219,7 +240,11 @@ impl Report {
                 let detail = if missing.is_empty() { "whole".to_owned() } else { missing.join(", ") };
                 let name = format!("{} of {}", row.who, row.from);
                 output
-                    .event("check", json!({ "name": name, "ok": missing.is_empty(), "detail": detail, "hint": null }));
+                    .event("check", json!({
+                    "name": name, "ok": missing.is_empty(), "detail": detail, "hint": null, "found_by": row.found,
+                    "fps": row.picture.map(|(_, _, fps)| fps), "picture_ms": row.picture_ms, "sound_ms": row.sound_ms,
+                    "played_ms": row.sound.map(|(played, _)| played), "file_bytes": row.file.flatten(),
+                }));
             }
             problems.extend(missing.into_iter().map(|gap| format!("{} of {}: {gap}", row.who, row.from)));
         }

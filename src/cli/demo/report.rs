@@ -49,10 +49,11 @@ impl Row {
         }
         if media == Media::Whole {
             // A third of the 30 frames a second sent: fewer is no moving picture.
-            if self.picture.is_none_or(|(_, _, fps)| fps < 10.0) {
+            if self.picture.is_none_or(|(_, _, fps)| fps < 10.0) || self.picture_ms.is_none() {
                 missing.push("no moving picture");
             }
-            if self.sound.is_none_or(|(played, made_up)| played < 500 || made_up * 4 > played) {
+            let sound_is_clear = |(played, made_up): (u64, u64)| played >= 500 && made_up * 4 <= played;
+            if !self.sound.is_some_and(sound_is_clear) || self.sound_ms.is_none() {
                 missing.push("no clear sound");
             }
         }
@@ -78,8 +79,8 @@ impl Row {
         if let (Some(width), Some(height), Some(fps)) =
             (video["width"].as_u64(), video["height"].as_u64(), video["fps"].as_f64())
         {
-            // The best second counts: the first and the last are cut.
-            if self.picture.is_none_or(|(_, _, best)| fps >= best) {
+            // The last second with a picture counts: the first ones are cut by the start.
+            if fps > 0.0 {
                 self.picture = Some((width, height, fps));
                 self.picture_ms = pair(&video["latency_ms"]).or(self.picture_ms);
             }
@@ -177,15 +178,16 @@ mod tests {
     }
 
     #[test]
-    fn stats_keep_the_best_second() {
+    fn stats_keep_the_last_second_with_a_picture() {
         let mut row = Row::default();
         let stats = |fps: f64| {
             serde_json::json!({ "video": { "width": 640, "height": 360, "fps": fps,
                 "latency_ms": { "p50": 8.0, "p95": 12.0, "max": 20.0 } },
                 "audio": { "played_ms": 900, "concealed_ms": 10, "latency_ms": null } })
         };
+        row.take_stats(&stats(12.0));
         row.take_stats(&stats(30.0));
-        row.take_stats(&stats(3.0));
+        row.take_stats(&stats(0.0));
         assert_eq!(row.picture, Some((640, 360, 30.0)));
         assert_eq!((row.sound, row.sound_ms), (Some((900, 10)), None));
     }
