@@ -117,7 +117,7 @@ async fn send(
                 Event::File(event) => run.on_file(&event, output),
                 event => tell(&event, output),
             },
-            () = patience => run.give_up(output),
+            () = patience => run.give_up(visit, output),
         }
     }
 }
@@ -202,9 +202,14 @@ impl Run {
         }
     }
 
-    fn give_up(&mut self, output: &Output) {
+    fn give_up(&mut self, visit: &Visit, output: &Output) {
         for person in std::mem::take(&mut self.waiting).into_values() {
-            let sentence = format!("{} is in sight but does not answer; is a firewall in between?", person.name);
+            let name = &person.name;
+            let sentence = if visit.has_address(person.peer) {
+                format!("{name} is in sight but does not answer; is a firewall in between?")
+            } else {
+                format!("{name} has no known address; ask for lets-meet receive with the same --rendezvous.")
+            };
             self.fail(&Failure::new(Exit::NotFound, "unreachable", sentence), output);
         }
     }

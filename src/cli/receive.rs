@@ -40,12 +40,16 @@ pub fn run(common: &Common, receive: &Receive, output: &Output) -> Result<Exit, 
         endpoint: setup::endpoint_config(common),
         connect: common.connect.iter().map(|connect| (connect.address, connect.peer)).collect(),
         visibility: if common.hidden { Visibility::Hidden } else { Visibility::Open },
-        rendezvous: None,
+        rendezvous: common.rendezvous.as_deref().map(setup::service).transpose()?,
         download_dir: download_dir.clone(),
         accept,
     };
     super::block_on(async {
         let mut visit = Visit::start(config).map_err(|error| super::join::failure(&error))?;
+        if let Err(error) = visit.publish().await {
+            visit.end().await;
+            return Err(super::name::failure(&error));
+        }
         let me = visit.me().clone();
         if output.is_json() {
             let listen: Vec<String> = visit.listen_addresses().iter().map(ToString::to_string).collect();

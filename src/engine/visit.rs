@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
+use tokio::time::MissedTickBehavior;
 
 use super::failure::sentence;
 use super::{Error, Service, files};
@@ -28,7 +29,7 @@ use crate::mesh::discovery::{
     mdns::{self, Mdns},
 };
 use crate::mesh::drops::{self, Drops};
-use crate::rendezvous::client;
+use crate::rendezvous::{client, errands};
 use crate::share::DisplayName;
 use crate::sighting::{self, Sighting};
 use crate::task::Scope;
@@ -40,6 +41,8 @@ pub use crate::mesh::Visibility;
 const MAX_SEEN: usize = 1024;
 /// For the goodbyes; the mesh says its own within 1.5 s.
 const END_LIMIT: Duration = Duration::from_millis(1_700);
+/// How often it is looked whether the addresses of this machine changed (guess: a person waits longer for Wi-Fi).
+const ADDRESSES_INTERVAL: Duration = Duration::from_secs(2);
 
 /// What a visit is started with.
 #[derive(Debug, Clone)]
@@ -56,7 +59,7 @@ pub struct Config {
     pub connect: Vec<(SocketAddr, Option<PeerId>)>,
     /// Open: others can find us, as somebody who waits for files must be.
     pub visibility: Visibility,
-    /// The rendezvous, for usernames.
+    /// The rendezvous: to look up usernames, and for [`Visit::publish`].
     pub rendezvous: Option<Service>,
     /// Where files land.
     pub download_dir: PathBuf,
@@ -105,8 +108,12 @@ pub struct Visit {
     drop_events: mpsc::Receiver<drops::Event>,
     mdns: Option<Mdns>,
     sightings: mpsc::Receiver<Sighting>,
-    // Its events are about rooms; they are never read, and what overflows is dropped.
     rendezvous: Option<(client::Handle, mpsc::Receiver<client::Event>)>,
+    // What the rendezvous tells of us, once it was published.
+    published: Option<errands::Announcement>,
+    addresses_due: tokio::time::Interval,
+    instance: Instance,
+    visibility: Visibility,
     scope: Scope,
 }
 
@@ -161,6 +168,8 @@ impl Visit {
             let client_config = client::Config { service, profile, seed: rand::random() };
             client::start(client_config, endpoint.clone(), Arc::clone(&config.identity), &scope)
         });
+        let mut addresses_due = tokio::time::interval(ADDRESSES_INTERVAL);
+        addresses_due.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let me = Person { peer, name: config.name };
         let visit = Self {
             directory: Directory::new(me.clone(), names),
@@ -176,6 +185,10 @@ impl Visit {
             mdns,
             sightings,
             rendezvous,
+            published: None,
+            addresses_due,
+            instance,
+            visibility: config.visibility,
             scope,
         };
         for (address, peer) in config.connect {
@@ -217,6 +230,11 @@ impl Visit {
                 Some(event) = self.mesh_events.recv() => self.on_mesh(event),
                 Some(event) = self.drop_events.recv() => Some(self.on_drop(event)),
                 Some(sighting) = self.sightings.recv() => self.on_sighting(sighting),
+                Some(event) = introduced(&mut self.rendezvous) => on_introduced(event),
+                _ = self.addresses_due.tick(), if self.published.is_some() => {
+                    self.renew().await;
+                    None
+                }
                 else => std::future::pending().await,
             };
             if let Some(event) = event {
@@ -341,6 +359,37 @@ impl Visit {
         Ok(())
     }
 
+    /// Lets those who know our username find us through the rendezvous from now on; hidden means unnamed. A service
+    /// that does not answer is told by a warning and tried again; one with another key than before is an error.
+    pub async fn publish(&mut self) -> Result<(), client::Error> {
+        let Some((rendezvous, _)) = &self.rendezvous else { return Ok(()) };
+        match rendezvous.reach().await {
+            Err(error @ (client::Error::KeyChanged { .. } | client::Error::Profile(_))) => return Err(error),
+            _ => self.renew().await,
+        }
+        Ok(())
+    }
+
+    /// Publishes what is new in our addresses. Dropped half-way, it is done at the next look.
+    async fn renew(&mut self) {
+        let Some((rendezvous, _)) = &self.rendezvous else { return };
+        let announcement = errands::Announcement {
+            instance: self.instance,
+            name: (self.visibility == Visibility::Open).then(|| self.me.name.clone()),
+            addresses: self.endpoint.listen_addresses(),
+            rooms: Vec::new(),
+        };
+        if self.published.as_ref() != Some(&announcement) {
+            rendezvous.announce(Some(announcement.clone())).await;
+            self.published = Some(announcement);
+        }
+    }
+
+    /// False when nothing says where `peer` is.
+    pub fn has_address(&self, peer: PeerId) -> bool {
+        self.seen.get(&peer).is_some_and(|seen| !seen.addresses.is_empty())
+    }
+
     /// Dials somebody in sight; the link is there when [`Self::is_linked`] says so after an [`Event::People`].
     pub fn reach(&self, peer: PeerId) {
         if let Some(seen) = self.seen.get(&peer)
@@ -385,12 +434,49 @@ impl Visit {
             if let Some(mdns) = self.mdns {
                 mdns.shutdown().await;
             }
-            self.mesh.shutdown().await;
+            let rendezvous = async {
+                if let Some((rendezvous, _)) = &self.rendezvous {
+                    rendezvous.close().await;
+                }
+            };
+            tokio::join!(rendezvous, self.mesh.shutdown());
             self.endpoint.close("done").await;
         };
         if tokio::time::timeout(END_LIMIT, goodbye).await.is_err() {
             tracing::warn!("not everybody confirmed the goodbye in time");
         }
         self.scope.finish(Duration::from_millis(200)).await;
+    }
+}
+
+async fn introduced(rendezvous: &mut Option<(client::Handle, mpsc::Receiver<client::Event>)>) -> Option<client::Event> {
+    match rendezvous {
+        Some((_, events)) => events.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// What a person without a meeting need know of the rendezvous: that it does not serve.
+fn on_introduced(event: client::Event) -> Option<Event> {
+    let warning = |code, message: String, hint: &str| {
+        Some(Event::Warning(Warning { code, person: None, message, hint: hint.to_owned() }))
+    };
+    match event {
+        client::Event::Unreachable { detail } => warning(
+            WarningCode::RendezvousUnreachable,
+            format!("The rendezvous does not answer: {detail}."),
+            "It is tried again by itself.",
+        ),
+        client::Event::KeyChanged => warning(
+            WarningCode::RendezvousKeyChanged,
+            "The rendezvous answers with another key than before; nothing was sent.".to_owned(),
+            "Ask who runs it for its fingerprint.",
+        ),
+        client::Event::NameLost { name } => warning(
+            WarningCode::NameLost,
+            format!("The username {name} belongs to another key now."),
+            "Claim another name.",
+        ),
+        client::Event::Back | client::Event::NameGranted { .. } | client::Event::Sighting(_) => None,
     }
 }

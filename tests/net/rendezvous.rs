@@ -897,3 +897,33 @@ fn a_meeting_found_by_the_rendezvous_outlives_it() {
     assert_eq!(ada.process.wait().expect("ended").code(), Some(0));
     assert_eq!(bo.process.wait().expect("ended").code(), Some(0));
 }
+
+#[test]
+fn a_file_reaches_whoever_waits_under_a_username() {
+    use std::io::BufRead as _;
+    let dir = tempfile::tempdir().expect("temp dir");
+    let (alices, bobs, landed) = (dir.path().join("alice"), dir.path().join("bob"), dir.path().join("landed"));
+    let serving = serving(&dir.path().join("service"));
+    let here = serving.service.as_str();
+    std::fs::create_dir(&landed).expect("folder");
+    let file = dir.path().join("song.bin");
+    std::fs::write(&file, vec![7_u8; 100_000]).expect("written");
+    let to_alice = ["drop", file.to_str().expect("text"), "--to", "@alice", "--wait", "0.2", "--rendezvous", here];
+    assert_eq!(outcome(program(&alices, &["name", "claim", "alice", "--rendezvous", here])).0, Some(0));
+    // She has a name and no run: nothing says where she is.
+    let (code, _, said) = outcome(program(&bobs, &to_alice));
+    assert!(code == Some(3) && said.contains("has no known address"), "{said}");
+    // Nothing is announced on the network, so only the service can tell.
+    let words =
+        ["receive", "--hidden", "--yes", "--once", "--dir", landed.to_str().expect("text"), "--rendezvous", here];
+    let mut process = program(&alices, &words).spawn().expect("started");
+    let mut line = String::new();
+    std::io::BufReader::new(process.stdout.as_mut().expect("piped")).read_line(&mut line).expect("ready");
+    let (code, _, said) = outcome(program(&bobs, &to_alice));
+    assert_eq!(code, Some(0), "{said}");
+    assert_eq!(process.wait().expect("ended").code(), Some(0));
+    assert_eq!(std::fs::read(landed.join("song.bin")).expect("landed").len(), 100_000);
+    // Another key than before is no service to wait at.
+    let wrong = format!("{}#{}", here.split('#').next().expect("a place"), "0".repeat(64));
+    assert_eq!(outcome(program(&bobs, &["receive", "--hidden", "--rendezvous", &wrong])).0, Some(4));
+}
