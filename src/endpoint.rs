@@ -163,6 +163,11 @@ struct State {
     pending: BTreeMap<IpAddr, usize>,
 }
 
+/// Refuses interfaces that do not exist, for who looks at them without a socket of this kind.
+pub fn check_interfaces(names: &[String]) -> Result<(), Error> {
+    Filter::new(names.to_vec()).map(drop)
+}
+
 /// The process's endpoint. Cloning gives another handle to the same one.
 #[derive(Debug, Clone)]
 pub struct Endpoint(Arc<Inner>);

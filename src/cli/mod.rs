@@ -20,7 +20,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use args::{Cli, Command};
+use args::{Cli, Command, Common};
 use output::Output;
 
 /// What a run came to, as scripts see it.
@@ -111,6 +111,9 @@ fn run(cli: Cli, output: &Output) -> Result<Exit, Failure> {
             "The window is not available yet. Use lets-meet join ROOM, or lets-meet --help.",
         ));
     };
+    if let Some(option) = unsupported(&command, &common) {
+        return Err(Failure::usage(format!("{option} means nothing to this command; leave it out.")));
+    }
     match command {
         Command::Id => id::run(&common, output),
         Command::Join(join) => join::run(&common, &join, output),
@@ -127,6 +130,31 @@ fn run(cli: Cli, output: &Output) -> Result<Exit, Failure> {
         Command::Devices(_) => Err(Failure::later("lets-meet devices")),
         Command::Bench(_) => Err(Failure::later("lets-meet bench")),
     }
+}
+
+/// The first shared option that was given and that this command would ignore. What only says how little to show of
+/// oneself (`--name`, `--hidden`) is kept by a command that shows nothing.
+fn unsupported(command: &Command, common: &Common) -> Option<&'static str> {
+    let given = [
+        ("--profile", common.profile.is_some()),
+        ("--name", common.name.is_some()),
+        ("--interface", !common.interface.is_empty()),
+        ("--port", common.port.is_some()),
+        ("--hidden", common.hidden),
+        ("--rendezvous", common.rendezvous.is_some()),
+        ("--connect", !common.connect.is_empty()),
+    ];
+    let ignored: &[&str] = match command {
+        Command::Demo(_) => {
+            &["--profile", "--name", "--interface", "--port", "--hidden", "--rendezvous", "--connect"]
+        }
+        Command::Id => &["--interface", "--port", "--rendezvous", "--connect"],
+        Command::Nearby(_) => &["--port", "--rendezvous", "--connect"],
+        Command::Doctor | Command::Rendezvous(_) => &["--rendezvous", "--connect"],
+        Command::Name(_) => &["--connect"],
+        _ => &[],
+    };
+    given.into_iter().find_map(|(option, given)| (given && ignored.contains(&option)).then_some(option))
 }
 
 /// The runtime of a command: two workers for the network, as `ARCHITECTURE.md` says.
@@ -170,4 +198,31 @@ async fn one_signal() {
 #[cfg(not(unix))]
 async fn one_signal() {
     let _ = tokio::signal::ctrl_c().await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shared_options_without_effect_are_refused() {
+        let check = |words: &[&str], expect: Option<&str>| {
+            let cli = Cli::try_parse_from([&["lets-meet"], words].concat()).expect("parsed");
+            assert_eq!(unsupported(&cli.command.expect("a command"), &cli.common), expect, "{words:?}");
+        };
+        check(&["nearby", "--interface", "lo", "--hidden", "--json"], None);
+        check(&["nearby", "--connect", "10.0.0.1"], Some("--connect"));
+        check(&["nearby", "--rendezvous", "r"], Some("--rendezvous"));
+        check(&["nearby", "--port", "5"], Some("--port"));
+        check(&["demo", "--json", "--log", "debug"], None);
+        check(&["demo", "--interface", "lo"], Some("--interface"));
+        check(&["demo", "--profile", "x"], Some("--profile"));
+        check(&["join", "room", "--connect", "10.0.0.1", "--rendezvous", "r", "--port", "5", "--hidden"], None);
+    }
+
+    #[test]
+    fn an_interface_that_does_not_exist_is_exit_seven_also_without_a_socket() {
+        let cli = Cli::try_parse_from(["lets-meet", "nearby", "--interface", "nope0"]).expect("parsed");
+        assert_eq!(run(cli, &Output::new(false)).map_err(|failure| failure.exit), Err(Exit::Network));
+    }
 }

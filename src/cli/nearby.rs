@@ -10,6 +10,7 @@ use super::args::{Common, Nearby};
 use super::output::Output;
 use super::setup::Setup;
 use super::{Exit, Failure};
+use crate::endpoint;
 use crate::id::{PeerId, RoomName};
 use crate::mesh::discovery::{self, mdns};
 use crate::share::DisplayName;
@@ -25,6 +26,7 @@ struct Seen {
 
 /// Looks for a while, then prints; nobody is exit 3.
 pub fn run(common: &Common, nearby: &Nearby, output: &Output) -> Result<Exit, Failure> {
+    endpoint::check_interfaces(&common.interface).map_err(|error| super::name::bind_failure(&error))?;
     let setup = Setup::load(common)?;
     let seen = super::block_on(look(common, Duration::from_secs_f64(nearby.seconds), setup.identity.peer_id()))?;
     if seen.is_empty() {
