@@ -145,9 +145,7 @@ fn unsupported(command: &Command, common: &Common) -> Option<&'static str> {
         ("--connect", !common.connect.is_empty()),
     ];
     let ignored: &[&str] = match command {
-        Command::Demo(_) => {
-            &["--profile", "--name", "--interface", "--port", "--hidden", "--rendezvous", "--connect"]
-        }
+        Command::Demo(_) => &["--profile", "--name", "--interface", "--port", "--hidden", "--rendezvous", "--connect"],
         Command::Id => &["--interface", "--port", "--rendezvous", "--connect"],
         Command::Nearby(_) => &["--port", "--rendezvous", "--connect"],
         Command::Doctor | Command::Rendezvous(_) => &["--rendezvous", "--connect"],

@@ -28,6 +28,7 @@ pub fn run(common: &Common, receive: &Receive, output: &Output) -> Result<Exit, 
     let download_dir = receive.dir.clone().or(config.download_dir).ok_or_else(|| {
         Failure::new(Exit::State, "state", "This account has no home folder for drops; use --dir DIR.")
     })?;
+    setup::writable(&download_dir)?;
     let accept = match receive.yes {
         true => Accept::All,
         false if std::io::stdin().is_terminal() => Accept::Ask,

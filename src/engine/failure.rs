@@ -20,6 +20,21 @@ pub fn media(_: &super::media::Missing) -> Failure {
     Failure::new(Code::NoMedia, "This build has no pictures and no sound.", "Build with the feature media.")
 }
 
+/// Why a meeting does not start with these sources and sinks. A file that cannot be written is the disk's fault.
+#[cfg(feature = "media")]
+pub fn start(error: &crate::av::Error) -> super::Error {
+    match error {
+        crate::av::Error::Write { .. } => super::Error::State(error.to_string()),
+        _ => super::Error::Media(error.to_string()),
+    }
+}
+
+/// This build has no media.
+#[cfg(not(feature = "media"))]
+pub fn start(error: &super::media::Missing) -> super::Error {
+    super::Error::Media(error.to_string())
+}
+
 /// With a capital first letter and a full stop.
 pub fn sentence(text: &str) -> String {
     let mut chars = text.chars();

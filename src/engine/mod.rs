@@ -144,8 +144,8 @@ pub async fn start(config: Config) -> Result<Handle, Error> {
     let endpoint = Endpoint::bind(config.endpoint.clone(), Arc::clone(&config.identity))?;
     let introduced = introduce::rendezvous(&config, instance, &endpoint, &services).await?;
     let router = Arc::new(router::Router::default());
-    let media = media::Media::start(config.media.clone(), Arc::clone(&router))
-        .map_err(|error| Error::Media(error.to_string()))?;
+    let media =
+        media::Media::start(config.media.clone(), Arc::clone(&router)).map_err(|error| failure::start(&error))?;
     let mesh_config = crate::mesh::Config {
         identity: Arc::clone(&config.identity),
         instance,

@@ -45,6 +45,10 @@ fn config(common: &Common, join: &Join) -> Result<engine::Config, Failure> {
     let download_dir = join.download_dir.clone().or(config.download_dir).ok_or_else(|| {
         Failure::new(Exit::State, "state", "This account has no home folder for drops; use --download-dir DIR.")
     })?;
+    // The default folder may be missing or read-only: few meetings get a file.
+    for folder in [&join.download_dir, &join.dump_video, &join.dump_audio].into_iter().flatten() {
+        setup::writable(folder)?;
+    }
     let service = common.rendezvous.as_deref().map(setup::service).transpose()?;
     // Only a typed --name is claimed: the account's name is nobody's wish.
     let username = match (&service, &common.name) {
