@@ -255,7 +255,7 @@ pub struct Receive {
     /// Accept without asking
     #[arg(long)]
     pub yes: bool,
-    /// End after the first finished transfer
+    /// End after the first finished or declined transfer
     #[arg(long)]
     pub once: bool,
 }

@@ -19,7 +19,7 @@ use crate::ui::text;
 /// Longest answer read; the rest of the line is another answer, which means no.
 const MAX_ANSWER: u64 = 256;
 
-/// Waits until stopped, or with `--once` until the first transfer is over.
+/// Waits until stopped, or with `--once` until the first transfer is over or declined.
 pub fn run(common: &Common, receive: &Receive, output: &Output) -> Result<Exit, Failure> {
     if receive.code.is_some() {
         return Err(Failure::later("receive CODE"));
@@ -106,6 +106,7 @@ async fn wait(visit: &mut Visit, once: bool, accept: Accept, output: &Output) ->
                         }
                     }
                     FileStage::Done { .. } if once => return Exit::Done,
+                    FileStage::Declined if once => return Exit::Refused,
                     FileStage::Failed { .. } if once => return Exit::Incomplete,
                     FileStage::Declined | FileStage::Failed { .. } => {
                         asked.retain(|offer| offer.transfer != event.transfer);
