@@ -29,6 +29,8 @@ use crate::{clock, known, platform, stats};
 
 /// How long the mesh may take to say goodbye.
 const GOODBYE_LIMIT: Duration = Duration::from_millis(1100);
+/// How long a typed address may take to answer: two attempts of five seconds, as the dialer makes them.
+const TYPED_PATIENCE: Duration = Duration::from_secs(10);
 /// How long transfers may take to say that they end.
 const DROPS_LIMIT: Duration = Duration::from_millis(150);
 
@@ -64,6 +66,9 @@ pub struct Actor {
     pub(super) meeting: Meeting,
     pub(super) seated: BTreeMap<PeerId, (LinkKey, Person)>,
     sighted: BTreeMap<(Option<PeerId>, crate::sighting::Source), Vec<std::net::SocketAddr>>,
+    /// Typed addresses that nobody answered at yet, and when that is said.
+    typed: Vec<std::net::SocketAddr>,
+    typed_until: Instant,
     /// Where we listen, as last announced.
     listen: Vec<std::net::SocketAddr>,
     /// Answers that come later: results of spawned work.
@@ -94,7 +99,10 @@ impl Actor {
         });
         let later = mpsc::channel(16);
         let listen = parts.endpoint.listen_addresses();
-        Self { parts, meeting, seated: BTreeMap::new(), sighted: BTreeMap::new(), listen, later }
+        let typed = parts.config.connect.iter().map(|(address, _)| *address).collect();
+        let typed_until = clock::now() + TYPED_PATIENCE;
+        let (seated, sighted) = (BTreeMap::new(), BTreeMap::new());
+        Self { parts, meeting, seated, sighted, typed, typed_until, listen, later }
     }
 
     pub async fn run(mut self, mut inboxes: Inboxes) {
@@ -254,6 +262,7 @@ impl Actor {
             mesh::Event::Sighted(sighting) => self.tell_sighting(&sighting),
             mesh::Event::Linked(linked) => {
                 self.parts.drops.on_linked(linked.key);
+                self.typed.retain(|address| *address != linked.address);
                 if linked.seat == Seat::Room {
                     let peer = linked.key.peer;
                     self.seated.insert(peer, (linked.key, Person { peer, name: linked.name.clone() }));
@@ -445,6 +454,13 @@ impl Actor {
     }
 
     fn tick(&mut self) {
+        if clock::now() >= self.typed_until {
+            for address in std::mem::take(&mut self.typed) {
+                let message = format!("Nobody answers at {address}.");
+                let hint = "Check the address, and that somebody is in this room there; it is tried on by itself.";
+                self.warn(WarningCode::Other, None, &message, hint);
+            }
+        }
         let mut peers = BTreeMap::new();
         for peer in self.seated.keys() {
             let mut figures = self.parts.media.stats(*peer);

@@ -90,14 +90,14 @@ impl Actor {
         match work {
             Work::Camera { on, source } => {
                 let new = source.clone();
-                self.parts.media.set_camera(on, source).map_err(|error| failure::media(&error))?;
+                self.parts.media.set_camera(on, source).map_err(|error| failure::source(&error, "camera"))?;
                 let source = new.unwrap_or_else(|| self.meeting.state().settings.camera);
                 self.meeting.on_setting(Setting::Camera(source, on));
                 self.publish_tracks();
             }
             Work::Microphone { on, source } => {
                 let new = source.clone();
-                self.parts.media.set_microphone(on, source).map_err(|error| failure::media(&error))?;
+                self.parts.media.set_microphone(on, source).map_err(|error| failure::source(&error, "microphone"))?;
                 let source = new.unwrap_or_else(|| self.meeting.state().settings.microphone);
                 self.meeting.on_setting(Setting::Microphone(source, on));
                 self.publish_tracks();

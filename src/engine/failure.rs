@@ -14,6 +14,22 @@ pub fn media(error: &crate::av::Error) -> Failure {
     Failure::new(code, sentence(message), sentence(hint))
 }
 
+/// A camera or microphone that cannot be switched; without a source ever chosen, that is what is said.
+#[cfg(feature = "media")]
+pub fn source(error: &crate::av::Error, what: &str) -> Failure {
+    if matches!(error, crate::av::Error::NoSource) {
+        let hint = "Choose a source for it first, at the start or with this command's \"source\".";
+        return Failure::new(Code::NoSource, format!("There is no {what} in this run."), hint);
+    }
+    media(error)
+}
+
+/// This build has no media.
+#[cfg(not(feature = "media"))]
+pub fn source(error: &super::media::Missing, _what: &str) -> Failure {
+    media(error)
+}
+
 /// This build has no media.
 #[cfg(not(feature = "media"))]
 pub fn media(_: &super::media::Missing) -> Failure {

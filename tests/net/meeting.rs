@@ -15,7 +15,7 @@ use lets_meet::share::DisplayName;
 use lets_meet::{endpoint, platform};
 
 /// Longest wait for one fact. Loopback needs milliseconds; a busy machine more.
-const LIMIT: Duration = Duration::from_secs(15);
+const LIMIT: Duration = Duration::from_secs(30);
 
 struct Peer {
     handle: Handle,
@@ -159,4 +159,16 @@ async fn nothing_of_a_conversation_is_written_to_disk() {
         }
     }
     assert!(files >= 2, "both identities are on disk, so the search saw the profiles");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_typed_address_without_an_answer_is_said() {
+    let folder = tempfile::tempdir().expect("folder");
+    // Bound and never read: whatever is sent there is not answered.
+    let silent = std::net::UdpSocket::bind("127.0.0.1:0").expect("bound");
+    let address = silent.local_addr().expect("known");
+    let ada = Peer::start(folder.path(), "Ada", &[address]).await;
+    let said = |event: &Event| matches!(event, Event::Warning(warning) if warning.message.contains(&address.to_string()));
+    ada.wait("warning", said).await;
+    ada.handle.leave().await;
 }
