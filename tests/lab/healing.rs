@@ -118,6 +118,28 @@ fn a_cut_of_five_seconds_heals_and_nothing_said_is_lost() {
 }
 
 #[test]
+fn a_link_that_loses_a_fifth_each_way_carries_every_line_once_and_in_order() {
+    let lab = lab!(2);
+    let mut ann = Peer::join(&lab, 1, "ann", "r", &[]);
+    let mut bo = Peer::join(&lab, 2, "bo", "r", &[]);
+    ann.wait_joined(&bo, PATIENCE);
+    bo.wait_joined(&ann, PATIENCE);
+    lab.lose(2, 20);
+    let lines = |who: &str| (0..20).map(|n| format!("{who} {n}")).collect::<Vec<_>>();
+    for (a, b) in lines("ann").iter().zip(&lines("bo")) {
+        ann.say(a, &[]);
+        bo.say(b, &[]);
+    }
+    for (peer, of) in [(&ann, "bo"), (&bo, "ann")] {
+        peer.wait("the last line", PATIENCE, |e| e["event"] == "chat" && e["text"] == format!("{of} 19"));
+        let heard: Vec<String> =
+            peer.all(|e| e["event"] == "chat").iter().map(|e| e["text"].as_str().expect("a text").to_owned()).collect();
+        assert_eq!(heard, lines(of), "{} hears each line once", peer.label);
+    }
+    lab.heal(2);
+}
+
+#[test]
 fn a_crash_and_restart_is_the_same_person_in_one_seat() {
     let lab = lab!(2);
     let ann = Peer::join(&lab, 1, "ann", "r", &[]);

@@ -125,7 +125,6 @@ impl Lab {
     }
 
     /// Loses one frame in a hundred times `percent`, each way, at random.
-    #[expect(dead_code, reason = "later issues test bad networks; the harness can make one")]
     pub fn lose(&self, host: usize, percent: u32) {
         self.drop_frames(host, &format!("numgen random mod 100 lt {percent} drop"));
     }
@@ -152,6 +151,11 @@ impl Lab {
                 &format!("delete table netdev lab_{device}"),
             ]));
         }
+    }
+
+    /// Takes its IPv4 address from `host`: what is left is IPv6 on one link.
+    pub fn only_ipv6(&self, host: usize) {
+        ip(&["-n", &self.namespace(host), "-4", "addr", "flush", "dev", "eth0"]);
     }
 
     /// Bytes that left and reached `host` so far, with all headers.

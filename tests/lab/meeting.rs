@@ -60,6 +60,28 @@ fn three_hosts_find_one_another_with_nothing_configured() {
 }
 
 #[test]
+fn a_link_with_nothing_but_ipv6_is_enough() {
+    let lab = lab!(3);
+    (1..=3).for_each(|host| lab.only_ipv6(host));
+    let mut peers: Vec<Peer> = ["ann", "bo", "cy"]
+        .iter()
+        .zip(1..)
+        .map(|(label, host)| Peer::start(&lab, host, label, label, "six", &[]))
+        .collect();
+    for peer in &mut peers {
+        let ready = peer.ready();
+        let listen = ready["listen"].as_array().expect("ready lists where it listens").clone();
+        let six = |a: &serde_json::Value| a.as_str().is_some_and(|a| a.starts_with("[fe80:"));
+        assert!(!listen.is_empty() && listen.iter().all(six), "addresses of one link only: {listen:?}");
+    }
+    all_joined(&peers, PATIENCE);
+    peers[0].say("by six", &[]);
+    for peer in &peers[1..] {
+        peer.wait("the line", PATIENCE, |e| e["event"] == "chat" && e["text"] == "by six");
+    }
+}
+
+#[test]
 fn a_clean_leave_is_seen_at_once() {
     let lab = lab!(2);
     let mut ann = Peer::join(&lab, 1, "ann", "r", &[]);

@@ -12,6 +12,8 @@ use lets_meet::task::Scope;
 use tokio::sync::mpsc::Receiver;
 
 const DEADLINE: Duration = Duration::from_secs(10);
+/// Three times the goal: the machine may be busy.
+const SOON: Duration = Duration::from_secs(3);
 
 fn loopback() -> String {
     let all = if_addrs::get_if_addrs().expect("interfaces");
@@ -59,7 +61,7 @@ async fn peers_on_this_machine_see_each_other_change_and_leave() {
     let (_al_mdns, mut al_sees) = start(Some(al.clone()), &scope);
 
     let (sighting, took) = seen(&mut al_sees, bo.peer, |_| true).await;
-    assert!(took < Duration::from_secs(1), "{took:?}");
+    assert!(took < SOON, "{took:?}");
     assert_eq!(sighting.instance, Some(bo.instance));
     assert_eq!(sighting.name, Some(bo.name.clone()));
     assert_eq!(sighting.rooms, bo.rooms);
@@ -75,7 +77,7 @@ async fn peers_on_this_machine_see_each_other_change_and_leave() {
     bo_mdns.shutdown().await;
     let (bye, took) = seen(&mut al_sees, bo.peer, |s| s.gone).await;
     assert_eq!(bye.instance, Some(bo.instance));
-    assert!(took < Duration::from_secs(1), "{took:?}");
+    assert!(took < SOON, "{took:?}");
     assert!(scope.finish(Duration::from_secs(2)).await, "discovery ends");
 }
 

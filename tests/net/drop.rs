@@ -14,7 +14,7 @@ use lets_meet::id::{Instance, LinkKey, PeerId, to_hex};
 use lets_meet::identity::Identity;
 use lets_meet::media::{self, Arrival};
 use lets_meet::mesh::drops::{self, Accept, Drops, Event, Reason, What};
-use lets_meet::mesh::transfer::{GROUP_BYTES, OFFER};
+use lets_meet::mesh::transfer::{GROUP_BYTES, GroupHead, Head, OFFER, WANT, group_hash};
 use lets_meet::mesh::{self, StreamEnded};
 use lets_meet::share::DisplayName;
 use lets_meet::task;
@@ -44,6 +44,17 @@ struct Side {
 }
 
 fn side(accept: Accept) -> Side {
+    side_with(accept, Mouth::Drops)
+}
+
+/// Who answers what a side is told about files.
+enum Mouth {
+    Drops,
+    /// The test, which speaks the protocol by hand.
+    Test(mpsc::Sender<Message>),
+}
+
+fn side_with(accept: Accept, mouth: Mouth) -> Side {
     let identity = Arc::new(Identity::generate());
     let config = endpoint::Config { port: Some(0), interfaces: vec!["lo".to_owned()] };
     let endpoint = Endpoint::bind(config, Arc::clone(&identity)).expect("bound");
@@ -63,11 +74,16 @@ fn side(accept: Accept) -> Side {
     let config = drops::Config { download_dir: folder.path().join("downloads"), accept };
     let (drops, events) = Drops::start(config, mesh.clone(), &scope);
     let (tell, linked) = watch::channel(None);
-    scope.spawn(pump(mesh_events, drops.clone(), tell));
+    scope.spawn(pump(mesh_events, drops.clone(), mouth, tell));
     Side { identity, endpoint, mesh, drops, events, linked, folder, scope }
 }
 
-async fn pump(mut events: mpsc::Receiver<mesh::Event>, drops: Drops, linked: watch::Sender<Option<LinkKey>>) {
+async fn pump(
+    mut events: mpsc::Receiver<mesh::Event>,
+    drops: Drops,
+    mouth: Mouth,
+    linked: watch::Sender<Option<LinkKey>>,
+) {
     while let Some(event) = events.recv().await {
         match event {
             mesh::Event::Linked(news) => {
@@ -75,7 +91,10 @@ async fn pump(mut events: mpsc::Receiver<mesh::Event>, drops: Drops, linked: wat
                 linked.send_replace(Some(news.key));
             }
             mesh::Event::Unlinked(key) => drops.on_unlinked(key),
-            mesh::Event::Message { from, message } => assert!(drops.on_message(from, &message)),
+            mesh::Event::Message { from, message } => match &mouth {
+                Mouth::Drops => assert!(drops.on_message(from, &message)),
+                Mouth::Test(said) => said.try_send(message).expect("the test reads"),
+            },
             mesh::Event::Stream { from, stream } => drops.on_stream(from, stream),
             _ => {}
         }
@@ -244,16 +263,42 @@ async fn hostile_names_stay_in_the_folder() {
         name: &'a str,
         size: u64,
     }
-    let (mut a, mut b) = (side(Accept::Ask), side(Accept::Ask));
+    let (said, mut hears) = mpsc::channel(64);
+    let (mut a, mut b) = (side_with(Accept::Ask, Mouth::Test(said)), side(Accept::Ask));
     let to = link(&mut a, &b).await;
     let long = "x".repeat(300);
     let names = ["../../x", "/etc/passwd", "..", "con.txt", "a\u{202e}b\u{7}c\u{1b}[2J", &long];
+    let mut offered = Vec::new();
     for (id, name) in (1..).zip(names) {
         a.mesh.send(to, Message::new(OFFER, &Raw { id, name, size: 5 })).expect("taken");
         let Event::File { about, what: What::Offered } = b.next().await else { panic!("an offer") };
         let file = about.file.as_str();
         assert!(!file.contains(['/', '\\']) && !file.starts_with('.') && !file.contains(char::is_control), "{file}");
         assert!(file.len() <= 201, "{file}");
+        offered.push(about.transfer);
+    }
+    // Accepted, the two that point elsewhere land inside the folder, and nothing else is written.
+    let whole = *blake3::hash(b"hello").as_bytes();
+    for (transfer, name) in offered.into_iter().zip(["x", "passwd"]) {
+        b.drops.accept(transfer).await.expect("offered");
+        let wanted = async { while hears.recv().await.expect("the mesh runs").kind != WANT {} };
+        tokio::time::timeout(LIMIT, wanted).await.expect("wanted in time");
+        let mut stream = a.mesh.open_stream(to).await.expect("linked");
+        let group = GroupHead { offset: 0, length: 5, hash: group_hash(0, b"hello") };
+        let trailer = GroupHead { offset: 5, length: 0, hash: whole };
+        let head = Head { id: transfer, attempt: 1 }.encode();
+        let bytes = [&head[..], &group.encode(), b"hello", &trailer.encode()].concat();
+        stream.write(Bytes::from(bytes)).await.expect("written");
+        stream.finish();
+        let What::Done { path, blake3 } = b.over().await else { panic!("{name} arrives") };
+        assert_eq!((path, blake3), (b.downloads().join(name), whole));
+    }
+    assert_eq!(b.files(), ["passwd", "x"]);
+    let beside = std::fs::read_dir(b.folder.path()).expect("readable").count();
+    assert_eq!(beside, 1, "the folder of downloads is all that was made");
+    for elsewhere in [b.downloads().join("../../x"), PathBuf::from("/etc/passwd")] {
+        let there = std::fs::read(&elsewhere).ok();
+        assert_ne!(there.as_deref(), Some(&b"hello"[..]), "{} was written", elsewhere.display());
     }
     a.end().await;
     b.end().await;
@@ -281,21 +326,25 @@ async fn a_thousand_offers_are_survived_with_one_warning_and_others_are_served()
     let path = file(c.folder.path(), "c.bin", 1_000_000);
     let transfer = c.drops.offer(path.clone(), to).await.expect("offered");
     let (mut spam, mut warnings) = (0, 0);
-    loop {
+    let mut seen = false;
+    while !seen || warnings == 0 {
         match b.next().await {
             Event::Warning { code, peer, .. } => {
                 assert_eq!((code, peer), ("flood", a.identity.peer_id()));
                 warnings += 1;
             }
-            Event::File { about, .. } if about.transfer == transfer => break,
+            Event::File { about, .. } if about.transfer == transfer => seen = true,
             Event::File { what: What::Offered, .. } => spam += 1,
             Event::File { what, .. } => panic!("{what:?}"),
         }
     }
     b.drops.accept(transfer).await.expect("offered");
     assert_same(&c.over().await, &path);
+    while let Ok(event) = b.events.try_recv() {
+        warnings += usize::from(matches!(event, Event::Warning { .. }));
+    }
     assert!((1..=32).contains(&spam), "{spam}");
-    assert!(warnings <= 1);
+    assert_eq!(warnings, 1);
     for side in [a, b, c] {
         side.end().await;
     }

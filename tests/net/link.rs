@@ -295,13 +295,40 @@ async fn a_newer_run_takes_the_seat_of_the_older() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_wrong_key_is_told_once() {
-    let (mut a, b) = (peer("Ann", Some("tea")), peer("Bo", Some("tea")));
+async fn a_wrong_key_is_told_once_and_both_go_on_serving() {
+    let (mut a, mut b) = (peer("Ann", Some("tea")), peer("Bo", Some("tea")));
     a.handle.sighting(sighting(Some(Identity::generate().peer_id()), b.address));
     assert_eq!(a.warning().await, "wrong-key");
     assert_eq!(a.handle.links(), []);
-    a.end().await;
-    b.end().await;
+    // Neither side is the worse for it: by the right key they link, and a third gets in at either.
+    a.sees(&b);
+    a.linked().await;
+    b.linked().await;
+    let mut c = peer("Cy", Some("tea"));
+    c.sees(&a);
+    c.sees(&b);
+    c.linked().await;
+    c.linked().await;
+    a.linked().await;
+    b.linked().await;
+    a.handle.send(b.id(), text(7)).expect("linked");
+    assert_eq!(b.message().await, text(7));
+    b.handle.send(c.id(), text(7)).expect("linked");
+    assert_eq!(c.message().await, text(7));
+    c.handle.send(a.id(), text(8)).expect("linked");
+    let mut warnings = 0;
+    let message = a.wait("message", |event| match event {
+        mesh::Event::Warning { .. } => {
+            warnings += 1;
+            None
+        }
+        mesh::Event::Message { message, .. } => Some(message.clone()),
+        _ => None,
+    });
+    assert_eq!((message.await, warnings), (text(8), 0), "told once");
+    for peer in [a, b, c] {
+        peer.end().await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
