@@ -4,6 +4,7 @@
 //! `rendezvous`), thin shells own sockets, devices, files, clocks and tasks, and `engine` wires them together.
 //! Everything below is used by the one binary, `lets-meet`, and by the tests.
 
+pub mod bucket;
 pub mod clock;
 pub mod config;
 pub mod framing;

@@ -6,7 +6,6 @@
 //! `None` after every input. Time is passed in. It knows neither sockets nor codecs: messages are `framing::Message`s
 //! for a peer, tracks are words about tracks.
 
-mod bucket;
 pub mod chat;
 mod command;
 mod commands;

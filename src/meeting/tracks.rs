@@ -11,8 +11,8 @@ use crate::framing::Message;
 use crate::id::PeerId;
 use crate::media::{TrackInfo, TrackKind, View};
 
-use super::bucket::Bucket;
 use super::wire;
+use crate::bucket::Bucket;
 
 /// Tracks and wishes read of one message; more are ignored. There are three kinds.
 const MAX_READ: usize = 16;

@@ -34,6 +34,7 @@ use std::time::{Duration, Instant};
 use rand::SeedableRng as _;
 use rand::rngs::StdRng;
 
+use crate::bucket::Bucket;
 use crate::id::{Instance, LinkKey, PeerId};
 use crate::mesh::dialer::{Dialer, Target};
 use crate::share::DisplayName;
@@ -78,6 +79,7 @@ enum Stage {
 struct Link {
     hello: Hello,
     stage: Stage,
+    gossip: Bucket,
 }
 
 /// See the module.
@@ -261,12 +263,12 @@ impl Roster {
         let peer = hello.key.peer;
         match verdict {
             Verdict::Seated => {
-                self.links.insert(link, Link { hello, stage: Stage::Active });
+                self.links.insert(link, Link::new(now, hello, Stage::Active));
                 self.activate(now, link);
             }
             Verdict::Wait => {
                 // The own dials go on: the other end may have chosen one of them already.
-                self.links.insert(link, Link { hello, stage: Stage::Waiting { until: now + DECIDE_WITHIN } });
+                self.links.insert(link, Link::new(now, hello, Stage::Waiting { until: now + DECIDE_WITHIN }));
             }
             Verdict::Refuse(refusal) => {
                 if refusal == Refusal::RoomFull

@@ -137,6 +137,33 @@ fn a_newer_instance_replaces_the_older_which_never_comes_back() {
     assert_eq!(roster.instance(id(2)), Some(Instance::from_u64(11)));
 }
 
+#[test]
+fn a_flood_of_gossip_is_cut_and_tells_of_each_peer_once() {
+    let start = crate::clock::now();
+    let mut roster = roster(1, 50);
+    roster.on_hello(start, hello(1, 2, 1));
+    drain(&mut roster, start);
+    let mut sighted = 0;
+    for port in 1..=1000_u16 {
+        // A peer each, and one more in every message that moves about.
+        let mut bytes = [9; 32];
+        bytes[..2].copy_from_slice(&port.to_be_bytes());
+        let entry = |peer| Entry { peer, instance: Instance::from_u64(1), name: None, addresses: vec![at(3, port)] };
+        roster.on_gossip(start, LinkId::from_u64(1), &[entry(id(3))]);
+        let said = drain(&mut roster, start);
+        sighted += said.iter().filter(|o| matches!(o, Output::Sighted(_))).count();
+        if port == 200 {
+            roster.on_gossip(start, LinkId::from_u64(1), &[entry(PeerId::from_bytes(bytes))]);
+            assert_eq!(roster.known(), 2, "the bucket is empty");
+        }
+    }
+    assert_eq!(sighted, 1);
+    let later = start + Duration::from_millis(50);
+    let entry = Entry { peer: id(4), instance: Instance::from_u64(1), name: None, addresses: vec![at(4, 1)] };
+    roster.on_gossip(later, LinkId::from_u64(1), &[entry]);
+    assert_eq!(roster.known(), 3);
+}
+
 fn ousted(outputs: &[Output]) -> usize {
     outputs.iter().filter(|o| matches!(o, Output::Changed(Change::Ousted { .. }))).count()
 }

@@ -7,8 +7,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
+use crate::bucket::Bucket;
 use crate::id::Instance;
-use crate::meeting::bucket::Bucket;
 use crate::meeting::message_id::ConversationId;
 
 use super::history::RunId;

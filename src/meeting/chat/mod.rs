@@ -33,10 +33,10 @@ use crate::id::{Instance, LinkKey, PeerId, RoomId};
 use crate::identity::Identity;
 use crate::share::{ChatText, DisplayName};
 
-use super::bucket::Bucket;
 use super::failure::{Code, Failure, WarningCode};
 use super::message_id::{ConversationId, MessageId};
 use super::wire;
+use crate::bucket::Bucket;
 use heard::Heard;
 use history::{History, Origin, RunId};
 use link::Link;

@@ -2,22 +2,33 @@
 //!
 //! Gossip is hearsay. It makes a peer known and dialed with the lowest urgency, a few times; it never touches a seat.
 //! What one peer may say is limited: [`super::MAX_ENTRIES`] entries a message, and as many peers as the room
-//! has seats that nobody else vouches for.
+//! has seats that nobody else vouches for, [`BURST`] messages at once and one every [`EVERY`]. Upper layers hear of a
+//! peer by gossip once: other addresses of it are news for the dialer only.
 
 use std::net::SocketAddr;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rand::RngExt as _;
 
+use crate::bucket::Bucket;
 use crate::id::{LinkKey, PeerId};
 use crate::mesh::candidates::{travels, usable};
 use crate::sighting::{Sighting, Source};
 
 use super::person::{Person, Seated};
-use super::{Entry, GOSSIP_EVERY, LinkId, MAX_ENTRIES, Output, Roster};
+use super::{Entry, GOSSIP_EVERY, Hello, Link, LinkId, MAX_ENTRIES, Output, Roster, Stage};
 
 /// Addresses of one entry.
 const MAX_ADDRESSES: usize = 8;
+/// Messages of one link that are looked at: a full room comes in one by one within a moment, then seldom anybody.
+const BURST: u32 = 100;
+const EVERY: Duration = Duration::from_millis(50);
+
+impl Link {
+    pub(super) fn new(now: Instant, hello: Hello, stage: Stage) -> Self {
+        Self { hello, stage, gossip: Bucket::new(now, BURST, EVERY) }
+    }
+}
 
 impl Roster {
     /// Gossip came over this link.
@@ -25,7 +36,11 @@ impl Roster {
         if self.seat_of(link).is_none() || self.leaving {
             return;
         }
-        let Some(hello) = self.links.get(&link).map(|link| &link.hello) else { return };
+        let Some(Link { hello, gossip, .. }) = self.links.get_mut(&link) else { return };
+        // What is left out is said again with the next whole list.
+        if !gossip.take(now) {
+            return;
+        }
         let from = hello.key.peer;
         // Loopback addresses mean something only between processes of one machine.
         let same_host = hello.address.ip().to_canonical().is_loopback();

@@ -52,7 +52,8 @@ pub(super) struct Person {
 }
 
 impl Person {
-    /// Keeps what a sighting says. True if it says something that this source had not said.
+    /// Keeps what a sighting says. True if it says something that this source had not said; for gossip, which anybody
+    /// may vary at will, only the first time.
     pub fn learn(&mut self, now: Instant, sighting: &Sighting) -> bool {
         self.candidates.add(now, sighting.source, &sighting.addresses);
         if let Some(name) = &sighting.name
@@ -65,7 +66,8 @@ impl Person {
         addresses.sort();
         (sighting.instance, &sighting.name, addresses, &sighting.rooms, sighting.gone).hash(&mut digest);
         let said = (sighting.instance, digest.finish());
-        self.said.insert(sighting.source, said) != Some(said)
+        let before = self.said.insert(sighting.source, said);
+        if sighting.source == Source::Gossip { before.is_none() } else { before != Some(said) }
     }
 
     /// This source said goodbye. False if it had said nothing, or spoke of another instance last: what is left of an
