@@ -100,10 +100,15 @@ pub enum Datagram {
 }
 
 /// Reads a datagram.
-pub fn read(mut datagram: Bytes) -> Datagram {
-    let Some((header, body)) = wire::Header::decode(&datagram) else { return Datagram::Bad };
+pub fn read(datagram: &Bytes) -> Datagram {
+    let Some((header, body)) = wire::Header::decode(datagram) else { return Datagram::Bad };
     match PacketKind::from_u8(header.kind) {
-        Some(kind) => Datagram::Packet(kind, header, datagram.split_off(body)),
+        // A copy of about a kilobyte: the datagram is a part of the buffer of a whole batch that the system received at
+        // once, and a packet that waits in a jitter buffer would keep all of it.
+        Some(kind) => {
+            let body = datagram.get(body..).unwrap_or_default();
+            Datagram::Packet(kind, header, Bytes::copy_from_slice(body))
+        }
         None => Datagram::Unknown(header),
     }
 }
@@ -119,12 +124,11 @@ pub(in crate::mesh) async fn receive_packets(
     while let Ok(bytes) = connection.read_datagram().await {
         let Some(link) = used.get() else { continue };
         let size = bytes.len();
-        match read(bytes) {
+        match read(&bytes) {
             Datagram::Packet(kind, header, body) => {
                 let arrived_host = clock::host_micros();
                 let track = TrackId::from_u8(header.track);
                 link.on_datagram(header, arrived_host);
-                link.tallies.received.media(kind, track, size);
                 let arrival = Arrival {
                     kind,
                     track,
@@ -134,7 +138,9 @@ pub(in crate::mesh) async fn receive_packets(
                     arrived_host,
                     body,
                 };
+                // A visitor's packets go nowhere: they are not media, and no sign of a call.
                 if link.seat == Seat::Room {
+                    link.tallies.received.media(kind, track, size);
                     sink.on_arrival(link.key.peer, arrival);
                 }
             }
@@ -152,5 +158,21 @@ pub(in crate::mesh) async fn receive_packets(
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_packet_does_not_hold_on_to_the_buffer_it_came_in() {
+        let header = wire::Header { kind: PacketKind::Audio.as_u8(), track: 0, sequence: 1, sent: 1 };
+        let mut bytes = BytesMut::from(&header.encode()[..]);
+        bytes.put_slice(b"body");
+        let datagram = bytes.freeze();
+        let Datagram::Packet(_, read_header, body) = read(&datagram) else { panic!("a packet") };
+        assert_eq!((read_header.sequence, &*body), (1, &b"body"[..]));
+        assert!(!datagram.as_ptr_range().contains(&body.as_ptr()));
     }
 }
