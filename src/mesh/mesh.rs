@@ -199,9 +199,11 @@ impl Mesh {
         self.pending.push_back(event);
     }
 
+    // Where an address is known it counts: what somebody claims to be can be made up at will.
     fn warn(&mut self, code: &'static str, peer: Option<PeerId>, from: Option<IpAddr>, detail: String) {
         let now = clock::now();
-        if self.warned.get(&(code, peer, from)).is_some_and(|at| now.saturating_duration_since(*at) < WARN_AGAIN) {
+        let key = (code, peer.filter(|_| from.is_none()), from);
+        if self.warned.get(&key).is_some_and(|at| now.saturating_duration_since(*at) < WARN_AGAIN) {
             return;
         }
         if self.warned.len() >= MAX_WARNED
@@ -209,7 +211,7 @@ impl Mesh {
         {
             self.warned.remove(&oldest);
         }
-        self.warned.insert((code, peer, from), now);
+        self.warned.insert(key, now);
         tracing::warn!(code, detail, "warning");
         self.emit(Event::Warning { code, peer, detail });
     }
