@@ -261,9 +261,11 @@ impl Actor {
         match event {
             mesh::Event::Sighted(sighting) => self.tell_sighting(&sighting),
             mesh::Event::Linked(linked) => {
-                self.parts.drops.on_linked(linked.key);
                 self.typed.retain(|address| *address != linked.address);
-                if linked.seat == Seat::Room {
+                if linked.seat == Seat::Visitor {
+                    self.parts.drops.on_visitor(linked.key);
+                } else {
+                    self.parts.drops.on_linked(linked.key);
                     let peer = linked.key.peer;
                     self.seated.insert(peer, (linked.key, Person { peer, name: linked.name.clone() }));
                     self.rewire(peer);

@@ -2,22 +2,27 @@
 //!
 //! One actor owns the [`Transfers`], which decide, and does what they say: messages go to the mesh, bytes flow in a
 //! task of their own for each attempt (`blob`), the disk is touched on blocking threads only. The engine hands in what
-//! the mesh reports ([`Drops::on_linked`], [`Drops::on_message`], [`Drops::on_stream`]) and takes [`Event`]s out.
+//! the mesh reports ([`Drops::on_linked`], [`Drops::on_visitor`], [`Drops::on_message`], [`Drops::on_stream`]) and takes [`Event`]s out.
 //!
 //! Nothing waits for the person: events that nobody takes are kept up to a bound, then progress is left out first and
 //! new offers are declined.
 
 mod actor;
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 
 use super::blob::{Incoming, Outgoing, SourceError};
 use super::link::{RecvStream, SendStream};
-use super::transfer::{KINDS, OFFER};
+use super::transfer::KINDS;
+use crate::bucket::Bucket;
+use crate::clock;
 use crate::framing::Message;
 use crate::id::{LinkKey, TransferId};
 use crate::media::Bitrate;
@@ -25,9 +30,16 @@ use crate::task::Scope;
 
 pub use super::transfer::{About, Accept, Direction, Event, Reason, Refused, What};
 
-/// Commands and news that wait for the actor. Overflow: a command waits, a stream is stopped and asked for again, a
-/// message is left out and its transfer asks again; offers are left out from half of it on.
+/// Commands and news that wait for the actor. Peers may fill half of it: messages are left out from there on and their
+/// transfers ask again; streams are stopped from a quarter on and asked for again. The rest is kept for commands, which
+/// wait, and for links that come and go.
 const INBOX: usize = 1024;
+/// Messages of one link: what the offers of a whole window (`transfer`) need at once, and then a steady rate. Overflow:
+/// left out.
+const BURST: u32 = 1600;
+const EVERY: Duration = Duration::from_millis(5);
+/// Links whose messages are counted. Overflow: forgotten, which forgives but never grows.
+const MAX_COUNTED: usize = 256;
 /// Events that wait for the person's side; see the module for the rest.
 const EVENTS: usize = 256;
 
@@ -110,6 +122,7 @@ enum Command {
 enum Input<S> {
     Command(Command),
     Linked(LinkKey),
+    Visitor(LinkKey),
     Unlinked(LinkKey),
     Message { from: LinkKey, message: Message },
     Stream { from: LinkKey, stream: S },
@@ -119,11 +132,13 @@ enum Input<S> {
 #[derive(Debug)]
 pub struct Drops<L: Links = super::Handle> {
     inbox: mpsc::Sender<Input<L::Incoming>>,
+    // At most MAX_COUNTED.
+    buckets: Arc<Mutex<BTreeMap<LinkKey, Bucket>>>,
 }
 
 impl<L: Links> Clone for Drops<L> {
     fn clone(&self) -> Self {
-        Self { inbox: self.inbox.clone() }
+        Self { inbox: self.inbox.clone(), buckets: Arc::clone(&self.buckets) }
     }
 }
 
@@ -135,7 +150,7 @@ impl<L: Links> Drops<L> {
         let (events, receiver) = mpsc::channel(EVENTS);
         let actor = actor::Actor::new(config, links, scope.child());
         scope.spawn(actor.run(scope.clone(), inputs, events));
-        (Self { inbox }, receiver)
+        (Self { inbox, buckets: Arc::default() }, receiver)
     }
 
     async fn ask<T>(&self, command: impl FnOnce(oneshot::Sender<T>) -> Command) -> Option<T> {
@@ -182,6 +197,11 @@ impl<L: Links> Drops<L> {
         let _ = self.inbox.try_send(Input::Linked(link));
     }
 
+    /// The mesh has a link to this peer, which takes no seat where this process has one: it gets a smaller share.
+    pub fn on_visitor(&self, link: LinkKey) {
+        let _ = self.inbox.try_send(Input::Visitor(link));
+    }
+
     /// The mesh lost this link.
     pub fn on_unlinked(&self, link: LinkKey) {
         let _ = self.inbox.try_send(Input::Unlinked(link));
@@ -190,16 +210,27 @@ impl<L: Links> Drops<L> {
     /// A message came. False when its kind is not about files.
     pub fn on_message(&self, from: LinkKey, message: &Message) -> bool {
         let ours = KINDS.contains(&message.kind);
-        // A flood of offers must not crowd out what matters.
-        let flood = message.kind == OFFER && self.inbox.capacity() < INBOX / 2;
-        if ours && !flood {
+        if ours && self.inbox.capacity() >= INBOX / 2 && self.counts(from) {
             let _ = self.inbox.try_send(Input::Message { from, message: message.clone() });
         }
         ours
     }
 
+    // False when this link sends too much.
+    fn counts(&self, from: LinkKey) -> bool {
+        let now = clock::now();
+        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        if buckets.len() >= MAX_COUNTED && !buckets.contains_key(&from) {
+            buckets.clear();
+        }
+        buckets.entry(from).or_insert_with(|| Bucket::new(now, BURST, EVERY)).take(now)
+    }
+
     /// A file stream came.
-    pub fn on_stream(&self, from: LinkKey, stream: L::Incoming) {
+    pub fn on_stream(&self, from: LinkKey, mut stream: L::Incoming) {
+        if self.inbox.capacity() < INBOX - INBOX / 4 {
+            return stream.stop();
+        }
         if let Err(error) = self.inbox.try_send(Input::Stream { from, stream })
             && let Input::Stream { mut stream, .. } = error.into_inner()
         {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use lets_meet::framing::Message;
 use lets_meet::id::{Instance, LinkKey, PeerId, TransferId};
 use lets_meet::mesh::transfer::{
-    Accept, Event, Expected, Fault, GROUP, Hash, Head, Output, Reason, Refused, Span, Transfers, What, Word,
+    Accept, Event, Expected, Fault, GROUP, Hash, Head, Offer, Output, Reason, Refused, Span, Transfers, What, Word,
 };
 use lets_meet::share::FileName;
 use rand::rngs::StdRng;
@@ -437,6 +437,30 @@ fn random_word(rng: &mut StdRng) -> Word {
         4 => Word::Confirm(Confirm { id, done: size, rate: rng.random() }),
         _ => Word::Done(Done { id, root: ROOT }),
     }
+}
+
+#[test]
+fn visitors_leave_room_for_offers_of_the_seated() {
+    let now = lets_meet::clock::now();
+    let key = |n: u8| LinkKey { peer: PeerId::from_bytes([n; 32]), instance: Instance::from_u64(n.into()) };
+    let mut transfers = Transfers::new(Accept::Ask);
+    let mut next = 0;
+    let mut offer = |transfers: &mut Transfers, from: LinkKey| {
+        next += 1;
+        let offer = Offer { id: TransferId::from_u64(next), name: FileName::new("a"), size: 1, root: None };
+        transfers.on_message(now, from, &Word::Offer(offer).message());
+        std::iter::from_fn(|| transfers.poll_output())
+            .filter(|output| matches!(output, Output::Event(Event::File { what: What::Offered, .. })))
+            .count()
+    };
+    let mut offered = 0;
+    for visitor in 10..30 {
+        transfers.on_visitor(now, key(visitor));
+        offered += (0..40).map(|_| offer(&mut transfers, key(visitor))).sum::<usize>();
+    }
+    assert_eq!(offered, 192);
+    transfers.on_linked(now, key(1));
+    assert_eq!(offer(&mut transfers, key(1)), 1);
 }
 
 #[test]

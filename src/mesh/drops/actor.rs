@@ -156,6 +156,7 @@ impl<L: Links> Actor<L> {
         match input {
             Input::Command(command) => self.on_command(command),
             Input::Linked(link) => self.transfers.on_linked(now, link),
+            Input::Visitor(link) => self.transfers.on_visitor(now, link),
             Input::Unlinked(link) => self.transfers.on_unlinked(now, link),
             Input::Message { from, message } => {
                 if self.events.len() < FLOODED || !matches!(Word::read(&message), Some(Word::Offer(Offer { .. }))) {

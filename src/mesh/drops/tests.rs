@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::id::{Instance, PeerId};
 use crate::mesh::link::StreamEnded;
-use crate::mesh::transfer::{GROUP_BYTES, GROUP_HEAD, HEAD, WANT, Want};
+use crate::mesh::transfer::{GROUP_BYTES, GROUP_HEAD, HEAD, OFFER, WANT, Want};
 use crate::mesh::{self};
 
 const A: LinkKey = LinkKey { peer: PeerId::from_bytes([1; 32]), instance: Instance::from_u64(1) };
@@ -581,4 +581,61 @@ async fn shutdown_tells_the_other_side_and_cleans_up() {
     assert!(files(&pair.b).is_empty());
     assert_eq!(until_over(&mut pair.a).await, What::Failed { reason: Reason::CancelledByPeer, resumable: false });
     pair.end().await;
+}
+
+/// Drops without an actor: what comes in stays in the queue.
+fn stalled() -> (Drops<Cable>, mpsc::Receiver<Input<Reader>>) {
+    let (inbox, inputs) = mpsc::channel(INBOX);
+    (Drops { inbox, buckets: Arc::default() }, inputs)
+}
+
+fn link(number: u64) -> LinkKey {
+    LinkKey { peer: A.peer, instance: Instance::from_u64(number) }
+}
+
+#[tokio::test]
+async fn a_flood_of_any_kind_leaves_room_for_links_and_commands() {
+    for kind in [OFFER, WANT] {
+        let (drops, mut inputs) = stalled();
+        for number in 0..4000 {
+            assert!(drops.on_message(link(number % 8), &Message { kind, body: Bytes::new() }));
+        }
+        let faults = Arc::new(Faults::default());
+        let from = mpsc::channel(1).1;
+        let stream = Reader { from, faults: Arc::clone(&faults), life: 0, finished: Arc::default() };
+        drops.on_stream(A, stream);
+        assert_eq!(faults.stopped.load(Ordering::Acquire), 1, "a stream has less room than a message");
+        drops.on_linked(B);
+        drops.on_unlinked(B);
+        drops.set_accept(Accept::None).await;
+        let mut rest = Vec::new();
+        while let Ok(input) = inputs.try_recv() {
+            if !matches!(input, Input::Message { .. }) {
+                rest.push(input);
+            }
+        }
+        assert!(
+            matches!(rest[..], [Input::Linked(B), Input::Unlinked(B), Input::Command(Command::SetAccept(_))]),
+            "{rest:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn one_link_has_a_share_of_messages() {
+    let (drops, mut inputs) = stalled();
+    let mut passed = 0;
+    let message = Message { kind: WANT, body: Bytes::new() };
+    for _ in 0..20 {
+        for _ in 0..500 {
+            drops.on_message(A, &message);
+        }
+        while inputs.try_recv().is_ok() {
+            passed += 1;
+        }
+    }
+    // The burst, and what a slow machine gains meanwhile.
+    assert!((1600..4000).contains(&passed), "{passed}");
+    drops.on_message(B, &message);
+    assert!(inputs.try_recv().is_ok(), "another link has its own");
 }

@@ -55,6 +55,8 @@ const OPEN_OUT: usize = 16;
 const OPEN_IN: usize = 32;
 /// Transfers in each direction, in all.
 const MAX_TRANSFERS: usize = 256;
+/// Of these, the ones that visitors leave to peers with a seat: keys cost nothing, and eight of them could take all.
+const SEATED_SHARE: usize = 64;
 /// Offers that one link may make in [`OFFER_WINDOW`].
 const MAX_OFFERS: u32 = 512;
 const OFFER_WINDOW: Duration = Duration::from_secs(10);
@@ -104,6 +106,8 @@ struct Offers {
 pub struct Transfers {
     accept: Accept,
     linked: BTreeSet<LinkKey>,
+    // The linked ones without a seat.
+    visitors: BTreeSet<LinkKey>,
     // At most MAX_TRANSFERS each; an id is in one of the two only.
     outgoing: BTreeMap<TransferId, Sending>,
     incoming: BTreeMap<TransferId, Receiving>,
@@ -231,9 +235,16 @@ impl Transfers {
         }
     }
 
+    /// The link of a visitor stands, see [`on_linked`](Self::on_linked). Its offers leave room for those of others.
+    pub fn on_visitor(&mut self, now: Instant, link: LinkKey) {
+        self.on_linked(now, link);
+        self.visitors.insert(link);
+    }
+
     /// A link stands: new, recovered, or in place of another one of the same run.
     pub fn on_linked(&mut self, now: Instant, link: LinkKey) {
         self.linked.insert(link);
+        self.visitors.remove(&link);
         for sending in self.outgoing.values_mut().filter(|s| s.about.link == link) {
             sending.on_linked(now, &mut self.out);
         }
@@ -246,6 +257,7 @@ impl Transfers {
     /// A link is gone. Its transfers wait [`LINK_WAIT`] for it.
     pub fn on_unlinked(&mut self, now: Instant, link: LinkKey) {
         self.linked.remove(&link);
+        self.visitors.remove(&link);
         self.offers.remove(&link);
         self.outgoing.values_mut().filter(|s| s.about.link == link).for_each(|s| s.on_unlinked(now));
         self.incoming.values_mut().filter(|r| r.about.link == link).for_each(|r| r.on_unlinked(now));
@@ -337,6 +349,7 @@ impl Transfers {
 
     fn has_room_for(&mut self, now: Instant, from: LinkKey, id: TransferId) -> bool {
         let open = self.incoming.values().filter(|r| r.about.link == from).count();
+        let most = if self.visitors.contains(&from) { MAX_TRANSFERS - SEATED_SHARE } else { MAX_TRANSFERS };
         let taken = self.incoming.contains_key(&id) || self.outgoing.contains_key(&id);
         if self.offers.len() >= MAX_LINKS && !self.offers.contains_key(&from) {
             self.offers.clear();
@@ -346,7 +359,7 @@ impl Transfers {
             (offers.window, offers.count) = (Some(now), 0);
         }
         offers.count = offers.count.saturating_add(1);
-        let ok = !taken && open < OPEN_IN && self.incoming.len() < MAX_TRANSFERS && offers.count <= MAX_OFFERS;
+        let ok = !taken && open < OPEN_IN && self.incoming.len() < most && offers.count <= MAX_OFFERS;
         if !ok && offers.warned.is_none_or(|at| now.duration_since(at) >= WARN_EVERY) {
             offers.warned = Some(now);
             let detail = "too many files offered at once; the rest is declined".to_owned();
