@@ -6,10 +6,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use lets_meet::clock;
 use lets_meet::endpoint::{self, Endpoint};
-use lets_meet::framing::{Decoder, Message};
+use lets_meet::framing::{Decoder, MAX_MESSAGE, Message};
 use lets_meet::id::{Instance, PeerId, RoomName};
 use lets_meet::identity::Identity;
+use lets_meet::media;
 use lets_meet::mesh::roster::{Entry, Refusal};
 use lets_meet::mesh::wire::{self, Control, Hello};
 use lets_meet::mesh::{self, LeaveReason, Seat};
@@ -266,6 +268,80 @@ async fn ten_thousand_roster_entries_do_no_harm() {
     }
     stranger.say(&Control::Ping(wire::Ping { t: 6 })).await;
     stranger.wait(|control| matches!(control, Control::Pong(_)).then_some(())).await.expect("an answer");
+    still_serves(victim, &[]).await;
+    stranger.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_message_full_of_roster_entries_makes_few_peers_known_and_few_dials() {
+    let mut victim = peer("Ann", Some("tea"));
+    let mut stranger = Stranger::sit(victim.address, "Mal").await;
+    victim.linked().await;
+    // Somebody is there, and counts who comes; nobody says a word to them.
+    let socket = tokio::net::UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("bound");
+    let trap = socket.local_addr().expect("bound");
+    let entry = |n: u64| {
+        let mut id = [1; 32];
+        id[..8].copy_from_slice(&n.to_be_bytes());
+        Entry { peer: PeerId::from_bytes(id), instance: Instance::from_u64(n), name: None, addresses: vec![trap] }
+    };
+    let one = Control::Gossip(vec![entry(u64::MAX)]).encode().body.len();
+    let many = u64::try_from((MAX_MESSAGE - 64) / one).expect("small").min(10_000);
+    let message = Control::Gossip((0..many).map(entry).collect()).encode();
+    assert!(message.body.len() + 2 <= MAX_MESSAGE && many > 500, "{many} entries, {} bytes", message.body.len());
+    stranger.write(&message.encode()).await;
+    stranger.say(&Control::Ping(wire::Ping { t: 6 })).await;
+    stranger.wait(|control| matches!(control, Control::Pong(_)).then_some(())).await.expect("an answer");
+    // Every first packet of a dial has a source connection id of its own, behind the flags, the version and the target.
+    let mut dials = std::collections::BTreeSet::new();
+    let until = clock::now() + Duration::from_secs(3);
+    let mut packet = [0; 2000];
+    while let Ok(Ok(size)) = tokio::time::timeout_at(until.into(), socket.recv(&mut packet)).await {
+        let target = usize::from(packet[5]);
+        dials.insert(packet[..size].get(6..6 + target).expect("a long header").to_vec());
+    }
+    // As many as there are seats, whatever it says; each may be dialed again meanwhile.
+    assert!(!dials.is_empty() && dials.len() <= 3 * 50, "{} dials", dials.len());
+    let mut sighted = 0;
+    let mut codes = Vec::new();
+    let marker = sighting(Some(PeerId::from_bytes([2; 32])), (Ipv4Addr::LOCALHOST, 9).into());
+    victim.handle.sighting(marker.clone());
+    victim
+        .wait("marker", |event| match event {
+            mesh::Event::Sighted(seen) if seen.peer == marker.peer => Some(()),
+            mesh::Event::Sighted(_) => {
+                sighted += 1;
+                None
+            }
+            mesh::Event::Warning { code, .. } => {
+                codes.push(*code);
+                None
+            }
+            _ => None,
+        })
+        .await;
+    assert!((1..=50).contains(&sighted), "{sighted} peers known");
+    assert!(codes.is_empty(), "{codes:?}");
+    still_serves(victim, &[]).await;
+    stranger.end().await;
+}
+
+/// Sends voice without a seat: it is no call, and nobody hears it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_packets_of_a_visitor_are_no_call() {
+    let mut victim = peer("Ann", Some("tea"));
+    let mut stranger = Stranger::dial(victim.address).await;
+    stranger.say(&Control::Hello(Hello { seat: false, ..hello("Mal") })).await;
+    assert_eq!(victim.linked().await.seat, Seat::Visitor);
+    let voice = wire::Header { kind: media::PacketKind::Audio.as_u8(), track: 0, sequence: 1, sent: 1 };
+    let future = wire::Header { kind: 99, ..voice };
+    for header in [voice, voice, voice, future] {
+        stranger.connection.send_datagram_wait(Bytes::copy_from_slice(&header.encode())).await.expect("linked");
+    }
+    // The last one is told: all were read.
+    assert_eq!(victim.warning().await, "unknown-message");
+    let received = victim.handle.rates().received;
+    assert_eq!((received.audio, received.video), (0, 0));
     still_serves(victim, &[]).await;
     stranger.end().await;
 }
