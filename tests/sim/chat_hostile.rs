@@ -280,6 +280,32 @@ fn private_lines_come_only_from_their_author_to_their_recipients() {
 }
 
 #[test]
+fn keys_that_come_and_go_make_nobody_here_be_shown_twice() {
+    let bob = liar();
+    let mut victim = Victim::new();
+    victim.link(&bob, "Bob");
+    let me = victim.me;
+    let psst = |author: &Liar| {
+        let mut people = vec![me, author.key.peer];
+        people.sort();
+        let line = Line { n: 1, at: 0, name: String::new(), text: "psst".into(), signature: None };
+        Lines { key: None, people: Some(people), ..author.lines(1, vec![line]) }
+    };
+    victim.hear(&bob, wire::LINES, &psst(&bob));
+    for _ in 0..300 {
+        let puppet = liar();
+        victim.wait(Duration::from_millis(10));
+        victim.link(&puppet, "Puppet");
+        victim.hear(&puppet, wire::LINES, &psst(&puppet));
+        victim.meeting.on_left(victim.now, puppet.key.peer, LeftReason::Goodbye);
+        victim.drain();
+    }
+    assert_eq!(victim.seen().len(), 301);
+    victim.hear(&bob, wire::LINES, &psst(&bob));
+    assert_eq!(victim.seen().len(), 301, "Bob's line is not shown again");
+}
+
+#[test]
 fn broken_forms_are_dropped_and_the_rest_goes_on() {
     let bob = liar();
     let mut victim = Victim::new();

@@ -1,10 +1,12 @@
 //! Sans-IO. How far we have heard each author in private conversations. The lines themselves are shown and not kept:
 //! only their author passes them on.
 //!
-//! Bounds: [`MAX_CONVERSATIONS`] an author and [`MAX_AUTHORS`] authors. Above, the one that was quiet for longest is
-//! forgotten; only an author that keeps more than that open can then show us a line twice.
+//! Bounds: [`MAX_CONVERSATIONS`] an author and [`MAX_AUTHORS`] authors; who is here is always remembered, so that keys
+//! that come and go cannot push it out. Above, of those who are away the one that was quiet for longest is forgotten.
+//! Shown twice can then be the lines of an author that keeps more conversations than that open, and what somebody who
+//! was away while so many others wrote to us had not yet seen confirmed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use crate::id::{Instance, PeerId};
@@ -31,11 +33,12 @@ impl Heard {
         cursor.map_or(1, |(next, _)| *next)
     }
 
-    /// All lines below `next` were heard.
-    pub fn set(&mut self, now: Instant, author: PeerId, key: Key, next: u64) {
+    /// All lines below `next` were heard. Who is `here` is not forgotten; links bound how many that are.
+    pub fn set(&mut self, now: Instant, author: PeerId, key: Key, next: u64, here: &BTreeSet<PeerId>) {
         if self.authors.len() >= MAX_AUTHORS && !self.authors.contains_key(&author) {
             let quiet = |cursors: &BTreeMap<Key, (u64, Instant)>| cursors.values().map(|(_, touched)| *touched).max();
-            let quietest = self.authors.iter().min_by_key(|(_, cursors)| quiet(cursors)).map(|(peer, _)| *peer);
+            let away = self.authors.iter().filter(|(peer, _)| !here.contains(peer));
+            let quietest = away.min_by_key(|(_, cursors)| quiet(cursors)).map(|(peer, _)| *peer);
             quietest.and_then(|peer| self.authors.remove(&peer));
         }
         let cursors = self.authors.entry(author).or_default();
@@ -75,16 +78,19 @@ mod tests {
         let instance = Instance::from_u64(1);
         let mut heard = Heard::default();
         for n in 0..300 {
-            heard.set(at(n), author(0), (instance, conversation(n)), 5);
+            heard.set(at(n), author(0), (instance, conversation(n)), 5, &BTreeSet::new());
         }
         assert_eq!(heard.of(author(0)).count(), MAX_CONVERSATIONS);
         assert_eq!(heard.next(author(0), instance, conversation(0)), 1);
         assert_eq!(heard.next(author(0), instance, conversation(299)), 5);
+        let here = BTreeSet::from([author(1)]);
         for n in 1..400 {
-            heard.set(at(1000 + n), author(n), (instance, ConversationId::room(RoomId::from_bytes([0; 32]))), 2);
+            heard.set(at(1000 + n), author(n), (instance, ConversationId::room(RoomId::from_bytes([0; 32]))), 2, &here);
         }
         assert_eq!(heard.authors.len(), MAX_AUTHORS);
         assert_eq!(heard.of(author(0)).count(), 0);
+        assert_eq!(heard.of(author(1)).count(), 1, "who is here is remembered");
+        assert_eq!(heard.of(author(2)).count(), 0);
         assert_eq!(heard.of(author(399)).count(), 1);
     }
 }

@@ -84,7 +84,8 @@ impl Chat {
         if result.is_ok() {
             result = self.over(now, from.peer, lines.lines.len() - came);
         }
-        self.heard.set(now, lines.author, (lines.instance, conversation), next);
+        let here = self.here();
+        self.heard.set(now, lines.author, (lines.instance, conversation), next, &here);
         self.owe_confirmation(now, from, conversation);
         result
     }
