@@ -168,7 +168,8 @@ async fn a_typed_address_without_an_answer_is_said() {
     let silent = std::net::UdpSocket::bind("127.0.0.1:0").expect("bound");
     let address = silent.local_addr().expect("known");
     let ada = Peer::start(folder.path(), "Ada", &[address]).await;
-    let said = |event: &Event| matches!(event, Event::Warning(warning) if warning.message.contains(&address.to_string()));
+    let said =
+        |event: &Event| matches!(event, Event::Warning(warning) if warning.message.contains(&address.to_string()));
     ada.wait("warning", said).await;
     ada.handle.leave().await;
 }

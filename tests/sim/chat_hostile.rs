@@ -143,6 +143,14 @@ impl Victim {
         self.events.iter().filter_map(code).collect()
     }
 
+    fn warned(&self, of: &Liar) -> usize {
+        let about = |event: &&Event| match event {
+            Event::Warning(warning) => warning.person.as_ref().is_some_and(|person| person.peer == of.key.peer),
+            _ => false,
+        };
+        self.events.iter().filter(about).count()
+    }
+
     fn wants(&mut self) -> Vec<(PeerId, Want)> {
         let sent = std::mem::take(&mut self.sent);
         let wants = sent.into_iter().filter(|(_, message)| message.kind == wire::WANT);
@@ -461,6 +469,36 @@ fn invented_authors_are_bounded() {
     victim.link(&bob, "Bob");
     victim.hear(&bob, wire::LINES, &bob.lines(1, vec![bob.line(1, "hello")]));
     assert_eq!(victim.seen().last(), Some(&"hello"));
+}
+
+#[test]
+fn invented_authors_take_no_place_from_what_somebody_else_passes_on() {
+    let (mallory, honest) = (liar(), liar());
+    let mut victim = Victim::new();
+    victim.link(&mallory, "Mallory");
+    victim.link(&honest, "Honest");
+    let pass = |victim: &mut Victim, passer: &Liar, text: &str| {
+        let author = liar();
+        victim.hear(passer, wire::HAVE, &offer(author.key.peer, author.key.instance, 1, 2));
+        victim.hear(passer, wire::LINES, &author.lines(1, vec![author.line(1, text)]));
+        victim.wait(Duration::from_millis(50));
+    };
+    for _ in 0..200 {
+        pass(&mut victim, &mallory, "puppet");
+    }
+    assert_eq!(victim.seen().len(), 128);
+    for n in 0..40 {
+        pass(&mut victim, &honest, &format!("absent {n}"));
+    }
+    assert_eq!(victim.seen().len(), 128 + 40, "nobody is lost and no puppet comes twice");
+    assert_eq!(victim.warned(&honest), 0);
+    assert_eq!(victim.warned(&mallory), 1);
+    // Whoever passes on most takes nothing from others, however often it tries.
+    for _ in 0..100 {
+        pass(&mut victim, &mallory, "puppet");
+    }
+    assert_eq!(victim.seen().len(), 128 + 40);
+    assert_eq!(victim.meeting.chat().kept().0, 128);
 }
 
 #[test]

@@ -2,8 +2,10 @@
 //!
 //! Bounds. At most [`MAX_LINES`] lines and [`MAX_BYTES`] bytes in all; above, the author who holds most loses its
 //! oldest line, so that who floods forgets itself first. At most [`MAX_RUNS`] runs of one author, [`MAX_STRANGERS`]
-//! authors that were never linked to us (anybody could have invented them), [`MAX_AUTHORS`] that were. A stranger or
-//! an old run above that is refused; a linked author takes the place of the one that was quiet for longest.
+//! authors that were never linked to us (anybody could have invented them), [`MAX_AUTHORS`] that were. A linked author
+//! above that takes the place of the one that was quiet for longest. A stranger takes the place of one whom another
+//! passed on, of the peer that passed on most, so that nobody fills the places with inventions; one of whoever has
+//! most itself is refused. Those who have left count as one. An old run above its bound is refused.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
@@ -33,14 +35,27 @@ pub type RunId = (PeerId, Instance);
 pub enum Origin {
     /// Its author is linked to us in this run.
     Direct,
-    /// Somebody passed it on.
-    Passed,
+    /// This peer passed it on.
+    Passed(PeerId),
+}
+
+/// Whether there is a place for a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// There is none.
+    None,
+    /// There is.
+    Free,
+    /// All of this author was forgotten for it.
+    Of(PeerId),
 }
 
 #[derive(Debug, Clone)]
 struct Author {
     key: PublicKey,
     linked: bool,
+    // Who told us of it, for one that was never linked.
+    passer: Option<PeerId>,
     touched: Instant,
     bytes: usize,
     runs: BTreeMap<Instance, (Run, Instant)>,
@@ -85,7 +100,7 @@ impl History {
         self.bytes
     }
 
-    /// Makes place for a run; false when there is none.
+    /// Makes place for a run; `linked` are all who are here.
     pub fn admit(
         &mut self,
         now: Instant,
@@ -93,45 +108,68 @@ impl History {
         key: PublicKey,
         origin: Origin,
         linked: &BTreeSet<PeerId>,
-    ) -> bool {
+    ) -> Place {
         let (peer, instance) = id;
-        let direct = origin == Origin::Direct;
+        let (direct, passer) = match origin {
+            Origin::Direct => (true, None),
+            Origin::Passed(passer) => (false, Some(passer)),
+        };
+        let mut place = Place::Free;
         if !self.authors.contains_key(&peer) {
             let counts = |author: &&Author| author.linked == direct;
             let (limit, same) =
                 (if direct { MAX_AUTHORS } else { MAX_STRANGERS }, self.authors.values().filter(counts));
-            if same.count() >= limit && !(direct && self.forget_quietest(linked)) {
-                return false;
+            if same.count() >= limit {
+                let gone = passer.map_or_else(|| self.quietest(linked), |passer| self.crowding(passer, linked));
+                let Some(gone) = gone else { return Place::None };
+                self.forget(gone);
+                place = Place::Of(gone);
             }
-            let author = Author { key, linked: direct, touched: now, bytes: 0, runs: BTreeMap::new() };
+            let author = Author { key, linked: direct, passer, touched: now, bytes: 0, runs: BTreeMap::new() };
             self.authors.insert(peer, author);
         }
-        let Some(author) = self.authors.get_mut(&peer) else { return false };
+        let Some(author) = self.authors.get_mut(&peer) else { return Place::None };
         author.linked |= direct;
         author.touched = now;
         if author.runs.contains_key(&instance) {
-            return true;
+            return place;
         }
         if author.runs.len() >= MAX_RUNS {
             let oldest = author.runs.iter().min_by_key(|(_, (_, touched))| *touched).map(|(i, _)| *i);
             let gone = oldest.filter(|_| direct).and_then(|i| author.runs.remove(&i));
-            let Some((run, _)) = gone else { return false };
+            let Some((run, _)) = gone else { return Place::None };
             author.bytes -= run.bytes();
             self.bytes -= run.bytes();
             self.lines -= run.len();
         }
         author.runs.insert(instance, (Run::default(), now));
-        true
+        place
     }
 
-    fn forget_quietest(&mut self, linked: &BTreeSet<PeerId>) -> bool {
+    fn quietest(&self, linked: &BTreeSet<PeerId>) -> Option<PeerId> {
         let gone = self.authors.iter().filter(|(peer, author)| author.linked && !linked.contains(peer));
-        let Some(peer) = gone.min_by_key(|(_, author)| author.touched).map(|(peer, _)| *peer) else { return false };
+        gone.min_by_key(|(_, author)| author.touched).map(|(peer, _)| *peer)
+    }
+
+    // The quietest stranger of whoever passed on most, if that is more than `passer` has.
+    fn crowding(&self, passer: PeerId, linked: &BTreeSet<PeerId>) -> Option<PeerId> {
+        let mut passed: BTreeMap<Option<PeerId>, (usize, Option<(Instant, PeerId)>)> = BTreeMap::new();
+        for (peer, author) in self.authors.iter().filter(|(peer, author)| !author.linked && !linked.contains(peer)) {
+            let (count, quietest) = passed.entry(author.passer.filter(|passer| linked.contains(passer))).or_default();
+            *count += 1;
+            let this = (author.touched, *peer);
+            *quietest = Some(quietest.map_or(this, |quietest| quietest.min(this)));
+        }
+        let own = passed.get(&Some(passer)).map_or(0, |(count, _)| *count);
+        let (most, quietest) = passed.into_values().max_by_key(|(count, _)| *count)?;
+        quietest.filter(|_| most > own).map(|(_, peer)| peer)
+    }
+
+    fn forget(&mut self, peer: PeerId) {
         if let Some(author) = self.authors.remove(&peer) {
             self.bytes -= author.bytes;
             self.lines -= author.runs.values().map(|(run, _)| run.len()).sum::<usize>();
         }
-        true
     }
 
     /// Adds the line to come of an admitted run.

@@ -6,7 +6,7 @@ use std::time::Instant;
 use crate::id::{LinkKey, PeerId};
 use crate::share::{ChatText, DisplayName, MAX_CHAT_BYTES};
 
-use super::history::Origin;
+use super::history::{Origin, Place};
 use super::link::ACK_DELAY;
 use super::{Chat, ConversationId, MessageId, Output, RunId, WarningCode, line, wire};
 
@@ -37,7 +37,7 @@ impl Chat {
         if run == (self.me, self.instance) || !well_formed(&lines) {
             return Err(Refusal::Malformed);
         }
-        let origin = if run == (from.peer, from.instance) { Origin::Direct } else { Origin::Passed };
+        let origin = if run == (from.peer, from.instance) { Origin::Direct } else { Origin::Passed(from.peer) };
         let result = match lines.people.as_deref().map(|people| self.people(&lines, people)) {
             Some(Some(people)) if origin == Origin::Direct => self.on_private(now, from, lines, people),
             Some(_) => Err(Refusal::Malformed),
@@ -118,9 +118,13 @@ impl Chat {
                 break;
             }
             // Only a genuine line makes place for its author.
-            if !checked && !self.history.admit(now, run, key, origin, &here) {
-                result = Err(Refusal::NoPlace);
-                break;
+            match if checked { Place::Free } else { self.history.admit(now, run, key, origin, &here) } {
+                Place::Free => {}
+                Place::Of(gone) => self.forget_offers(gone),
+                Place::None => {
+                    result = Err(Refusal::NoPlace);
+                    break;
+                }
             }
             checked = true;
             if skips && !came {
@@ -152,6 +156,11 @@ impl Chat {
             self.spread(now, run, from.peer);
         }
         result
+    }
+
+    // What was forgotten for want of place is not asked for again at once.
+    fn forget_offers(&mut self, author: PeerId) {
+        self.links.values_mut().for_each(|link| link.offers.retain(|run, _| run.0 != author));
     }
 
     // The answer to our request; false when it is not to be used. What it says of what the peer has counts more than
