@@ -48,7 +48,7 @@ pub fn mdns(
     match mdns::start(mdns_config, scope) {
         Ok((mdns, sightings)) => (Some(mdns), sightings),
         Err(error) => {
-            tracing::warn!(%error, "no mDNS");
+            tracing::info!(%error, "no mDNS");
             (None, mpsc::channel(1).1)
         }
     }

@@ -212,7 +212,7 @@ impl Mesh {
             self.warned.remove(&oldest);
         }
         self.warned.insert(key, now);
-        tracing::warn!(code, detail, "warning");
+        tracing::debug!(code, detail, "warning");
         self.emit(Event::Warning { code, peer, detail });
     }
 
