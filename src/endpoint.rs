@@ -163,6 +163,12 @@ struct State {
     pending: BTreeMap<IpAddr, usize>,
 }
 
+/// The number by which the system knows an interface: the scope of link-local addresses there.
+pub fn interface_index(name: &str) -> Option<u32> {
+    let all = if_addrs::get_if_addrs().unwrap_or_default();
+    all.into_iter().find(|interface| interface.name == name)?.index
+}
+
 /// Refuses interfaces that do not exist, for who looks at them without a socket of this kind.
 pub fn check_interfaces(names: &[String]) -> Result<(), Error> {
     Filter::new(names.to_vec()).map(drop)

@@ -8,7 +8,7 @@ use std::str::FromStr;
 use clap::{Args, Parser, Subcommand};
 
 use crate::av::spec;
-use crate::endpoint::DEFAULT_PORT;
+use crate::endpoint::{self, DEFAULT_PORT};
 use crate::id::PeerId;
 use crate::media::{Bitrate, View};
 
@@ -75,6 +75,7 @@ impl FromStr for Connect {
             Some((address, id)) => (address, Some(id.parse::<PeerId>().map_err(|error| error.to_string())?)),
             None => (text, None),
         };
+        let address = &numbered(address)?;
         let bare = address.trim_start_matches('[').trim_end_matches(']');
         let address = address
             .parse::<SocketAddr>()
@@ -82,9 +83,23 @@ impl FromStr for Connect {
             .or_else(|| bare.parse::<IpAddr>().ok().map(|ip| SocketAddr::new(ip, DEFAULT_PORT)))
             .or_else(|| format!("[{bare}]:{DEFAULT_PORT}").parse::<SocketAddr>().ok())
             .ok_or_else(|| {
-                format!("'{address}' is not an IP address; use 192.0.2.7, 192.0.2.7:48190 or [fe80::1%2]")
+                format!("'{address}' is not an IP address; use 192.0.2.7, 192.0.2.7:48190 or [fe80::1%eth0]")
             })?;
         Ok(Self { address, peer })
+    }
+}
+
+/// `address` with the number of the interface where a name stands: the standard parsers know numbers only (RFC 4007,
+/// section 11.2, has both).
+fn numbered(address: &str) -> Result<String, String> {
+    let Some((ip, rest)) = address.split_once('%') else { return Ok(address.to_owned()) };
+    let (zone, port) = rest.find(']').map_or((rest, ""), |end| rest.split_at(end));
+    if zone.parse::<u32>().is_ok() {
+        return Ok(address.to_owned());
+    }
+    match endpoint::interface_index(zone) {
+        Some(index) => Ok(format!("{ip}%{index}{port}")),
+        None => Err(format!("there is no network interface '{zone}' with an address")),
     }
 }
 
@@ -389,9 +404,12 @@ mod tests {
         check("[fe80::1%3]:7", "[fe80::1%3]:7");
         check("fe80::1%3", "[fe80::1%3]:48190");
         check("[::1]", "[::1]:48190");
+        let lo = endpoint::interface_index(crate::platform::LOOPBACK).expect("the loopback interface");
+        check(&format!("[fe80::1%{}]:7", crate::platform::LOOPBACK), &format!("[fe80::1%{lo}]:7"));
+        check(&format!("fe80::1%{}", crate::platform::LOOPBACK), &format!("[fe80::1%{lo}]:48190"));
         let id = "ab".repeat(32);
         assert_eq!(format!("10.0.0.1#{id}").parse::<Connect>().expect("valid").peer, id.parse().ok());
-        for bad in ["", "nowhere", "10.0.0.1#12", "10.0.0.1:99999"] {
+        for bad in ["", "nowhere", "[fe80::1%nope0]", "10.0.0.1#12", "10.0.0.1:99999"] {
             assert!(bad.parse::<Connect>().is_err(), "{bad}");
         }
     }
