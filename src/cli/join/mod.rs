@@ -4,7 +4,7 @@
 pub mod json;
 mod terminal;
 
-use std::io::{BufRead as _, Read as _};
+use std::io::{BufRead, Read as _};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -15,7 +15,7 @@ use super::setup::{self, Setup};
 use super::{Exit, Failure};
 use crate::engine::{self, Handle};
 use crate::id::{RoomName, Username};
-use crate::meeting::{Accept, Command, Done, Event, Settings, WarningCode};
+use crate::meeting::{self, Accept, Code, Command, Done, Event, Settings, WarningCode};
 use crate::mesh::Visibility;
 
 /// Lines that wait to be carried out. Overflow: stdin is not read on until there is room.
@@ -170,8 +170,18 @@ fn show(event: &Event, screen: &mut terminal::Screen, output: &Output) {
 }
 
 /// Carries out typed lines one after the other, each answered before the next is read.
-async fn commands(handle: Handle, mut lines: mpsc::Receiver<String>, output: Output) {
+async fn commands(handle: Handle, mut lines: mpsc::Receiver<Line>, output: Output) {
     while let Some(line) = lines.recv().await {
+        let Line::Whole(line) = line else {
+            let message = format!("The line is longer than {} bytes; nothing of it was done.", json::MAX_LINE);
+            let failure = meeting::Failure::new(Code::BadRequest, message, "Write a shorter line.");
+            if output.is_json() {
+                output.event("error", json::error(None, None, &failure));
+            } else {
+                output.line(&format!("! {failure}"));
+            }
+            continue;
+        };
         let leaves = if output.is_json() {
             machine_line(&handle, &line, &output).await
         } else {
@@ -237,20 +247,39 @@ async fn typed_line(handle: &Handle, line: &str, output: &Output) -> bool {
     leaves
 }
 
+/// What was read up to a line break.
+#[derive(Debug, PartialEq, Eq)]
+enum Line {
+    Whole(String),
+    /// Over [`json::MAX_LINE`]; it was skipped.
+    TooLong,
+}
+
+/// The next line; `None` at the end of the input, or when it cannot be read.
+fn read_line(input: &mut impl BufRead) -> Option<Line> {
+    // One more than a line may have, for its break.
+    let limit = u64::try_from(json::MAX_LINE).unwrap_or(u64::MAX).saturating_add(1);
+    let mut line = Vec::new();
+    match input.by_ref().take(limit).read_until(b'\n', &mut line) {
+        Ok(0) | Err(_) => return None,
+        Ok(_) => {}
+    }
+    if line.len() > json::MAX_LINE && !line.ends_with(b"\n") {
+        // An input that fails here is at its end for the next call too.
+        let _ = input.skip_until(b'\n');
+        return Some(Line::TooLong);
+    }
+    Some(Line::Whole(String::from_utf8_lossy(&line).into_owned()))
+}
+
 /// Lines of stdin, read by a thread of its own (a terminal cannot be read without blocking). The thread ends with its
 /// input, or with the process.
-fn stdin_lines() -> mpsc::Receiver<String> {
+fn stdin_lines() -> mpsc::Receiver<Line> {
     let (sender, lines) = mpsc::channel(LINES);
     let reader = crate::task::thread("stdin", move || {
         let mut stdin = std::io::stdin().lock();
-        let limit = u64::try_from(json::MAX_LINE).unwrap_or(u64::MAX);
-        loop {
-            let mut line = Vec::new();
-            match stdin.by_ref().take(limit).read_until(b'\n', &mut line) {
-                Ok(0) | Err(_) => break,
-                Ok(_) => {}
-            }
-            if sender.blocking_send(String::from_utf8_lossy(&line).into_owned()).is_err() {
+        while let Some(line) = read_line(&mut stdin) {
+            if sender.blocking_send(line).is_err() {
                 break;
             }
         }
@@ -271,5 +300,23 @@ pub fn failure(error: &engine::Error) -> Failure {
         engine::Error::RendezvousKeyChanged(_) => Failure::new(Exit::Refused, "rendezvous-key-changed", sentence),
         engine::Error::NameRefused(_) => Failure::new(Exit::Refused, "name-refused", sentence),
         engine::Error::State(_) => Failure::new(Exit::State, "state", sentence),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_that_is_too_long_is_one_line_and_the_next_is_read() {
+        let mut input = vec![b'x'; json::MAX_LINE];
+        input.push(b'\n');
+        input.extend(vec![b'y'; 3 * json::MAX_LINE]);
+        input.extend(b"\nlast");
+        let mut input = input.as_slice();
+        assert!(matches!(read_line(&mut input), Some(Line::Whole(line)) if line.len() == json::MAX_LINE + 1));
+        assert_eq!(read_line(&mut input), Some(Line::TooLong));
+        assert_eq!(read_line(&mut input), Some(Line::Whole("last".to_owned())));
+        assert_eq!(read_line(&mut input), None);
     }
 }
