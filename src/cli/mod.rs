@@ -12,6 +12,7 @@ mod join;
 mod name;
 mod nearby;
 pub mod output;
+mod quarters;
 mod receive;
 mod rendezvous;
 pub mod setup;

@@ -1,6 +1,6 @@
 //! `lets-meet receive`: waits for files, without a meeting.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 use std::io::{BufRead as _, IsTerminal as _, Read as _, Write as _};
 
 use tokio::sync::mpsc;
@@ -8,10 +8,10 @@ use tokio::sync::mpsc;
 use super::args::{Common, Receive};
 use super::join::json;
 use super::output::Output;
+use super::quarters::Quarters;
 use super::setup::{self, Setup};
 use super::{Exit, Failure};
 use crate::engine::visit::{self, Event, Visibility, Visit};
-use crate::id::TransferId;
 use crate::meeting::Accept;
 use crate::meeting::{self, Direction, FileEvent, FileStage};
 use crate::ui::text;
@@ -157,7 +157,7 @@ fn read_answers(typed: mpsc::Sender<bool>) {
 /// Shows transfers: as JSON, or to a person with a line for each quarter.
 #[derive(Debug, Default)]
 pub struct Screen {
-    quarters: BTreeSet<(TransferId, u64)>,
+    quarters: Quarters,
 }
 
 impl Screen {
@@ -172,7 +172,8 @@ impl Screen {
     }
 
     fn line(&mut self, event: &FileEvent) -> Option<String> {
-        let FileEvent { transfer, person, file, size, direction, stage } = event;
+        let FileEvent { person, file, size, direction, stage, .. } = event;
+        let percent = self.quarters.on_file(event);
         let incoming = *direction == Direction::In;
         Some(match stage {
             FileStage::Offer if incoming => return None,
@@ -181,14 +182,11 @@ impl Screen {
             FileStage::Accepted => format!("{file}: {} takes it", person.name),
             FileStage::Declined if incoming => format!("{file} from {}: declined", person.name),
             FileStage::Declined => format!("{file}: {} does not take it", person.name),
-            FileStage::Progress { done, rate, eta_ms } => {
-                let quarter = done.saturating_mul(4).checked_div(*size).unwrap_or(0);
-                if !(1..4).contains(&quarter) || !self.quarters.insert((*transfer, quarter)) {
-                    return None;
-                }
+            FileStage::Progress { rate, eta_ms, .. } => {
+                let percent = percent?;
                 let rate = rate.map(|rate| format!(", {} a second", text::bytes(rate))).unwrap_or_default();
                 let eta = eta_ms.map(|ms| format!(", {} s to go", ms.div_ceil(1000))).unwrap_or_default();
-                format!("{file}: {} %{rate}{eta}", quarter * 25)
+                format!("{file}: {percent} %{rate}{eta}")
             }
             FileStage::Done { path, .. } if incoming => {
                 format!("{file} from {}: received and checked, saved as {}", person.name, path.display())

@@ -2,9 +2,9 @@
 //! commands. What others send was stripped of control characters when it was parsed, so nothing here can move the
 //! cursor.
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use crate::cli::quarters::Quarters;
 use crate::id::TransferId;
 use crate::meeting::{Audience, Code, Command, Direction, Done, Event, Failure, FileEvent, FileStage, State};
 use crate::ui::text;
@@ -55,7 +55,9 @@ pub fn parse(line: &str) -> Result<Input, Failure> {
         }
         "drop" => {
             let (path, who) = match split_who(rest) {
-                Some((path, who)) => (path, vec![split_who(&who).map_or(who.clone(), |(who, _)| who)]),
+                Some((path, who)) => {
+                    (path, vec![split_who(&who).map_or_else(|| who.trim_matches('"').to_owned(), |(who, _)| who)])
+                }
                 None if rest.is_empty() => {
                     return Err(usage("Use /drop PATH, or /drop PATH WHO; quote a path with spaces."));
                 }
@@ -90,7 +92,7 @@ fn split_who(text: &str) -> Option<(String, String)> {
 /// Turns events into lines, and leaves out what a person need not read.
 #[derive(Debug, Default)]
 pub struct Screen {
-    progress: BTreeSet<(TransferId, u64)>,
+    quarters: Quarters,
 }
 
 impl Screen {
@@ -128,6 +130,7 @@ impl Screen {
     fn file(&mut self, event: &FileEvent) -> Option<String> {
         let FileEvent { transfer, person, file, .. } = event;
         let size = text::bytes(event.size);
+        let percent = self.quarters.on_file(event);
         let incoming = event.direction == Direction::In;
         Some(match &event.stage {
             FileStage::Offer if incoming => {
@@ -136,14 +139,10 @@ impl Screen {
             FileStage::Offer => format!("* offered {file} ({size}) to {}", person.name),
             FileStage::Accepted => format!("* {file}: accepted{}", if incoming { "" } else { " by the other side" }),
             FileStage::Declined => format!("* {file}: declined"),
-            FileStage::Progress { done, rate, .. } => {
-                // A line a quarter, not a line an event.
-                let quarter = done.saturating_mul(4).checked_div(event.size).unwrap_or(0);
-                if quarter == 0 || quarter >= 4 || !self.progress.insert((*transfer, quarter)) {
-                    return None;
-                }
+            FileStage::Progress { rate, .. } => {
+                let percent = percent?;
                 let rate = rate.map(|rate| format!(", {} a second", text::bytes(rate))).unwrap_or_default();
-                format!("* {file}: {} %{rate}", quarter * 25)
+                format!("* {file}: {percent} %{rate}")
             }
             FileStage::Done { path, .. } if incoming => {
                 format!("* {file}: received and checked, saved as {}", path.display())
