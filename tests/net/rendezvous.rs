@@ -923,6 +923,12 @@ fn a_file_reaches_whoever_waits_under_a_username() {
     assert_eq!(code, Some(0), "{said}");
     assert_eq!(process.wait().expect("ended").code(), Some(0));
     assert_eq!(std::fs::read(landed.join("song.bin")).expect("landed").len(), 100_000);
+    // Nobody to ask and no --yes: it is declined, and that was the once.
+    let words = ["receive", "--hidden", "--once", "--dir", landed.to_str().expect("text"), "--rendezvous", here];
+    let mut process = program(&alices, &words).spawn().expect("started");
+    std::io::BufReader::new(process.stdout.as_mut().expect("piped")).read_line(&mut line).expect("ready");
+    assert_eq!(outcome(program(&bobs, &to_alice)).0, Some(4));
+    assert_eq!(process.wait().expect("ended").code(), Some(4));
     // Another key than before is no service to wait at.
     let wrong = format!("{}#{}", here.split('#').next().expect("a place"), "0".repeat(64));
     assert_eq!(outcome(program(&bobs, &["receive", "--hidden", "--rendezvous", &wrong])).0, Some(4));
