@@ -8,10 +8,12 @@
 //!
 //! A damaged file is reported and never replaced: forgetting who bore which name would let somebody else bear it.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use thiserror::Error;
 
@@ -52,13 +54,15 @@ pub enum Error {
 #[derive(Debug, Clone)]
 pub struct Store {
     dir: PathBuf,
+    // Folded names of before this session.
+    before: Arc<BTreeSet<String>>,
 }
 
 impl Store {
     /// The store in the profile folder `dir`. Nothing is made before something is to be remembered.
     pub fn open(dir: &Path) -> Result<Self, Error> {
-        let store = Self { dir: dir.to_owned() };
-        store.names()?;
+        let mut store = Self { dir: dir.to_owned(), before: Arc::default() };
+        store.before = Arc::new(store.names()?.folded().map(str::to_owned).collect());
         Ok(store)
     }
 
@@ -75,7 +79,11 @@ impl Store {
         let mut text = String::new();
         match file.take(MAX_FILE + 1).read_to_string(&mut text) {
             Ok(_) if text.len() as u64 > MAX_FILE => Err(damaged()),
-            Ok(_) => read(&text).ok_or_else(damaged),
+            Ok(_) => {
+                let mut names = read(&text).ok_or_else(damaged)?;
+                names.mark_earlier(|folded| self.before.contains(folded));
+                Ok(names)
+            }
             Err(error) if error.kind() == io::ErrorKind::InvalidData => Err(damaged()),
             Err(error) => Err(failed(error)),
         }
@@ -195,7 +203,7 @@ mod tests {
         for bad in ["", "something else\n", &cut, &format!("{HEADER}\n5 xyz Bob\n"), &format!("{HEADER}\n\n")] {
             fs::write(&path, bad).expect("written");
             assert!(matches!(Store::open(dir.path()), Err(Error::Damaged { .. })), "{bad:?}");
-            let store = Store { dir: dir.path().to_owned() };
+            let store = Store { dir: dir.path().to_owned(), before: Arc::default() };
             assert!(store.remember(peer(2), &name("x"), 1).is_err());
             assert_eq!(fs::read_to_string(&path).expect("read"), bad);
         }

@@ -1,8 +1,8 @@
 //! Sans-IO. Which keys have used which display name: what makes a name that comes with another key visible.
 //!
 //! A name is remembered for a key only once a link to that key was made under it. Names compare folded. Bounds:
-//! [`MAX_NAMES`] names, [`MAX_KEYS`] keys a name. Above, the name that was used longest ago is forgotten; of a name
-//! with too many keys nothing more is learned, for it is useless as a recipient anyway.
+//! [`MAX_NAMES`] names, [`MAX_KEYS`] keys a name. Above, the name that was used longest ago is forgotten, one first
+//! learned in this session before any from earlier: throwaway keys do not wipe the memory. Of a name with too many keys nothing more is learned, for it is useless as a recipient anyway.
 
 use std::collections::BTreeMap;
 
@@ -29,6 +29,8 @@ struct Used {
     keys: Vec<PeerId>,
     // Grows with each use of any name.
     last: u64,
+    // Known before this session.
+    earlier: bool,
     // Unix milliseconds, 0 where that was not known.
     at: u64,
 }
@@ -57,7 +59,8 @@ impl Names {
     pub fn record_at(&mut self, name: &DisplayName, peer: PeerId, unix_ms: u64) -> Learned {
         let folded = name.folded();
         if self.names.len() >= MAX_NAMES && !self.names.contains_key(&folded) {
-            let oldest = self.names.iter().min_by_key(|(_, used)| used.last).map(|(name, _)| name.clone());
+            let oldest =
+                self.names.iter().min_by_key(|(_, used)| (used.earlier, used.last)).map(|(name, _)| name.clone());
             oldest.and_then(|name| self.names.remove(&name));
         }
         self.last += 1;
@@ -71,6 +74,16 @@ impl Names {
             }
             _ => Learned::Known,
         }
+    }
+
+    /// Says which names, by their folded form, were known before this session: they are forgotten last.
+    pub fn mark_earlier(&mut self, earlier: impl Fn(&str) -> bool) {
+        self.names.iter_mut().for_each(|(folded, used)| used.earlier = earlier(folded));
+    }
+
+    /// The folded names.
+    pub fn folded(&self) -> impl Iterator<Item = &str> {
+        self.names.keys().map(String::as_str)
     }
 
     /// The keys that used the name whose folded form is `folded`.
@@ -120,6 +133,18 @@ mod tests {
         assert_eq!(names.record(&DisplayName::new("BOB"), peer(2)), Learned::New);
         assert_eq!(names.keys("bob").collect::<Vec<_>>(), [peer(1), peer(2)]);
         assert_eq!(names.keys("alice").count(), 0);
+    }
+
+    #[test]
+    fn throwaway_keys_do_not_wipe_what_was_known_before() {
+        let mut names = Names::new();
+        names.record(&DisplayName::new("Bob"), peer(1));
+        names.mark_earlier(|_| true);
+        for n in 0..2 * u16::try_from(MAX_NAMES).expect("small") {
+            names.record(&DisplayName::new(&format!("n{n}")), peer(n));
+        }
+        assert_eq!(names.len(), MAX_NAMES);
+        assert_eq!(names.keys("bob").collect::<Vec<_>>(), [peer(1)]);
     }
 
     #[test]

@@ -100,7 +100,7 @@ struct Known {
 /// Peers who are away and remembered; above, who left first is forgotten (its name stays among the used ones).
 pub const MAX_AWAY: usize = 512;
 /// Names of one peer that are remembered as used; a peer that renames itself more often adds nothing.
-const MAX_NAMES_EACH: usize = 8;
+const MAX_NAMES_EACH: usize = 3;
 
 /// Everybody who may be meant.
 #[derive(Debug, Clone)]
