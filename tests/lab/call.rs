@@ -283,6 +283,29 @@ fn mute_view_and_quality_are_obeyed() {
 }
 
 #[test]
+fn a_scaled_camera_keeps_its_rate() {
+    let lab = lab!(2);
+    let ann = Peer::join(&lab, 1, "ann", "call", &["--camera", "testcard", "--quality", "360p", "--mic", "tone"]);
+    let mut bo = Peer::join(&lab, 2, "bo", "call", &[]);
+    bo.wait_joined(&ann, PATIENCE);
+    flowing(&bo, &[&ann]);
+    for (view, wide) in [("large", 640), ("small", 320)] {
+        let mark = bo.mark();
+        bo.must(serde_json::json!({"do": "view", "peer": ann.id, "size": view}));
+        bo.wait_from(mark, &format!("pictures {wide} wide"), PATIENCE, |e| {
+            e["event"] == "stats" && e["peers"][&ann.id]["video"]["width"].as_u64() == Some(wide)
+        });
+        let video: Vec<Value> = bo.watch(8).iter().map(|e| e["peers"][&ann.id]["video"].clone()).collect();
+        let fps = video.iter().filter_map(|v| v["fps"].as_f64()).fold(0.0, f64::max);
+        let late = video.iter().filter_map(|v| v["latency_ms"]["p95"].as_f64()).fold(f64::MAX, f64::min);
+        figure(&format!("720p scaled for view {view}, best second"), fps, "fps", "28 of 30");
+        figure(&format!("720p scaled for view {view}, p95 of the best second"), late, "ms", "60");
+        assert!(fps >= 28.0 * 0.9, "view {view}: {fps:.1} pictures in the best second");
+        assert!(late <= 180.0, "view {view}: pictures take {late:.0} ms in the best second");
+    }
+}
+
+#[test]
 fn the_demo_shows_a_meeting_of_three() {
     let lab = lab!(1);
     let started = lets_meet::clock::now();

@@ -159,7 +159,6 @@ pub const WRAPPERS: &[(&str, &[&str])] = &[
     ("openh264_sys2", &["src/av/codec/h264.rs"]),
     ("opusic_sys", &["src/av/codec/opus.rs"]),
     ("yuv", &["src/av/process/*"]),
-    ("fast_image_resize", &["src/av/process/*"]),
     ("rubato", &["src/av/process/*"]),
     ("hound", &["src/av/capture/*", "src/av/playback/*"]),
     ("clap", &["src/cli/*"]),
