@@ -8,7 +8,7 @@ use super::args::{Common, Drop};
 use super::join::json;
 use super::output::Output;
 use super::setup::{self, Setup};
-use super::{Exit, Failure, receive};
+use super::{Exit, Failure, code, receive};
 use crate::clock;
 use crate::engine::visit::{self, Event, Visibility, Visit};
 use crate::id::{PeerId, TransferId};
@@ -77,7 +77,7 @@ pub fn failure(error: &meeting::Failure) -> Failure {
         5 => Exit::Incomplete,
         _ => Exit::Usage,
     };
-    Failure::new(exit, error.code.as_str(), error.to_string().trim_end().to_owned())
+    Failure::new(exit, error.code.into(), error.to_string().trim_end()).with_hint(&error.hint)
 }
 
 async fn send(
@@ -210,7 +210,7 @@ impl Run {
             } else {
                 format!("{name} has no known address; ask for lets-meet receive with the same --rendezvous.")
             };
-            self.fail(&Failure::new(Exit::NotFound, "unreachable", sentence), output);
+            self.fail(&Failure::new(Exit::NotFound, code::UNREACHABLE, sentence), output);
         }
     }
 

@@ -4,6 +4,7 @@
 //! error is one sentence that says what happened and what to do.
 
 pub mod args;
+mod code;
 mod demo;
 mod doctor;
 mod drop;
@@ -60,25 +61,39 @@ pub struct Failure {
     /// The exit code.
     pub exit: Exit,
     /// From the closed list in `docs/protocol.md`.
-    pub code: &'static str,
+    pub code: code::Word,
     /// One sentence: what happened and what to do.
     pub message: String,
+    /// What to do alone, where the sentence has it apart.
+    pub hint: Option<String>,
 }
 
 impl Failure {
-    /// A failure with its words.
-    pub fn new(exit: Exit, code: &'static str, message: impl Into<String>) -> Self {
-        Self { exit, code, message: message.into() }
+    /// A failure with its words. What stands after a semicolon is the hint.
+    pub fn new(exit: Exit, code: code::Word, message: impl Into<String>) -> Self {
+        let message = message.into();
+        let hint = message.split_once("; ").map(|(_, hint)| {
+            let mut characters = hint.chars();
+            let first = characters.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
+            first + characters.as_str()
+        });
+        Self { exit, code, message, hint }
+    }
+
+    /// The same with this hint; an empty one is none.
+    #[must_use]
+    pub fn with_hint(self, hint: &str) -> Self {
+        Self { hint: (!hint.is_empty()).then(|| hint.to_owned()), ..self }
     }
 
     /// Wrong usage.
     pub fn usage(message: impl Into<String>) -> Self {
-        Self::new(Exit::Usage, "usage", message)
+        Self::new(Exit::Usage, code::USAGE, message)
     }
 
     /// A word that a later version brings.
     pub fn later(what: &str) -> Self {
-        Self::new(Exit::Usage, "not-available-yet", format!("{what} is not available yet."))
+        Self::new(Exit::Usage, code::NOT_YET, format!("{what} is not available yet."))
     }
 }
 
@@ -108,9 +123,10 @@ fn run(cli: Cli, output: &Output) -> Result<Exit, Failure> {
     let Some(command) = cli.command else {
         return Err(Failure::new(
             Exit::Usage,
-            "not-available-yet",
+            code::NOT_YET,
             "The window is not available yet. Use lets-meet join ROOM, or lets-meet --help.",
-        ));
+        )
+        .with_hint("Use lets-meet join ROOM, or lets-meet --help."));
     };
     if let Some(option) = unsupported(&command, &common) {
         return Err(Failure::usage(format!("{option} means nothing to this command; leave it out.")));
@@ -163,7 +179,7 @@ pub fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
         .thread_name("lets-meet-net")
         .enable_all()
         .build()
-        .map_err(|error| Failure::new(Exit::Failed, "internal", format!("The system gave no threads: {error}.")))
+        .map_err(|error| Failure::new(Exit::Failed, code::INTERNAL, format!("The system gave no threads: {error}.")))
 }
 
 /// Runs `work` on a runtime of its own. Tasks that did not end by themselves are given half a second.

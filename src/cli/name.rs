@@ -5,7 +5,7 @@ use serde_json::json;
 use super::args::{Common, Name, NameAction};
 use super::output::Output;
 use super::setup::{Setup, endpoint_config};
-use super::{Exit, Failure, block_on};
+use super::{Exit, Failure, block_on, code};
 use crate::endpoint::{self, Endpoint};
 use crate::id::{PeerId, Username};
 use crate::rendezvous::client::{self, Error, Handle};
@@ -73,23 +73,23 @@ fn tell(output: &Output, name: &Username, peer: PeerId, addresses: &[String], ex
 
 /// What an error at a rendezvous means to a script: exit code and word.
 pub fn failure(error: &Error) -> Failure {
-    let (exit, code) = match error {
-        Error::Taken => (Exit::Refused, "name-taken"),
-        Error::KeyChanged { .. } => (Exit::Refused, "rendezvous-key-changed"),
-        Error::Lying(_) => (Exit::Refused, "rendezvous-not-believed"),
-        Error::Refused(_) | Error::Clock => (Exit::Refused, "rendezvous-refused"),
-        Error::Unknown(_) => (Exit::NotFound, "unknown-name"),
-        Error::Limited(_) => (Exit::NotFound, "limited"),
-        Error::Unreachable { .. } => (Exit::NotFound, "rendezvous-unreachable"),
-        Error::Profile(_) => (Exit::State, "state"),
-        Error::Closed => (Exit::Failed, "internal"),
+    let (exit, word) = match error {
+        Error::Taken => (Exit::Refused, code::NAME_TAKEN),
+        Error::KeyChanged { .. } => (Exit::Refused, code::RENDEZVOUS_KEY_CHANGED),
+        Error::Lying(_) => (Exit::Refused, code::RENDEZVOUS_NOT_BELIEVED),
+        Error::Refused(_) | Error::Clock => (Exit::Refused, code::RENDEZVOUS_REFUSED),
+        Error::Unknown(_) => (Exit::NotFound, code::UNKNOWN_NAME),
+        Error::Limited(_) => (Exit::NotFound, code::LIMITED),
+        Error::Unreachable { .. } => (Exit::NotFound, code::RENDEZVOUS_UNREACHABLE),
+        Error::Profile(_) => (Exit::State, code::STATE),
+        Error::Closed => (Exit::Failed, code::INTERNAL),
     };
-    Failure::new(exit, code, sentence(&error.to_string()))
+    Failure::new(exit, word, sentence(&error.to_string()))
 }
 
 /// What a socket that cannot be bound means to a script.
 pub fn bind_failure(error: &endpoint::Error) -> Failure {
-    Failure::new(Exit::Network, "network", sentence(&error.to_string()))
+    Failure::new(Exit::Network, code::NETWORK, sentence(&error.to_string()))
 }
 
 /// `text` with a capital letter and a full stop. "Username already taken" stays as the contract has it.

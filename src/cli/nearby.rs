@@ -9,7 +9,7 @@ use serde_json::json;
 use super::args::{Common, Nearby};
 use super::output::Output;
 use super::setup::Setup;
-use super::{Exit, Failure};
+use super::{Exit, Failure, code};
 use crate::endpoint;
 use crate::id::{PeerId, RoomName};
 use crate::mesh::discovery::{self, mdns};
@@ -71,7 +71,7 @@ async fn look(common: &Common, time: Duration, me: PeerId) -> Result<BTreeMap<Pe
     let scope = crate::task::Scope::new();
     let config = discovery::Config { announcement: None, interfaces: common.interface.clone() };
     let (mdns, mut sightings) = mdns::start(config, &scope).map_err(|error| {
-        Failure::new(Exit::Network, "discovery-failed", format!("Multicast DNS does not work here: {error}."))
+        Failure::new(Exit::Network, code::DISCOVERY_FAILED, format!("Multicast DNS does not work here: {error}."))
     })?;
     let mut seen: BTreeMap<PeerId, Seen> = BTreeMap::new();
     let end = tokio::time::sleep(time);

@@ -62,7 +62,7 @@ impl Output {
     /// Says why the run ends: a sentence on stderr, and with `--json` an `error` line as well.
     pub fn failure(&self, failure: &Failure) {
         if self.json {
-            self.event("error", json!({ "code": failure.code, "message": failure.message, "hint": null }));
+            self.event("error", json!({ "code": failure.code, "message": failure.message, "hint": failure.hint }));
         }
         let _ = writeln!(std::io::stderr(), "lets-meet: {}", failure.message);
     }

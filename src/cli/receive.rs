@@ -10,7 +10,7 @@ use super::join::json;
 use super::output::Output;
 use super::quarters::Quarters;
 use super::setup::{self, Setup};
-use super::{Exit, Failure};
+use super::{Exit, Failure, code};
 use crate::engine::visit::{self, Event, Visibility, Visit};
 use crate::meeting::Accept;
 use crate::meeting::{self, Direction, FileEvent, FileStage};
@@ -26,7 +26,7 @@ pub fn run(common: &Common, receive: &Receive, output: &Output) -> Result<Exit, 
     }
     let Setup { profile, config, identity, name } = Setup::load(common)?;
     let download_dir = receive.dir.clone().or(config.download_dir).ok_or_else(|| {
-        Failure::new(Exit::State, "state", "This account has no home folder for drops; use --dir DIR.")
+        Failure::new(Exit::State, code::STATE, "This account has no home folder for drops; use --dir DIR.")
     })?;
     setup::writable(&download_dir)?;
     let accept = match receive.yes {

@@ -12,7 +12,7 @@ use serde_json::json;
 use super::args::{Common, Rendezvous, RendezvousAction};
 use super::name::bind_failure;
 use super::output::Output;
-use super::{Exit, Failure, block_on, interrupted};
+use super::{Exit, Failure, block_on, code, interrupted};
 use crate::config::Profile;
 use crate::endpoint::{self, Endpoint};
 use crate::identity::Identity;
@@ -41,7 +41,7 @@ pub fn run(common: &Common, rendezvous: &Rendezvous, output: &Output) -> Result<
         store::ParseError::NotYet => Failure::later("A store in PostgreSQL"),
         error => Failure::usage(format!("--store: {error}.")),
     })?;
-    let state = |error: String| Failure::new(Exit::State, "state", error);
+    let state = |error: String| Failure::new(Exit::State, code::STATE, error);
     let profile = Profile::open(common.profile.clone()).map_err(|error| state(error.to_string()))?;
     let folder = profile.dir().join(FOLDER);
     let identity = Identity::load_or_create(&folder).map_err(|error| state(capital(&error.to_string())))?;
@@ -62,7 +62,7 @@ pub fn run(common: &Common, rendezvous: &Rendezvous, output: &Output) -> Result<
         let endpoint = endpoint.map_err(|error| match error {
             endpoint::Error::Taken(port) => {
                 let message = format!("UDP port {port} is taken; choose another with --listen ADDR:PORT.");
-                Failure::new(Exit::Network, "network", message)
+                Failure::new(Exit::Network, code::NETWORK, message)
             }
             error => bind_failure(&error),
         })?;

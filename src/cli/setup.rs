@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::args::Common;
-use super::{Exit, Failure};
+use super::{Exit, Failure, code};
 use crate::config::{Config, Profile};
 use crate::endpoint;
 use crate::identity::Identity;
@@ -26,7 +26,7 @@ pub struct Setup {
 impl Setup {
     /// Opens the profile; a first start makes the identity. Errors are exit 8.
     pub fn load(common: &Common) -> Result<Self, Failure> {
-        let state = |error: String| Failure::new(Exit::State, "state", error);
+        let state = |error: String| Failure::new(Exit::State, code::STATE, error);
         let profile = Profile::open(common.profile.clone()).map_err(|error| state(error.to_string()))?;
         let config = profile.config().map_err(|error| state(error.to_string()))?;
         let identity = Identity::load_or_create(profile.dir()).map_err(|error| state(error.to_string()))?;
@@ -58,7 +58,7 @@ pub fn writable(folder: &Path) -> Result<(), Failure> {
     probe().map_err(|error: std::io::Error| {
         let folder = folder.display();
         let message = format!("Nothing can be written to the folder {folder}: {error}; choose another.");
-        Failure::new(Exit::State, "state", message)
+        Failure::new(Exit::State, code::STATE, message)
     })
 }
 

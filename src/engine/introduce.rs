@@ -75,19 +75,14 @@ pub async fn rendezvous(
                 format!("The meeting goes on; the name {name} is unconfirmed."),
             )),
             Err(client::Error::Taken) => return Err(Error::NameTaken(name.clone())),
-            Err(error @ client::Error::KeyChanged { .. }) => {
-                return Err(Error::RendezvousKeyChanged(error.to_string()));
-            }
-            Err(client::Error::Profile(detail)) => return Err(Error::State(detail)),
-            Err(error) => return Err(Error::NameRefused(error.to_string())),
+            Err(error) => return Err(Error::Rendezvous(error)),
         }
     } else {
         // An unreachable service is told by an event; the meeting goes on.
         match introduced.handle.reach().await {
-            Err(error @ client::Error::KeyChanged { .. }) => {
-                return Err(Error::RendezvousKeyChanged(error.to_string()));
+            Err(error @ (client::Error::KeyChanged { .. } | client::Error::Profile(_))) => {
+                return Err(Error::Rendezvous(error));
             }
-            Err(client::Error::Profile(detail)) => return Err(Error::State(detail)),
             _ => {}
         }
     }

@@ -40,6 +40,8 @@ use crate::share::DisplayName;
 use crate::slot::Ring;
 use crate::task::Scope;
 
+use crate::rendezvous::client;
+
 pub use crate::rendezvous::service::Service;
 pub use media::Config as MediaConfig;
 
@@ -90,12 +92,9 @@ pub enum Error {
     /// The username belongs to somebody else; take another.
     #[error("Username already taken: {0} belongs to another key; choose another name")]
     NameTaken(Username),
-    /// The rendezvous answered with another key than before.
-    #[error("{0}")]
-    RendezvousKeyChanged(String),
-    /// The service refuses the name for another reason.
-    #[error("{0}")]
-    NameRefused(String),
+    /// The rendezvous answered with another key than before, or refuses the name for another reason.
+    #[error(transparent)]
+    Rendezvous(#[from] client::Error),
     /// Something in the profile cannot be read or written.
     #[error("{0}")]
     State(String),

@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use self::child::Child;
 use self::report::{Media, Row};
 use super::output::Output;
-use super::{Exit, Failure, args};
+use super::{Exit, Failure, args, code};
 
 const NAMES: [&str; 3] = ["Ada", "Bo", "Cleo"];
 const PITCHES: [f32; 3] = [210.0, 110.0, 160.0];
@@ -48,7 +48,7 @@ impl Drop for Folder {
 /// Runs the demo; exit 1 when anything is missing.
 pub fn run(demo: &args::Demo, output: &Output) -> Result<Exit, Failure> {
     let failed =
-        |error: std::io::Error| Failure::new(Exit::Failed, "internal", format!("The demo cannot run: {error}."));
+        |error: std::io::Error| Failure::new(Exit::Failed, code::INTERNAL, format!("The demo cannot run: {error}."));
     let folder = Folder::new().map_err(failed)?;
     let media = if cfg!(feature = "media") { Media::Whole } else { Media::None };
     if !output.is_json() {

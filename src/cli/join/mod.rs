@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use super::args::{Common, Join};
 use super::output::Output;
 use super::setup::{self, Setup};
-use super::{Exit, Failure};
+use super::{Exit, Failure, code};
 use crate::engine::{self, Handle};
 use crate::id::{RoomName, Username};
 use crate::meeting::{self, Accept, Code, Command, Done, Event, Settings, WarningCode};
@@ -38,12 +38,12 @@ pub fn run(common: &Common, join: &Join, output: &Output) -> Result<Exit, Failur
 fn config(common: &Common, join: &Join) -> Result<engine::Config, Failure> {
     let room = RoomName::new(&join.room).map_err(|error| Failure::usage(format!("{error}.")))?;
     let media = join.media().map_err(|error| match error {
-        crate::av::spec::ParseError::NotYet(_) => Failure::new(Exit::Usage, "not-available-yet", format!("{error}.")),
+        crate::av::spec::ParseError::NotYet(_) => Failure::new(Exit::Usage, code::NOT_YET, format!("{error}.")),
         _ => Failure::usage(format!("{error}.")),
     })?;
     let Setup { profile, config, identity, name } = Setup::load(common)?;
     let download_dir = join.download_dir.clone().or(config.download_dir).ok_or_else(|| {
-        Failure::new(Exit::State, "state", "This account has no home folder for drops; use --download-dir DIR.")
+        Failure::new(Exit::State, code::STATE, "This account has no home folder for drops; use --download-dir DIR.")
     })?;
     // The default folder may be missing or read-only: few meetings get a file.
     for folder in [&join.download_dir, &join.dump_video, &join.dump_audio].into_iter().flatten() {
@@ -294,12 +294,11 @@ fn stdin_lines() -> mpsc::Receiver<Line> {
 pub fn failure(error: &engine::Error) -> Failure {
     let sentence = format!("{error}.");
     match error {
-        engine::Error::Endpoint(_) => Failure::new(Exit::Network, "network", sentence),
-        engine::Error::Media(_) => Failure::new(Exit::Device, "source-failed", sentence),
-        engine::Error::NameTaken(_) => Failure::new(Exit::Refused, "name-taken", sentence),
-        engine::Error::RendezvousKeyChanged(_) => Failure::new(Exit::Refused, "rendezvous-key-changed", sentence),
-        engine::Error::NameRefused(_) => Failure::new(Exit::Refused, "name-refused", sentence),
-        engine::Error::State(_) => Failure::new(Exit::State, "state", sentence),
+        engine::Error::Endpoint(_) => Failure::new(Exit::Network, code::NETWORK, sentence),
+        engine::Error::Media(_) => Failure::new(Exit::Device, code::SOURCE_FAILED, sentence),
+        engine::Error::NameTaken(_) => Failure::new(Exit::Refused, code::NAME_TAKEN, sentence),
+        engine::Error::Rendezvous(error) => super::name::failure(error),
+        engine::Error::State(_) => Failure::new(Exit::State, code::STATE, sentence),
     }
 }
 
