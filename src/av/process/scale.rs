@@ -29,7 +29,7 @@ impl Axis {
         self.starts.clear();
         self.weights.clear();
         // A span of `from / to` source pixels touches one more than its length, rounded up, at the most.
-        self.taps = if from % to == 0 { from / to } else { (from / to + 2).min(from) };
+        self.taps = if from.is_multiple_of(to) { from / to } else { (from / to + 2).min(from) };
         for target in 0..to {
             if from >= to { self.push_area(target) } else { self.push_between(target) }
         }
@@ -202,8 +202,10 @@ impl Scaler {
 mod tests {
     use super::*;
 
+    type Sides = (u16, u16);
+
     /// From, to: halves, thirds, odd ratios, thumbnails, one axis only, up.
-    const SIZES: &[((u16, u16), (u16, u16))] = &[
+    const SIZES: &[(Sides, Sides)] = &[
         ((640, 360), (320, 180)),
         ((100, 52), (50, 26)),
         ((1280, 720), (640, 360)),
@@ -219,7 +221,7 @@ mod tests {
         ((2, 2), (36, 18)),
     ];
 
-    fn picture(pool: &Pool, (width, height): (u16, u16), value: impl Fn(usize, usize) -> u8) -> VideoFrame {
+    fn picture(pool: &Pool, (width, height): Sides, value: impl Fn(usize, usize) -> u8) -> VideoFrame {
         let mut picture = pool.picture(width, height);
         picture.captured = 7;
         let (y, u, v) = picture.planes_mut();
@@ -296,7 +298,7 @@ mod tests {
     #[test]
     fn down_scaling_is_the_mean_of_the_area() {
         let (pool, mut scaler) = (Pool::new(4), Scaler::new());
-        let down = |(from, to): &&((u16, u16), (u16, u16))| from.0 >= to.0 && from.1 >= to.1 && from.0 <= 640;
+        let down = |(from, to): &&(Sides, Sides)| from.0 >= to.0 && from.1 >= to.1 && from.0 <= 640;
         for (from, to) in SIZES.iter().filter(down) {
             let before = picture(&pool, *from, scene);
             let after = scaler.scale(&before, to.0, to.1, &pool);
