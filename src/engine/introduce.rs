@@ -79,11 +79,10 @@ pub async fn rendezvous(
         }
     } else {
         // An unreachable service is told by an event; the meeting goes on.
-        match introduced.handle.reach().await {
-            Err(error @ (client::Error::KeyChanged { .. } | client::Error::Profile(_))) => {
-                return Err(Error::Rendezvous(error));
-            }
-            _ => {}
+        if let Err(error @ (client::Error::KeyChanged { .. } | client::Error::Profile(_))) =
+            introduced.handle.reach().await
+        {
+            return Err(Error::Rendezvous(error));
         }
     }
     introduced.handle.announce(Some(announcement(config, instance, endpoint))).await;

@@ -153,7 +153,9 @@ impl History {
 
     // The quietest stranger of whoever passed on most, if that is more than `passer` has.
     fn crowding(&self, passer: PeerId, linked: &BTreeSet<PeerId>) -> Option<PeerId> {
-        let mut passed: BTreeMap<Option<PeerId>, (usize, Option<(Instant, PeerId)>)> = BTreeMap::new();
+        // How many strangers each passed on, and when the quietest of them was last touched.
+        type Passed = (usize, Option<(Instant, PeerId)>);
+        let mut passed: BTreeMap<Option<PeerId>, Passed> = BTreeMap::new();
         for (peer, author) in self.authors.iter().filter(|(peer, author)| !author.linked && !linked.contains(peer)) {
             let (count, quietest) = passed.entry(author.passer.filter(|passer| linked.contains(passer))).or_default();
             *count += 1;
