@@ -85,7 +85,8 @@ async fn wait(visit: &mut Visit, once: bool, accept: Accept, output: &Output) ->
     loop {
         let event = tokio::select! {
             event = visit.next() => event,
-            Some(yes) = answers.recv(), if !asked.is_empty() => {
+            Some(yes) = answers.recv() => {
+                // What was typed before a question is an answer to nothing.
                 let Some(offer) = asked.pop_front() else { continue };
                 let answer = if yes { visit.accept(offer.transfer).await } else { visit.decline(offer.transfer).await };
                 if let Err(error) = answer {
@@ -109,7 +110,12 @@ async fn wait(visit: &mut Visit, once: bool, accept: Accept, output: &Output) ->
                     FileStage::Declined if once => return Exit::Refused,
                     FileStage::Failed { .. } if once => return Exit::Incomplete,
                     FileStage::Declined | FileStage::Failed { .. } => {
+                        let shown = asked.front().map(|offer| offer.transfer);
                         asked.retain(|offer| offer.transfer != event.transfer);
+                        // The one on the screen was withdrawn: the next is asked about anew.
+                        if shown == Some(event.transfer) {
+                            ask(asked.front());
+                        }
                     }
                     _ => {}
                 }
