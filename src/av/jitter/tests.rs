@@ -374,7 +374,10 @@ proptest! {
         };
         let report = world.run();
         prop_assert!(report.frames + report.concealed <= 1100);
-        prop_assert!(report.frames > 300);
+        // Until the jitter is believed, 35 of its up to 80 ms are waited for, and what stood in a stall comes too late.
+        let stalled = world.packets().iter().filter(|(arrives, _)| *arrives == world.stall.end).count();
+        let arrived = world.packets().iter().filter(|(_, packet)| packet.frame.is_some()).count();
+        prop_assert!(report.frames as usize * 3 >= arrived - stalled, "{} of {arrived}, {stalled} stalled", report.frames);
     }
 
     /// Any packets at any time: no panic, nothing grows, playout goes on.
