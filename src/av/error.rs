@@ -5,6 +5,9 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use crate::av::devices::{Kind, NOT_BUILT};
+use crate::av::spec::DeviceChoice;
+
 /// Why a source, a codec or a sink could not be used.
 #[derive(Debug, Error)]
 pub enum Error {
@@ -46,4 +49,37 @@ pub enum Error {
     /// The description says "none": there is nothing to start.
     #[error("no source is chosen; name one, for example testcard")]
     NoSource,
+    /// No such device is there now. Another can be chosen, or this one plugged in; where it was only the default, the
+    /// meeting goes on without.
+    #[error("{}; plug one in, or choose another that lets-meet devices lists", missing(*.kind, .choice))]
+    NoDevice {
+        /// What was looked for.
+        kind: Kind,
+        /// Which one.
+        choice: DeviceChoice,
+    },
+    /// The device is there and does not do its work: busy, forbidden, broken, pulled out.
+    #[error("the {kind} {name} does not work: {reason}; {hint}")]
+    Device {
+        /// What it is.
+        kind: Kind,
+        /// Its name.
+        name: String,
+        /// What the system said.
+        reason: String,
+        /// What to do.
+        hint: &'static str,
+    },
+    /// The feature `devices` was left out of this build.
+    #[error("{NOT_BUILT}; build it with the feature devices, or use a test source such as testcard or tone")]
+    NoDevices,
+}
+
+/// That nothing was found, in words.
+fn missing(kind: Kind, choice: &DeviceChoice) -> String {
+    match choice {
+        DeviceChoice::Default => format!("no {kind} was found"),
+        DeviceChoice::Index(index) => format!("there is no {kind} number {index}"),
+        DeviceChoice::Name(name) => format!("there is no {kind} called '{name}'"),
+    }
 }

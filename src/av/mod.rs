@@ -4,6 +4,7 @@
 //! The pure half (packet formats, jitter buffers, source descriptions) is always built; codecs, capture and playback
 //! need the feature `media`.
 
+pub mod devices;
 pub mod error;
 pub mod jitter;
 pub mod meter;

@@ -16,9 +16,47 @@ pub enum ParseError {
     /// A size or rate that no test card has.
     #[error("'{0}' is not a test card size; use testcard:WIDTHxHEIGHT@FPS, 64x36 to 1920x1080 and 1 to 60")]
     TestCard(String),
-    /// A word that a later version brings.
-    #[error("'{0}' is not available yet")]
-    NotYet(String),
+    /// Not a device.
+    #[error("'{0}' names no device; use device, device:0 or device:NAME, as lets-meet devices lists them")]
+    Device(String),
+}
+
+/// Longest name of a device that is taken: names that systems give are far shorter.
+const MAX_DEVICE_NAME: usize = 256;
+
+/// Which of the devices of one kind.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum DeviceChoice {
+    /// The one that the system prefers, whichever that is when it is opened. None there is no error.
+    Default,
+    /// By its place in the list, from 0.
+    Index(u16),
+    /// By its name or id; without an exact match the first that contains it.
+    Name(String),
+}
+
+impl DeviceChoice {
+    /// Reads `device`, `device:N` or `device:NAME`; `None` is no word for a device at all.
+    fn parse(text: &str) -> Option<Result<Self, ParseError>> {
+        let Some(which) = text.strip_prefix("device:") else { return (text == "device").then_some(Ok(Self::Default)) };
+        let which = which.trim();
+        Some(match which.parse() {
+            Ok(index) => Ok(Self::Index(index)),
+            Err(_) if which.is_empty() || which.len() > MAX_DEVICE_NAME => Err(ParseError::Device(text.to_owned())),
+            Err(_) => Ok(Self::Name(which.to_owned())),
+        })
+    }
+}
+
+/// As it is typed.
+impl fmt::Display for DeviceChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Default => f.write_str("device"),
+            Self::Index(index) => write!(f, "device:{index}"),
+            Self::Name(name) => write!(f, "device:{name}"),
+        }
+    }
 }
 
 /// Where a camera track's pictures come from.
@@ -37,6 +75,8 @@ pub enum Camera {
     },
     /// A YUV4MPEG2 file, looped in real time.
     File(PathBuf),
+    /// A real camera.
+    Device(DeviceChoice),
 }
 
 impl FromStr for Camera {
@@ -55,10 +95,11 @@ impl FromStr for Camera {
         if let Some(path) = text.strip_prefix("file:").filter(|path| !path.is_empty()) {
             return Ok(Self::File(PathBuf::from(path)));
         }
-        if text == "device" || text.starts_with("device:") {
-            return Err(ParseError::NotYet(text.to_owned()));
+        if let Some(choice) = DeviceChoice::parse(text) {
+            return choice.map(Self::Device);
         }
-        Err(ParseError::Unknown(text.to_owned(), "camera", "none, testcard[:WxH@FPS], file:CLIP.y4m"))
+        let words = "none, device[:N or NAME], testcard[:WxH@FPS], file:CLIP.y4m";
+        Err(ParseError::Unknown(text.to_owned(), "camera", words))
     }
 }
 
@@ -69,6 +110,7 @@ impl fmt::Display for Camera {
             Self::None => f.write_str("none"),
             Self::TestCard { width, height, fps } => write!(f, "testcard:{width}x{height}@{fps}"),
             Self::File(path) => write!(f, "file:{}", path.display()),
+            Self::Device(choice) => choice.fmt(f),
         }
     }
 }
@@ -92,6 +134,8 @@ pub enum Microphone {
     Clicks,
     /// A WAV file, looped in real time.
     File(PathBuf),
+    /// A real microphone.
+    Device(DeviceChoice),
 }
 
 impl FromStr for Microphone {
@@ -104,8 +148,13 @@ impl FromStr for Microphone {
             "clicks" => Ok(Self::Clicks),
             _ => match text.strip_prefix("file:").filter(|path| !path.is_empty()) {
                 Some(path) => Ok(Self::File(PathBuf::from(path))),
-                None if text == "device" || text.starts_with("device:") => Err(ParseError::NotYet(text.to_owned())),
-                None => Err(ParseError::Unknown(text.to_owned(), "microphone", "none, tone, clicks, file:SPEECH.wav")),
+                None => DeviceChoice::parse(text).map_or_else(
+                    || {
+                        let words = "none, device[:N or NAME], tone, clicks, file:SPEECH.wav";
+                        Err(ParseError::Unknown(text.to_owned(), "microphone", words))
+                    },
+                    |choice| choice.map(Self::Device),
+                ),
             },
         }
     }
@@ -119,6 +168,7 @@ impl fmt::Display for Microphone {
             Self::Tone => f.write_str("tone"),
             Self::Clicks => f.write_str("clicks"),
             Self::File(path) => write!(f, "file:{}", path.display()),
+            Self::Device(choice) => choice.fmt(f),
         }
     }
 }
@@ -130,6 +180,8 @@ pub enum Speaker {
     None,
     /// A WAV file: 48 kHz, 16 bit, mono.
     Wav(PathBuf),
+    /// A real speaker or headphones.
+    Device(DeviceChoice),
 }
 
 impl FromStr for Speaker {
@@ -139,8 +191,10 @@ impl FromStr for Speaker {
         match text.strip_prefix("wav:").filter(|path| !path.is_empty()) {
             _ if text == "none" => Ok(Self::None),
             Some(path) => Ok(Self::Wav(PathBuf::from(path))),
-            None if text == "device" || text.starts_with("device:") => Err(ParseError::NotYet(text.to_owned())),
-            None => Err(ParseError::Unknown(text.to_owned(), "speaker", "none, wav:PATH")),
+            None => DeviceChoice::parse(text).map_or_else(
+                || Err(ParseError::Unknown(text.to_owned(), "speaker", "none, device[:N or NAME], wav:PATH")),
+                |choice| choice.map(Self::Device),
+            ),
         }
     }
 }
@@ -151,6 +205,7 @@ impl fmt::Display for Speaker {
         match self {
             Self::None => f.write_str("none"),
             Self::Wav(path) => write!(f, "wav:{}", path.display()),
+            Self::Device(choice) => choice.fmt(f),
         }
     }
 }
@@ -253,8 +308,26 @@ mod tests {
         check("testcard:641x361@15", Ok(Camera::TestCard { width: 640, height: 360, fps: 15 }));
         check("testcard:9x9@15", Err(ParseError::TestCard("9x9@15".into())));
         check("file:a b.y4m", Ok(Camera::File("a b.y4m".into())));
-        check("device", Err(ParseError::NotYet("device".into())));
         assert!("file:".parse::<Camera>().is_err());
+    }
+
+    #[test]
+    fn devices_parse_by_default_place_and_name_and_print_as_typed() {
+        let check = |text: &str, expect: Option<DeviceChoice>| {
+            assert_eq!(text.parse().ok(), expect.clone().map(Camera::Device), "{text}");
+            assert_eq!(text.parse().ok(), expect.clone().map(Microphone::Device), "{text}");
+            assert_eq!(text.parse().ok(), expect.clone().map(Speaker::Device), "{text}");
+            if let Some(choice) = expect {
+                assert_eq!(Camera::Device(choice).to_string(), text);
+            }
+        };
+        check("device", Some(DeviceChoice::Default));
+        check("device:0", Some(DeviceChoice::Index(0)));
+        check("device:70000", Some(DeviceChoice::Name("70000".into())));
+        check("device:HD Webcam C270: mono", Some(DeviceChoice::Name("HD Webcam C270: mono".into())));
+        check("device:", None);
+        check("devices", None);
+        check(&format!("device:{}", "x".repeat(257)), None);
     }
 
     #[test]

@@ -42,6 +42,7 @@ use crate::task::Scope;
 
 use crate::rendezvous::client;
 
+pub use crate::av::devices;
 pub use crate::rendezvous::service::Service;
 pub use media::Config as MediaConfig;
 

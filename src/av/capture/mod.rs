@@ -8,6 +8,7 @@ pub mod y4m;
 
 use std::time::Duration;
 
+use crate::av::devices::Kind;
 use crate::av::{Error, spec};
 use crate::frame::VideoFrame;
 
@@ -57,6 +58,7 @@ pub fn open(spec: &spec::Camera) -> Result<Box<dyn VideoSource>, Error> {
         spec::Camera::None => return Err(Error::NoSource),
         spec::Camera::TestCard { width, height, fps } => Box::new(testcard::TestCard::new(*width, *height, *fps)),
         spec::Camera::File(path) => Box::new(y4m::Reader::open(path)?),
+        spec::Camera::Device(choice) => return Err(Error::NoDevice { kind: Kind::Camera, choice: choice.clone() }),
     })
 }
 

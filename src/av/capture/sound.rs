@@ -1,6 +1,7 @@
 //! Sources of sound. Each gives the next 10 ms when it is asked, never waits, and is told when those 10 ms happen.
 
 use crate::av::capture::wav::WavFile;
+use crate::av::devices::Kind;
 use crate::av::{Error, spec};
 use crate::frame::{FRAME_SAMPLES, SAMPLE_RATE};
 
@@ -20,6 +21,9 @@ pub fn open(spec: &spec::Microphone) -> Result<Box<dyn Sound>, Error> {
         spec::Microphone::Tone => Box::new(Tone::default()),
         spec::Microphone::Clicks => Box::new(Clicks::default()),
         spec::Microphone::File(path) => Box::new(WavFile::open(path)?),
+        spec::Microphone::Device(choice) => {
+            return Err(Error::NoDevice { kind: Kind::Microphone, choice: choice.clone() });
+        }
     })
 }
 

@@ -16,6 +16,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use crate::av::Error;
+use crate::av::devices::Kind;
 use crate::av::playback::engine::{Command, Engine};
 use crate::av::playback::track::Figures;
 use crate::av::playback::wav::{Wav, Writer};
@@ -166,6 +167,7 @@ fn open(speaker: &spec::Speaker) -> Result<Option<Arc<Wav>>, Error> {
     match speaker {
         spec::Speaker::None => Ok(None),
         spec::Speaker::Wav(path) => Ok(Some(Arc::new(Wav::create(path)?))),
+        spec::Speaker::Device(choice) => Err(Error::NoDevice { kind: Kind::Speaker, choice: choice.clone() }),
     }
 }
 

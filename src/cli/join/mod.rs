@@ -37,10 +37,7 @@ pub fn run(common: &Common, join: &Join, output: &Output) -> Result<Exit, Failur
 /// The engine's settings from the command line and the profile.
 fn config(common: &Common, join: &Join) -> Result<engine::Config, Failure> {
     let room = RoomName::new(&join.room).map_err(|error| Failure::usage(format!("{error}.")))?;
-    let media = join.media().map_err(|error| match error {
-        crate::av::spec::ParseError::NotYet(_) => Failure::new(Exit::Usage, code::NOT_YET, format!("{error}.")),
-        _ => Failure::usage(format!("{error}.")),
-    })?;
+    let media = join.media().map_err(|error| Failure::usage(format!("{error}.")))?;
     let Setup { profile, config, identity, name } = Setup::load(common)?;
     let download_dir = join.download_dir.clone().or(config.download_dir).ok_or_else(|| {
         Failure::new(Exit::State, code::STATE, "This account has no home folder for drops; use --download-dir DIR.")

@@ -1,0 +1,212 @@
+//! Cameras, microphones and speakers of this machine: what there is, and which of them somebody means.
+//!
+//! Listing asks the system and may take a moment (a sound server is asked, cameras are opened for their names): call it
+//! where blocking is allowed. A list is what there was at that moment; devices come and go, so a choice is looked up
+//! again when it is opened. In a build without the feature `devices` every list is empty, and [`BUILT`] says so.
+
+use std::fmt;
+
+use crate::av::spec::{self, DeviceChoice};
+
+/// Whether this build knows devices at all.
+pub const BUILT: bool = cfg!(feature = "devices");
+
+/// What is said where [`BUILT`] is false.
+pub const NOT_BUILT: &str = "this build has no devices";
+
+/// Most devices of one kind that are listed; the system's first ones win.
+const MOST: usize = 64;
+/// Most characters of a device's name.
+const MOST_NAME: usize = 120;
+
+/// What a device is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    /// Gives pictures.
+    Camera,
+    /// Gives sound.
+    Microphone,
+    /// Plays sound.
+    Speaker,
+}
+
+impl Kind {
+    /// All kinds, in the order in which they are listed.
+    pub const ALL: [Self; 3] = [Self::Camera, Self::Microphone, Self::Speaker];
+
+    /// The word in `kind`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Camera => "camera",
+            Self::Microphone => "microphone",
+            Self::Speaker => "speaker",
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// One device.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Device {
+    /// What it is for.
+    pub kind: Kind,
+    /// Its name for people. Several may have the same.
+    pub name: String,
+    /// Its name for the system, unique within its kind while it is plugged in.
+    pub id: String,
+    /// The system prefers it.
+    pub is_default: bool,
+}
+
+impl Device {
+    /// A device whose words come from hardware or a sound server: without control characters, and not too long.
+    pub fn new(kind: Kind, name: &str, id: &str, is_default: bool) -> Self {
+        let clean = |text: &str| -> String {
+            let printable = text.chars().filter(|c| !c.is_control());
+            printable.take(MOST_NAME).collect::<String>().trim().to_owned()
+        };
+        let (name, id) = (clean(name), clean(id));
+        let name = if name.is_empty() { id.clone() } else { name };
+        Self { kind, name, id, is_default }
+    }
+}
+
+/// What there is.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Devices {
+    all: Vec<Device>,
+}
+
+impl Devices {
+    /// A list; at most [`MOST`] of each kind are kept, in their order.
+    pub fn new(devices: impl IntoIterator<Item = Device>) -> Self {
+        let mut all: Vec<Device> = Vec::new();
+        for device in devices {
+            if all.iter().filter(|other| other.kind == device.kind).count() < MOST {
+                all.push(device);
+            }
+        }
+        all.sort_by_key(|device| device.kind);
+        Self { all }
+    }
+
+    /// Those of one kind, in the order that `device:N` counts.
+    pub fn of(&self, kind: Kind) -> impl Iterator<Item = &Device> {
+        self.all.iter().filter(move |device| device.kind == kind)
+    }
+
+    /// All of them: cameras, microphones, speakers.
+    pub fn iter(&self) -> impl Iterator<Item = &Device> {
+        self.all.iter()
+    }
+
+    /// The device that `choice` means. A name matches as it is or as an id, then without regard to case, then as a part
+    /// of a name; the first that matches best is taken.
+    pub fn find(&self, kind: Kind, choice: &DeviceChoice) -> Option<&Device> {
+        match choice {
+            DeviceChoice::Default => self.of(kind).find(|device| device.is_default).or_else(|| self.of(kind).next()),
+            DeviceChoice::Index(index) => self.of(kind).nth(usize::from(*index)),
+            DeviceChoice::Name(name) => {
+                let folded = name.to_lowercase();
+                let exact = |device: &&Device| device.name == *name || device.id == *name;
+                let same = |device: &&Device| device.name.to_lowercase() == folded;
+                let part = |device: &&Device| device.name.to_lowercase().contains(&folded);
+                self.of(kind).find(exact).or_else(|| self.of(kind).find(same)).or_else(|| self.of(kind).find(part))
+            }
+        }
+    }
+
+    /// `camera` if its device is there, else the default one: for a choice of last week.
+    pub fn usable_camera(&self, camera: spec::Camera) -> spec::Camera {
+        match camera {
+            spec::Camera::Device(choice) => spec::Camera::Device(self.usable(Kind::Camera, choice)),
+            other => other,
+        }
+    }
+
+    /// `microphone` if its device is there, else the default one.
+    pub fn usable_microphone(&self, microphone: spec::Microphone) -> spec::Microphone {
+        match microphone {
+            spec::Microphone::Device(choice) => spec::Microphone::Device(self.usable(Kind::Microphone, choice)),
+            other => other,
+        }
+    }
+
+    /// `speaker` if its device is there, else the default one.
+    pub fn usable_speaker(&self, speaker: spec::Speaker) -> spec::Speaker {
+        match speaker {
+            spec::Speaker::Device(choice) => spec::Speaker::Device(self.usable(Kind::Speaker, choice)),
+            other => other,
+        }
+    }
+
+    fn usable(&self, kind: Kind, choice: DeviceChoice) -> DeviceChoice {
+        if self.find(kind, &choice).is_some() { choice } else { DeviceChoice::Default }
+    }
+}
+
+/// What there is now. Blocks while the system is asked.
+pub fn list() -> Devices {
+    Devices::default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn some() -> Devices {
+        Devices::new([
+            Device::new(Kind::Microphone, "Built-in Audio", "alsa_input.pci", false),
+            Device::new(Kind::Camera, "HD Webcam", "/dev/video0", true),
+            Device::new(Kind::Microphone, "Headset", "alsa_input.usb", true),
+            Device::new(Kind::Camera, "HD Webcam Pro", "/dev/video2", false),
+        ])
+    }
+
+    #[test]
+    fn a_choice_finds_the_default_the_place_the_name_and_the_id() {
+        let devices = some();
+        let check = |kind: Kind, text: &str, expect: Option<&str>| {
+            let spec::Camera::Device(choice) = text.parse().expect("a choice") else { panic!("{text}") };
+            assert_eq!(devices.find(kind, &choice).map(|device| device.id.as_str()), expect, "{text}");
+        };
+        check(Kind::Camera, "device", Some("/dev/video0"));
+        check(Kind::Microphone, "device", Some("alsa_input.usb"));
+        check(Kind::Speaker, "device", None);
+        check(Kind::Camera, "device:1", Some("/dev/video2"));
+        check(Kind::Camera, "device:2", None);
+        check(Kind::Camera, "device:HD Webcam Pro", Some("/dev/video2"));
+        check(Kind::Camera, "device:/dev/video2", Some("/dev/video2"));
+        check(Kind::Camera, "device:hd webcam", Some("/dev/video0"));
+        check(Kind::Camera, "device:pro", Some("/dev/video2"));
+        check(Kind::Camera, "device:headset", None);
+    }
+
+    #[test]
+    fn a_choice_of_last_week_becomes_the_default() {
+        let gone = spec::Camera::Device(DeviceChoice::Name("Old Camera".to_owned()));
+        assert_eq!(some().usable_camera(gone), spec::Camera::Device(DeviceChoice::Default));
+        let here = spec::Microphone::Device(DeviceChoice::Name("Headset".to_owned()));
+        assert_eq!(some().usable_microphone(here.clone()), here);
+        assert_eq!(some().usable_speaker(spec::Speaker::None), spec::Speaker::None);
+    }
+
+    #[test]
+    fn names_from_hardware_are_made_safe() {
+        let device = Device::new(Kind::Camera, "  evil\u{1b}[2J\n", "/dev/video9", false);
+        assert_eq!(device.name, "evil[2J");
+        assert_eq!(Device::new(Kind::Camera, "\n", "/dev/video9", false).name, "/dev/video9");
+        assert_eq!(Device::new(Kind::Camera, &"x".repeat(1000), "y", false).name.len(), MOST_NAME);
+    }
+
+    #[test]
+    fn a_list_has_an_end() {
+        let many = (0..1000).map(|n| Device::new(Kind::Speaker, &format!("s{n}"), &format!("{n}"), false));
+        assert_eq!(Devices::new(many).iter().count(), MOST);
+    }
+}
