@@ -24,6 +24,8 @@ use crate::share::DisplayName;
 use self::names::{Learned, Names};
 
 pub mod names;
+pub mod trust;
+pub mod words;
 
 const FILE: &str = "known-peers";
 const LOCK_FILE: &str = "known-peers.lock";

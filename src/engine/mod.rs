@@ -101,6 +101,11 @@ pub enum Error {
     State(String),
 }
 
+/// The words of our own key, to be recognised by: what others see as [`Words`](crate::meeting::Words) of one key.
+pub fn words_of(identity: &Identity) -> crate::meeting::Words {
+    crate::meeting::Words::of(identity.peer_id())
+}
+
 type Reply = oneshot::Sender<Result<Done, Failure>>;
 
 /// A running meeting, for faces. Cloning gives another handle.

@@ -9,11 +9,12 @@ use std::path::PathBuf;
 
 use crate::av::spec;
 use crate::id::{PeerId, TransferId, Username};
+use crate::known::words::Words;
 use crate::media::View;
 
 use super::event::Person;
 use super::message_id::MessageId;
-use super::state::State;
+use super::state::{KnownPerson, State};
 
 /// One wish. Every `to`, `peer` here is WHO as `cli.md` defines it.
 #[derive(Debug, Clone, PartialEq)]
@@ -79,6 +80,28 @@ pub enum Command {
     Rename(String),
     /// `claim`: a username at the rendezvous.
     Claim(String),
+    /// `words`: the safety words of this person's key and ours.
+    Words {
+        /// WHO.
+        peer: String,
+    },
+    /// `verify`: the words were compared and are the same: this key is trusted. Answered by the words.
+    Verify {
+        /// WHO.
+        peer: String,
+    },
+    /// `forget`: the key is as if it had never been met.
+    Forget {
+        /// WHO, also one who is only known.
+        peer: String,
+    },
+    /// `trust-changed`: this other key is accepted for the name of somebody verified. It is known from now on.
+    TrustChanged {
+        /// WHO.
+        peer: String,
+    },
+    /// `known`: all keys that are known or verified.
+    KnownPeople,
     /// `state`: everything as data.
     State,
     /// `leave`.
@@ -102,6 +125,11 @@ impl Command {
             Self::Volume { .. } => "volume",
             Self::Rename(_) => "rename",
             Self::Claim(_) => "claim",
+            Self::Words { .. } => "words",
+            Self::Verify { .. } => "verify",
+            Self::Forget { .. } => "forget",
+            Self::TrustChanged { .. } => "trust-changed",
+            Self::KnownPeople => "known",
             Self::State => "state",
             Self::Leave => "leave",
         }
@@ -128,6 +156,10 @@ pub enum Done {
     Offered(Vec<(Person, TransferId)>),
     /// This username is ours now.
     Claimed(Username),
+    /// Compare these with the other side.
+    Words(Words),
+    /// The answer to `known`, by name.
+    KnownPeople(Vec<KnownPerson>),
     /// The answer to `state`.
     State(Box<State>),
 }

@@ -67,6 +67,11 @@ impl Meeting {
                 Ok(name) => Ok(Answer::Work(Work::Claim(name))),
                 Err(error) => Err(Failure::new(Code::BadName, sentence(&error.to_string()), "Choose another name.")),
             },
+            Command::Words { .. }
+            | Command::Verify { .. }
+            | Command::Forget { .. }
+            | Command::TrustChanged { .. }
+            | Command::KnownPeople => Err(Failure::not_available_yet(command.name())),
             Command::State => Ok(Answer::Done(Done::State(Box::new(self.state())))),
             Command::Leave => Ok(Answer::Work(Work::Leave)),
         }

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use crate::id::{PeerId, RoomName, TransferId};
+use crate::known::trust::Trust;
 use crate::media::TrackInfo;
 use crate::share::{ChatText, DisplayName, FileName};
 use crate::sighting::Source;
@@ -56,6 +57,13 @@ pub enum Event {
     },
     /// A participant's link is up.
     Joined(Person),
+    /// How far a participant's key is trusted: said after each `joined`, and when it changes.
+    Trust {
+        /// Who.
+        person: Person,
+        /// How far.
+        trust: Trust,
+    },
     /// A participant is gone.
     Left {
         /// Who.
@@ -121,6 +129,7 @@ impl Event {
             Self::Ready { .. } => "ready",
             Self::Sighted { .. } => "sighted",
             Self::Joined(_) => "joined",
+            Self::Trust { .. } => "trust",
             Self::Left { .. } => "left",
             Self::Reconnecting { .. } => "reconnecting",
             Self::Reconnected { .. } => "reconnected",

@@ -20,6 +20,8 @@ pub enum Code {
     AmbiguousPeer,
     /// The name was used before by a different key.
     NameKeyChanged,
+    /// Somebody bears the name of a verified person with another key; nothing goes there until that is decided.
+    VerifiedKeyChanged,
     /// WHO names oneself.
     Oneself,
     /// `room:NAME` of another room than this one, or together with people.
@@ -58,6 +60,8 @@ pub enum Code {
     NameTaken,
     /// The rendezvous asks to wait.
     Limited,
+    /// The profile could not be written.
+    DiskFailed,
     /// The meeting is ending.
     Leaving,
     /// A defect; please report it.
@@ -73,6 +77,7 @@ impl Code {
         Self::UnknownPeer,
         Self::AmbiguousPeer,
         Self::NameKeyChanged,
+        Self::VerifiedKeyChanged,
         Self::Oneself,
         Self::OtherRoom,
         Self::TooManyRecipients,
@@ -92,6 +97,7 @@ impl Code {
         Self::RendezvousUnreachable,
         Self::NameTaken,
         Self::Limited,
+        Self::DiskFailed,
         Self::Leaving,
         Self::Internal,
     ];
@@ -105,6 +111,7 @@ impl Code {
             Self::UnknownPeer => "unknown-peer",
             Self::AmbiguousPeer => "ambiguous-peer",
             Self::NameKeyChanged => "name-key-changed",
+            Self::VerifiedKeyChanged => "verified-key-changed",
             Self::Oneself => "oneself",
             Self::OtherRoom => "other-room",
             Self::TooManyRecipients => "too-many-recipients",
@@ -124,6 +131,7 @@ impl Code {
             Self::RendezvousUnreachable => "rendezvous-unreachable",
             Self::NameTaken => "name-taken",
             Self::Limited => "limited",
+            Self::DiskFailed => "disk-failed",
             Self::Leaving => "leaving",
             Self::Internal => "internal",
         }
@@ -133,10 +141,11 @@ impl Code {
     pub const fn exit_code(self) -> u8 {
         match self {
             Self::UnknownPeer => 3,
-            Self::NameKeyChanged | Self::NameTaken => 4,
+            Self::NameKeyChanged | Self::VerifiedKeyChanged | Self::NameTaken => 4,
             Self::UnknownTransfer | Self::WrongTransferState | Self::TooManyTransfers => 5,
             Self::SourceFailed | Self::NoMedia => 6,
             Self::NoRendezvous | Self::RendezvousUnreachable | Self::Limited => 3,
+            Self::DiskFailed => 8,
             Self::Leaving | Self::Internal => 1,
             _ => 2,
         }
@@ -251,6 +260,8 @@ warning_codes! {
     NameCollision = "name-collision",
     /// A known name came with another key.
     NameKeyChanged = "name-key-changed",
+    /// A name that a verified person bore came with another key; nothing of ours goes there until that is decided.
+    VerifiedKeyChanged = "verified-key-changed",
     /// Some lines of an author were dropped everywhere before they reached us.
     ChatGap = "chat-gap",
     /// A private line waited too long for its recipient and was given up.

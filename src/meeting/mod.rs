@@ -29,7 +29,10 @@ pub use event::{Audience, Direction, Event, FileEvent, FileStage, LeftReason, Pe
 pub use failure::{Code, Failure, WarningCode};
 pub use message_id::{ConversationId, MessageId};
 pub use shares::Accept;
-pub use state::{PersonState, Presence, Settings, State};
+pub use state::{KnownPerson, PersonState, Presence, Settings, State};
+
+pub use crate::known::trust::Trust;
+pub use crate::known::words::Words;
 
 use crate::framing::Message;
 use crate::id::{Instance, LinkKey, PeerId, RoomName, TransferId, Username};
@@ -451,6 +454,7 @@ impl Meeting {
         let person = |(peer, seat): (PeerId, &people::Seat)| PersonState {
             person: self.person(peer),
             handle: directory.handle(peer),
+            trust: directory.trust(peer),
             username: directory.username(peer).cloned(),
             presence: seat.presence,
             name_is_unique: directory.name_is_unique(peer),
@@ -469,6 +473,11 @@ impl Meeting {
             transfers: self.shares.list(),
             settings: self.settings.clone(),
         }
+    }
+
+    /// How far the key of `peer` is trusted.
+    pub fn trust(&self, peer: PeerId) -> Trust {
+        self.people.directory.trust(peer)
     }
 
     /// `peer` with the name it goes by.

@@ -2,6 +2,7 @@
 
 use crate::av::spec;
 use crate::id::{Instance, RoomName, Username};
+use crate::known::trust::Trust;
 use crate::media::{TrackInfo, TrackKind, View};
 
 use super::event::{FileEvent, Person};
@@ -25,6 +26,19 @@ pub struct State {
     pub transfers: Vec<FileEvent>,
     /// What was chosen.
     pub settings: Settings,
+}
+
+/// Somebody whose key is known, here or not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownPerson {
+    /// The key, with the name it was last linked under.
+    pub person: Person,
+    /// The shortest `name#suffix` that tells it apart.
+    pub handle: String,
+    /// How far it is trusted.
+    pub trust: Trust,
+    /// When its words were compared, in Unix milliseconds.
+    pub verified_ms: Option<u64>,
 }
 
 /// How surely a participant is there.
@@ -53,6 +67,8 @@ pub struct PersonState {
     pub person: Person,
     /// The shortest `name#suffix` that is accepted as WHO.
     pub handle: String,
+    /// How far its key is trusted.
+    pub trust: Trust,
     /// The username that a rendezvous confirmed.
     pub username: Option<Username>,
     /// How surely it is there.

@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::id::{PeerId, RoomName, Username, fold};
 use crate::known::names::{Learned, Names};
+use crate::known::trust::Trust;
 use crate::share::DisplayName;
 
 use super::event::Person;
@@ -204,6 +205,11 @@ impl Directory {
         }
         let name = self.peers.get(&peer).map(|known| known.name.clone());
         Person { peer, name: name.unwrap_or_else(|| DisplayName::new(&peer.short())) }
+    }
+
+    /// How far the key of `peer` is trusted.
+    pub fn trust(&self, peer: PeerId) -> Trust {
+        if self.used.all_keys().any(|key| key == peer) { Trust::Known } else { Trust::New }
     }
 
     /// True when `peer` is or was here.

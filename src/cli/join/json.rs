@@ -10,7 +10,8 @@ use crate::cli::args::parse_view;
 use crate::id::{TransferId, to_hex};
 use crate::media::TrackInfo;
 use crate::meeting::{
-    Audience, Code, Command, Done, Event, Failure, FileEvent, FileStage, Person, PersonState, State, Warning,
+    Audience, Code, Command, Done, Event, Failure, FileEvent, FileStage, KnownPerson, Person, PersonState, State,
+    Warning,
 };
 
 /// Longest command line; a chat line of the largest size, escaped, fits.
@@ -173,6 +174,8 @@ pub fn ok(name: &str, reference: Option<&str>, done: &Done) -> Value {
             json!({ "transfer": offers.first().map(|(_, transfer)| transfer), "transfers": list })
         }
         Done::Claimed(name) => json!({ "name": name.as_str() }),
+        Done::Words(words) => json!({ "words": words.to_string() }),
+        Done::KnownPeople(list) => json!({ "people": list.iter().map(known_person).collect::<Vec<_>>() }),
         Done::State(state) => self::state(state),
     };
     extend(&mut fields, more);
@@ -200,6 +203,7 @@ pub fn event(event: &Event) -> (&'static str, Value) {
             json!({ "peer": peer, "name": name.as_ref().map(|name| name.as_str()), "addresses": addresses(at), "source": source })
         }
         Event::Joined(person) => person_fields(person),
+        Event::Trust { person, trust } => with(person_fields(person), json!({ "trust": trust.as_str() })),
         Event::Left { person, reason } => with(person_fields(person), json!({ "reason": reason.as_str() })),
         Event::Reconnecting { person, after_ms } | Event::Reconnected { person, after_ms } => {
             with(person_fields(person), json!({ "after_ms": after_ms }))
@@ -233,6 +237,14 @@ fn with(mut fields: Value, more: Value) -> Value {
 
 fn person_fields(person: &Person) -> Value {
     json!({ "peer": person.peer, "name": person.name.as_str() })
+}
+
+/// Somebody whose key is known.
+pub fn known_person(known: &KnownPerson) -> Value {
+    with(
+        person_fields(&known.person),
+        json!({ "handle": known.handle, "trust": known.trust.as_str(), "verified_at": known.verified_ms }),
+    )
 }
 
 fn people(list: &[Person]) -> Vec<Value> {
@@ -289,7 +301,7 @@ fn state(state: &State) -> Value {
         with(
             person_fields(&p.person),
             json!({
-                "handle": p.handle, "username": p.username.as_ref().map(|name| name.as_str()), "presence": p.presence.as_str(),
+                "handle": p.handle, "trust": p.trust.as_str(), "username": p.username.as_ref().map(|name| name.as_str()), "presence": p.presence.as_str(),
                 "name_is_unique": p.name_is_unique, "tracks": p.tracks.iter().map(track).collect::<Vec<_>>(),
                 "view": p.view, "volume": p.volume,
                 "watches": p.watches.iter().map(|(kind, view)| json!({ "track": kind.name(), "size": view })).collect::<Vec<_>>(),

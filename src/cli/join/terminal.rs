@@ -6,7 +6,9 @@ use std::path::PathBuf;
 
 use crate::cli::quarters::Quarters;
 use crate::id::TransferId;
-use crate::meeting::{Audience, Code, Command, Direction, Done, Event, Failure, FileEvent, FileStage, State};
+use crate::meeting::{
+    Audience, Code, Command, Direction, Done, Event, Failure, FileEvent, FileStage, KnownPerson, State, Trust,
+};
 use crate::ui::text;
 
 /// What `/help` says.
@@ -104,6 +106,10 @@ impl Screen {
             }
             Event::Sighted { .. } | Event::Stats(_) | Event::Delivered { .. } => return None,
             Event::Joined(person) => format!("* {} joined", person.name),
+            Event::Trust { person, trust } => match trust {
+                Trust::Verified => format!("* {} is verified", person.name),
+                Trust::New | Trust::Known | Trust::Changed => return None,
+            },
             Event::Left { person, reason } => format!("* {} left{}", person.name, text::left(*reason)),
             Event::Reconnecting { person, .. } => format!("* {} does not answer; reconnecting", person.name),
             Event::Reconnected { person, after_ms } => {
@@ -158,6 +164,11 @@ pub fn done(done: &Done) -> Option<String> {
     match done {
         Done::Ok | Done::Said(_) | Done::Offered(_) => None,
         Done::Claimed(name) => Some(format!("* {name} is yours")),
+        Done::Words(words) => Some(format!("* the words: {words}")),
+        Done::KnownPeople(list) => {
+            let line = |known: &KnownPerson| format!("  {} ({})", known.handle, known.trust.as_str());
+            Some(list.iter().map(line).collect::<Vec<_>>().join("\n"))
+        }
         Done::State(state) => Some(people(state)),
     }
 }
