@@ -1,7 +1,10 @@
 //! Raw media: one picture, ten milliseconds of sound. Pictures come from a pool, since a 1280x720 picture is 1.4 MB
 //! and 30 of them a second would keep the allocator busy.
 
+use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::slot::Slot;
 
 /// Samples a second, everywhere inside.
 pub const SAMPLE_RATE: u32 = 48_000;
@@ -101,6 +104,25 @@ impl Drop for VideoFrame {
                 free.push(std::mem::take(&mut self.data));
             }
         }
+    }
+}
+
+/// Somewhere pictures of one track are looked at. Called on the track's own thread: never blocks.
+pub trait Screen: Send + Sync + fmt::Debug {
+    /// Somebody looks. What nobody else needs either is not even captured.
+    fn watched(&self) -> bool;
+
+    /// Takes the newest picture.
+    fn show(&self, picture: &Arc<VideoFrame>);
+}
+
+impl Screen for Slot<Arc<VideoFrame>> {
+    fn watched(&self) -> bool {
+        !self.is_closed()
+    }
+
+    fn show(&self, picture: &Arc<VideoFrame>) {
+        self.put(Arc::clone(picture));
     }
 }
 

@@ -65,7 +65,7 @@ const PEER: PeerId = PeerId::from_bytes([7; 32]);
 
 impl Call {
     fn start(spec: spec::Camera, config: CameraConfig, lose: Lose) -> Self {
-        Self::start_with(spec, config, lose, Config { peer: PEER, dump: None })
+        Self::start_with(spec, config, lose, Config { peer: PEER, dump: None, screen: None })
     }
 
     fn start_with(spec: spec::Camera, config: CameraConfig, lose: Lose, receive: Config) -> Self {
@@ -79,8 +79,10 @@ impl Call {
                 Camera::on_feedback(camera, PEER, feedback);
             }
         });
+        let pictures = Slot::new();
+        let receive = Config { screen: Some(Arc::new(pictures.clone())), ..receive };
         let video = Video::start(receive, inbox, Shared::new(ClockMap::Same), feedback).expect("started");
-        let call = Self { camera, outlets, relay, pictures: video.pictures(), video };
+        let call = Self { camera, outlets, relay, pictures, video };
         call.restart(spec, config);
         call.watch(View::Large);
         call
@@ -91,7 +93,7 @@ impl Call {
         if let Some(old) = camera.take() {
             old.stop();
         }
-        *camera = Some(Camera::start(&spec, config, self.outlets.clone()).expect("started"));
+        *camera = Some(Camera::start(&spec, config, self.outlets.clone(), None).expect("started"));
     }
 
     fn watch(&self, view: View) {
@@ -326,7 +328,7 @@ fn a_clip_is_dumped_as_it_was_played() {
         original.write(Arc::new(draw(tick)));
     }
     original.stop();
-    let receive = Config { peer: PEER, dump: Some(dump.clone()) };
+    let receive = Config { peer: PEER, dump: Some(dump.clone()), screen: None };
     let call =
         Call::start_with(spec::Camera::File(clip.clone()), CameraConfig::default(), Box::new(|_| false), receive);
     for _ in 0..60 {

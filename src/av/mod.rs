@@ -7,6 +7,7 @@
 pub mod devices;
 pub mod error;
 pub mod jitter;
+pub mod loudness;
 pub mod meter;
 pub mod outlets;
 pub mod packet;

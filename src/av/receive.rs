@@ -22,10 +22,10 @@ use crate::av::packet::depacketizer::{Depacketizer, Frame, Outcome};
 use crate::av::packet::header::Layer;
 use crate::av::repair::keyframe::Asker;
 use crate::clock;
-use crate::frame::{Pool, VideoFrame};
+use crate::frame::{Pool, Screen, VideoFrame};
 use crate::id::PeerId;
 use crate::media::{Arrival, ClockMap, Feedback, PacketKind};
-use crate::slot::{Empty, Ring, Shared, Slot};
+use crate::slot::{Empty, Ring, Shared};
 use crate::{stats, task};
 
 /// How many packets an inbox should hold: 1.5 s of 720p at 5 Mbit/s. Overflow: the oldest is dropped, as if lost.
@@ -46,6 +46,8 @@ pub struct Config {
     pub peer: PeerId,
     /// Writes every released picture to this `.y4m` file; its folder is made when missing.
     pub dump: Option<PathBuf>,
+    /// Where released pictures are looked at.
+    pub screen: Option<Arc<dyn Screen>>,
 }
 
 /// How many test card stamps were read and how many failed their checks, since the start.
@@ -74,7 +76,6 @@ pub struct Video {
     on: Shared<bool>,
     clock: Shared<ClockMap>,
     figures: Arc<Mutex<Figures>>,
-    pictures: Slot<Arc<VideoFrame>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -90,11 +91,11 @@ impl Video {
         let now = clock::now();
         let figures = Figures { meter: Meter::new(now), dropped: 0, stamps: Stamps::default() };
         let figures = Arc::new(Mutex::new(figures));
-        let (on, pictures) = (Shared::new(true), Slot::new());
+        let on = Shared::new(true);
         let dump = config.dump.map(Dump::start).transpose()?;
         let name = format!("video-{}", config.peer.short());
         let run = {
-            let (inbox, on, clock, pictures) = (inbox.clone(), on.clone(), clock.clone(), pictures.clone());
+            let (inbox, on, clock, screen) = (inbox.clone(), on.clone(), clock.clone(), config.screen);
             let figures = Arc::clone(&figures);
             // Made on its thread, which the decoder never leaves.
             move || {
@@ -103,7 +104,7 @@ impl Video {
                     on,
                     clock,
                     figures,
-                    pictures,
+                    screen,
                     feedback,
                     dump,
                     depacketizer: Depacketizer::new(),
@@ -121,7 +122,7 @@ impl Video {
             }
         };
         let thread = task::thread(&name, run).map_err(Error::Thread)?;
-        Ok(Self { inbox, on, clock, figures, pictures, thread: Some(thread) })
+        Ok(Self { inbox, on, clock, figures, thread: Some(thread) })
     }
 
     /// The figures of `cli.md`: totals since the start, all else since the previous call.
@@ -135,11 +136,6 @@ impl Video {
     /// Test card stamps read and failed.
     pub fn stamps(&self) -> Stamps {
         self.figures.lock().unwrap_or_else(PoisonError::into_inner).stamps
-    }
-
-    /// Where released pictures are put for a tile; the newest wins. Closed when the track ends.
-    pub fn pictures(&self) -> Slot<Arc<VideoFrame>> {
-        self.pictures.clone()
     }
 
     /// False while the sender is muted or nobody watches: nothing is decoded, nothing is asked for, no freeze counts.
@@ -211,7 +207,7 @@ struct Receiver {
     on: Shared<bool>,
     clock: Shared<ClockMap>,
     figures: Arc<Mutex<Figures>>,
-    pictures: Slot<Arc<VideoFrame>>,
+    screen: Option<Arc<dyn Screen>>,
     feedback: Box<dyn Fn(Feedback) + Send>,
     dump: Option<Dump>,
     depacketizer: Depacketizer,
@@ -266,7 +262,6 @@ impl Receiver {
                 (self.feedback)(Feedback::Pli);
             }
         }
-        self.pictures.close();
         if let Some(dump) = self.dump.take() {
             dump.stop();
         }
@@ -356,7 +351,9 @@ impl Receiver {
         if let Some(dump) = &mut self.dump {
             dump.write(Arc::clone(&picture));
         }
-        self.pictures.put(picture);
+        if let Some(screen) = &self.screen {
+            screen.show(&picture);
+        }
     }
 
     /// The stamp of a test card. One whose time does not fit is none: it is a picture that looks like a stamp, or its

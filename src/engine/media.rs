@@ -8,6 +8,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::levels::Levels;
+use super::pictures::{Key, Pictures};
 use super::router::Router;
 use crate::av::Error;
 use crate::av::outlets::Outlets;
@@ -75,11 +77,14 @@ pub struct Media {
     away: VecDeque<PeerId>,
     /// What each peer asked of our tracks; applied whenever its link changes.
     wanted: BTreeMap<(PeerId, TrackKind), View>,
+    /// Where what is received is looked at.
+    pictures: Pictures,
+    levels: Levels,
 }
 
 impl Media {
     /// Starts playback and the configured sources. Errors name the source or sink that failed.
-    pub fn start(config: Config, router: Arc<Router>) -> Result<Self, Error> {
+    pub fn start(config: Config, router: Arc<Router>, (pictures, levels): (Pictures, Levels)) -> Result<Self, Error> {
         let playback =
             Playback::start(playback::Config { speaker: config.speaker.clone(), dump: config.dump_audio.clone() })?;
         let mut media = Self {
@@ -93,6 +98,8 @@ impl Media {
             remotes: BTreeMap::new(),
             away: VecDeque::new(),
             wanted: BTreeMap::new(),
+            pictures,
+            levels,
             config,
         };
         if let Some(dir) = &media.config.dump_video {
@@ -124,13 +131,18 @@ impl Media {
             }
             Some(source) => {
                 let config = CameraConfig { quality: self.config.quality, max_bitrate: self.config.max_bitrate };
-                let camera = Camera::start(&source, config, self.camera_outlets.clone())?;
+                let screen = self.pictures.screen(Key::own());
+                let camera = Camera::start(&source, config, self.camera_outlets.clone(), Some(screen))?;
                 camera.set_on(on);
                 if let Some(old) = self.camera.replace(camera) {
                     old.stop();
                 }
             }
             None => self.camera.as_ref().ok_or(Error::NoSource)?.set_on(on),
+        }
+        match &self.camera {
+            Some(_) if on => self.pictures.open(Key::own()),
+            _ => self.pictures.close(Key::own()),
         }
         Ok(())
     }
@@ -144,7 +156,7 @@ impl Media {
                 }
             }
             Some(source) => {
-                let microphone = Microphone::start(&source, self.microphone_outlets.clone())?;
+                let microphone = Microphone::start(&source, self.microphone_outlets.clone(), self.levels.own())?;
                 microphone.set_on(on);
                 if let Some(old) = self.microphone.replace(microphone) {
                     old.stop();
@@ -213,6 +225,8 @@ impl Media {
             if let Some(video) = &remote.video {
                 video.set_on(false);
             }
+            self.pictures.close(Key::camera(peer));
+            self.levels.close(peer);
             remote.speaks = false;
             // Silence after a peer has left is not concealment. Its file and totals wait for it.
             remote.hears = false;
@@ -265,6 +279,9 @@ impl Media {
                     self.playback.add(peer, inbox, remote.clock.clone());
                     remote.hears = true;
                 }
+                if let Some(loudness) = self.playback.loudness(peer) {
+                    self.levels.open(peer, loudness);
+                }
                 remote.speaks = info.on;
                 self.playback.set_muted(peer, !(info.on && self.speaker_on));
             }
@@ -274,7 +291,8 @@ impl Media {
                     let dump = self.config.dump_video.as_ref().map(|dir| dir.join(format!("{peer}.y4m")));
                     let outlet = remote.outlet.clone();
                     let inbox = self.router.open(peer, TrackId::CAMERA);
-                    let config = receive::Config { peer, dump };
+                    let screen = Some(self.pictures.screen(Key::camera(peer)));
+                    let config = receive::Config { peer, dump, screen };
                     remote.video = Some(Video::start(
                         config,
                         inbox,
@@ -284,6 +302,11 @@ impl Media {
                 }
                 if let Some(video) = &remote.video {
                     video.set_on(shown);
+                }
+                if shown {
+                    self.pictures.open(Key::camera(peer));
+                } else {
+                    self.pictures.close(Key::camera(peer));
                 }
             }
             TrackKind::Screen => {}
@@ -299,8 +322,10 @@ impl Media {
                 if let Some(video) = &remote.video {
                     video.set_on(false);
                 }
+                self.pictures.close(Key::camera(peer));
             }
             TrackKind::Microphone => {
+                self.levels.close(peer);
                 remote.speaks = false;
                 self.playback.set_muted(peer, true);
             }

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
+use super::levels::Levels;
+use super::pictures::Pictures;
 use super::router::Router;
 use crate::av::spec::{self, Quality};
 use crate::id::PeerId;
@@ -43,7 +45,7 @@ pub struct Media;
 #[expect(clippy::unused_self, reason = "the same calls as with media")]
 impl Media {
     /// Fails when a source, sink or dump was asked for.
-    pub fn start(config: Config, _router: Arc<Router>) -> Result<Self, Missing> {
+    pub fn start(config: Config, _router: Arc<Router>, _shown: (Pictures, Levels)) -> Result<Self, Missing> {
         let wanted = config.camera != spec::Camera::None
             || config.microphone != spec::Microphone::None
             || config.speaker != spec::Speaker::None

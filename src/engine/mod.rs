@@ -14,11 +14,13 @@ mod commands;
 mod failure;
 mod files;
 mod introduce;
+pub mod levels;
 #[cfg(feature = "media")]
 mod media;
 #[cfg(not(feature = "media"))]
 #[path = "media_none.rs"]
 mod media;
+pub mod pictures;
 mod router;
 pub mod visit;
 
@@ -44,7 +46,9 @@ use crate::rendezvous::client;
 
 pub use crate::av::devices;
 pub use crate::rendezvous::service::Service;
+pub use levels::Levels;
 pub use media::Config as MediaConfig;
+pub use pictures::Pictures;
 
 /// Events kept for a face that does not read. Overflow: the oldest is dropped and the loss is logged; a face that
 /// stands still for minutes gets the newest, and `state` tells the rest.
@@ -114,6 +118,8 @@ pub struct Handle {
     commands: mpsc::Sender<(Command, Reply)>,
     events: Ring<Event>,
     scope: Scope,
+    pictures: Pictures,
+    levels: Levels,
 }
 
 impl Handle {
@@ -128,6 +134,16 @@ impl Handle {
     /// The next event; `None` after the meeting has ended and everything was read.
     pub async fn event(&self) -> Option<Event> {
         self.events.recv().await
+    }
+
+    /// The newest pictures of all that is shown, the own camera too.
+    pub fn pictures(&self) -> Pictures {
+        self.pictures.clone()
+    }
+
+    /// How loud everybody is, oneself too.
+    pub fn levels(&self) -> Levels {
+        self.levels.clone()
     }
 
     /// Says goodbye and ends everything; at most two seconds.
@@ -149,8 +165,10 @@ pub async fn start(config: Config) -> Result<Handle, Error> {
     let endpoint = Endpoint::bind(config.endpoint.clone(), Arc::clone(&config.identity))?;
     let introduced = introduce::rendezvous(&config, instance, &endpoint, &services).await?;
     let router = Arc::new(router::Router::default());
-    let media =
-        media::Media::start(config.media.clone(), Arc::clone(&router)).map_err(|error| failure::start(&error))?;
+    let (pictures, levels) = (Pictures::new(), Levels::new());
+    let shown = (pictures.clone(), levels.clone());
+    let media = media::Media::start(config.media.clone(), Arc::clone(&router), shown)
+        .map_err(|error| failure::start(&error))?;
     let mesh_config = crate::mesh::Config {
         identity: Arc::clone(&config.identity),
         instance,
@@ -189,5 +207,5 @@ pub async fn start(config: Config) -> Result<Handle, Error> {
         services,
     });
     scope.spawn(actor.run(actor::Inboxes { commands, mesh: mesh_events, drops: drop_events, sightings }));
-    Ok(Handle { commands: command_sender, events, scope })
+    Ok(Handle { commands: command_sender, events, scope, pictures, levels })
 }

@@ -17,6 +17,7 @@ use std::thread::JoinHandle;
 
 use crate::av::Error;
 use crate::av::devices::Kind;
+use crate::av::loudness::Loudness;
 use crate::av::playback::engine::{Command, Engine};
 use crate::av::playback::track::Figures;
 use crate::av::playback::wav::{Wav, Writer};
@@ -146,6 +147,13 @@ impl Playback {
         let figures = Arc::clone(&self.peers().get(&peer)?.figures);
         let mut figures = figures.lock().unwrap_or_else(PoisonError::into_inner);
         Some(figures.read())
+    }
+
+    /// How loud `peer` is as it comes in, before its volume. `None` for a peer that was never added.
+    pub fn loudness(&self, peer: PeerId) -> Option<Loudness> {
+        let figures = Arc::clone(&self.peers().get(&peer)?.figures);
+        let figures = figures.lock().unwrap_or_else(PoisonError::into_inner);
+        Some(figures.loudness.clone())
     }
 
     /// Ends playback, writes what is left of the files, and waits for its threads.

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use super::track::Track;
 use super::{Config, INBOX, Playback};
 use crate::av::codec::opus::Encoder;
+use crate::av::loudness::Loudness;
 use crate::av::outlets::Outlets;
 use crate::av::packet::audio;
 use crate::av::packet::clock::Clock;
@@ -111,7 +112,7 @@ impl Call {
         task::thread("link", move || runner.run()).expect("a thread");
         let outlets = Outlets::new();
         outlets.set(PeerId::from_bytes([9; 32]), View::Large, link.clone());
-        let microphone = Some(Microphone::start(source, outlets).expect("a microphone"));
+        let microphone = Some(Microphone::start(source, outlets, Loudness::new()).expect("a microphone"));
         Self { microphone, playback, inbox, dir }
     }
 

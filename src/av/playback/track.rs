@@ -11,6 +11,7 @@ use crate::av::Error;
 use crate::av::codec::opus::{Decoder, MAX_SAMPLES};
 use crate::av::jitter::audio::{self as jitter, Adjust, Heard, Step};
 use crate::av::jitter::stretch;
+use crate::av::loudness::Loudness;
 use crate::av::packet::audio::Audio as Packet;
 use crate::av::packet::clock::Clock;
 use crate::frame::FRAME_SAMPLES;
@@ -40,6 +41,8 @@ pub struct Figures {
     buffer: Option<u32>,
     latencies: std::collections::VecDeque<f64>,
     kind: Option<LatencyKind>,
+    /// How loud it is as it comes in.
+    pub loudness: Loudness,
 }
 
 impl Figures {
@@ -79,6 +82,7 @@ pub struct Track {
     inbox: Ring<Arrival>,
     map: Shared<ClockMap>,
     figures: Arc<Mutex<Figures>>,
+    loudness: Loudness,
     jitter: jitter::Audio,
     decoder: Decoder,
     scratch: Box<[f32; MAX_SAMPLES]>,
@@ -106,10 +110,12 @@ impl Track {
         map: Shared<ClockMap>,
         figures: Arc<Mutex<Figures>>,
     ) -> Result<Self, Error> {
+        let loudness = figures.lock().unwrap_or_else(PoisonError::into_inner).loudness.clone();
         Ok(Self {
             inbox,
             map,
             figures,
+            loudness,
             jitter: jitter::Audio::new(now),
             decoder: Decoder::new()?,
             scratch: Box::new([0.0; MAX_SAMPLES]),
@@ -140,7 +146,8 @@ impl Track {
                 },
                 PacketKind::Audio => match Packet::parse(&arrival.body) {
                     Some(packet) => match self.jitter.on_packet(arrival.arrived, &packet) {
-                        Heard::New => {}
+                        Heard::New if packet.frame.is_some() => self.loudness.hear(arrival.arrived, packet.level),
+                        Heard::New => self.loudness.hush(),
                         Heard::Late => late += u64::from(packet.frame.is_some()),
                         Heard::Strange => refused += 1,
                         Heard::Restart => {

@@ -22,7 +22,7 @@ use crate::av::repair::keyframe::Maker;
 use crate::av::spec::{self, Quality};
 use crate::av::{Error, spec::fit};
 use crate::clock;
-use crate::frame::{Pool, VideoFrame};
+use crate::frame::{Pool, Screen, VideoFrame};
 use crate::id::PeerId;
 use crate::media::{Bitrate, Codec, Feedback, Packet, PacketKind, Priority, TrackId, TrackInfo, TrackKind, View};
 use crate::slot::{Empty, Shared, Slot};
@@ -57,6 +57,8 @@ struct Settings {
 struct Track {
     settings: Shared<Settings>,
     outlets: Outlets,
+    /// Where oneself looks at it.
+    screen: Option<Arc<dyn Screen>>,
     /// Keyframes owed, main and tile.
     owed: [AtomicBool; 2],
     /// What is sent, main and tile.
@@ -65,7 +67,8 @@ struct Track {
 
 impl Track {
     fn wanted(&self) -> bool {
-        self.settings.get().on && (self.outlets.wants(View::Large) || self.outlets.wants(View::Small))
+        let seen = self.outlets.wants(View::Large) || self.outlets.wants(View::Small);
+        self.settings.get().on && (seen || self.screen.as_ref().is_some_and(|screen| screen.watched()))
     }
 }
 
@@ -88,13 +91,20 @@ pub struct Camera {
 }
 
 impl Camera {
-    /// Opens the source and starts the track, on. Errors tell what is wrong with the source.
-    pub fn start(spec: &spec::Camera, config: CameraConfig, outlets: Outlets) -> Result<Self, Error> {
+    /// Opens the source and starts the track, on. Errors tell what is wrong with the source. `screen` gets every picture
+    /// as it is captured.
+    pub fn start(
+        spec: &spec::Camera,
+        config: CameraConfig,
+        outlets: Outlets,
+        screen: Option<Arc<dyn Screen>>,
+    ) -> Result<Self, Error> {
         let source = capture::open(spec)?;
         let format = source.format();
         let track = Arc::new(Track {
             settings: Shared::new(Settings { on: true, config }),
             outlets,
+            screen,
             owed: Default::default(),
             sending: Default::default(),
         });
@@ -318,7 +328,7 @@ impl EncoderThread {
     fn run(mut self, slot: &Slot<VideoFrame>) {
         loop {
             match slot.recv_timeout(Duration::from_millis(500)) {
-                Ok(picture) => self.on_picture(&picture),
+                Ok(picture) => self.on_picture(&Arc::new(picture)),
                 // Nothing is captured: nobody watches, or the track is muted.
                 Err(Empty::Timeout) if !self.track.wanted() => self.rest(),
                 Err(Empty::Timeout) => {}
@@ -335,10 +345,13 @@ impl EncoderThread {
         }
     }
 
-    fn on_picture(&mut self, picture: &VideoFrame) {
+    fn on_picture(&mut self, picture: &Arc<VideoFrame>) {
         let Settings { on, config } = self.track.settings.get();
         if !on {
             return self.rest();
+        }
+        if let Some(screen) = &self.track.screen {
+            screen.show(picture);
         }
         let main = config.quality.fit(self.format.width, self.format.height);
         let sizes = [main, fit(main.0, main.1, TILE.0, TILE.1)];

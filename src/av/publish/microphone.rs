@@ -18,6 +18,7 @@ use bytes::Bytes;
 use crate::av::Error;
 use crate::av::capture::sound::{self, Sound};
 use crate::av::codec::opus::Encoder;
+use crate::av::loudness::Loudness;
 use crate::av::outlets::Outlets;
 use crate::av::packet::audio::{Audio as Packet, Level, MAX_COPIES};
 use crate::av::packet::clock::Clock;
@@ -64,8 +65,9 @@ pub struct Microphone {
 
 impl Microphone {
     /// Opens the source and starts the track, on. Errors tell what is wrong with the source. Sound goes to everybody in
-    /// `outlets` whose view is not `None`: subscribe listeners with [`View::Large`].
-    pub fn start(spec: &spec::Microphone, outlets: Outlets) -> Result<Self, Error> {
+    /// `outlets` whose view is not `None`: subscribe listeners with [`View::Large`]. `loudness` follows what is sent, or
+    /// would be if somebody listened.
+    pub fn start(spec: &spec::Microphone, outlets: Outlets, loudness: Loudness) -> Result<Self, Error> {
         let source = sound::open(spec)?;
         let wishes = Arc::new(Wishes {
             on: AtomicBool::new(true),
@@ -77,7 +79,8 @@ impl Microphone {
         // Checked here, so that the caller hears of a codec that does not work; the thread makes its own.
         drop(Encoder::new(BITRATE)?);
         let work = move || {
-            if let Err(error) = Capture::start(source, outlets, &shared).and_then(|mut capture| capture.run()) {
+            if let Err(error) = Capture::start(source, outlets, &shared, loudness).and_then(|mut capture| capture.run())
+            {
                 tracing::error!(%error, "the microphone track ended");
                 shared.broken.store(true, Ordering::Relaxed);
             }
@@ -136,6 +139,7 @@ struct Capture<'a> {
     wishes: &'a Wishes,
     encoder: Encoder,
     meter: Meter,
+    loudness: Loudness,
     start: Instant,
     start_host: u64,
     first_timestamp: u32,
@@ -151,13 +155,14 @@ struct Capture<'a> {
 }
 
 impl<'a> Capture<'a> {
-    fn start(source: Box<dyn Sound>, outlets: Outlets, wishes: &'a Wishes) -> Result<Self, Error> {
+    fn start(source: Box<dyn Sound>, outlets: Outlets, wishes: &'a Wishes, loudness: Loudness) -> Result<Self, Error> {
         Ok(Self {
             source,
             outlets,
             wishes,
             encoder: Encoder::new(BITRATE)?,
             meter: Meter::default(),
+            loudness,
             start: clock::now(),
             start_host: clock::host_micros(),
             // A restarted track is far from the old time line, which tells listeners that it is a new one.
@@ -196,16 +201,24 @@ impl<'a> Capture<'a> {
                 self.send_clock(frame, captured);
             }
             self.heard = heard;
+            let on = self.wishes.on.load(Ordering::Relaxed);
+            let level = self.meter.measure(&samples);
+            if on {
+                self.loudness.hear(clock::now(), level);
+            } else {
+                self.loudness.hush();
+            }
             if !heard {
                 self.history.clear();
-            } else if self.wishes.on.load(Ordering::Relaxed) {
+            } else if on {
                 self.paused = None;
-                self.send_frame(frame, &samples)?;
+                self.send_frame(frame, level, &samples)?;
             } else {
                 self.pause(frame);
             }
             frame += 1;
         }
+        self.loudness.hush();
         self.paused = None;
         for _ in 0..PAUSES {
             self.pause(frame);
@@ -218,8 +231,7 @@ impl<'a> Capture<'a> {
         self.first_timestamp.wrapping_add(ticks)
     }
 
-    fn send_frame(&mut self, frame: u64, samples: &[f32; FRAME_SAMPLES]) -> Result<(), Error> {
-        let level = self.meter.measure(samples);
+    fn send_frame(&mut self, frame: u64, level: Level, samples: &[f32; FRAME_SAMPLES]) -> Result<(), Error> {
         self.encoder.encode(samples, &mut self.encoded)?;
         let payload = Bytes::copy_from_slice(&self.encoded);
         let copies = if self.wishes.loss.load(Ordering::Relaxed) > MUCH_LOSS { MAX_COPIES } else { 1 };
