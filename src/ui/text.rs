@@ -1,6 +1,6 @@
 //! Sans-IO. Words shown to a person, in one place.
 
-use crate::meeting::LeftReason;
+use crate::meeting::{Failure, FileEvent, LeftReason, Warning};
 
 /// What follows "left".
 pub const fn left(reason: LeftReason) -> &'static str {
@@ -20,6 +20,142 @@ pub fn bytes(count: u64) -> String {
         _ => (1_000_000_000, "GB"),
     };
     format!("{}.{} {name}", count / unit, count % unit * 10 / unit)
+}
+
+/// The name of the program.
+pub const APP: &str = "Lets Meet";
+/// Closes a dialog, a toast or the settings.
+pub const CLOSE: &str = "Close";
+/// The title of the settings.
+pub const SETTINGS: &str = "Settings";
+/// The title of the sheet of shortcuts.
+pub const SHORTCUTS: &str = "Keyboard";
+/// Leaves the meeting.
+pub const LEAVE: &str = "Leave";
+/// Starts a meeting.
+pub const START_MEETING: &str = "Start a meeting";
+/// In the field for a meeting's name.
+pub const MEETING_NAME: &str = "Name of the meeting";
+/// Shows what a toast is about.
+pub const SHOW: &str = "Show";
+/// Accepts a file.
+pub const ACCEPT: &str = "Accept";
+/// Shows a file where it lies.
+pub const OPEN_FOLDER: &str = "Open folder";
+/// The title of a file dialog.
+pub const CHOOSE_FILES: &str = "Choose files to send";
+/// The title of a folder dialog.
+pub const CHOOSE_FOLDER: &str = "Choose where files are saved";
+/// The engine ended by itself.
+pub const MEETING_ENDED: &str = "The meeting has ended here. Join again to go on.";
+
+/// The title bar.
+pub fn window_title(room: Option<&str>) -> String {
+    room.map_or_else(|| APP.to_owned(), |room| format!("{room} - {APP}"))
+}
+
+/// Somebody came.
+pub fn joined(name: &str) -> String {
+    format!("{name} is here.")
+}
+
+/// Somebody went.
+pub fn has_left(name: &str, reason: LeftReason) -> String {
+    format!("{name} left{}.", left(reason))
+}
+
+/// Somebody said something.
+pub fn said(name: &str, words: &str, private: bool) -> String {
+    let words: String = words.chars().take(120).collect();
+    if private { format!("{name}, only to you: {words}") } else { format!("{name}: {words}") }
+}
+
+/// A file is offered to us.
+pub fn offered(file: &FileEvent) -> String {
+    format!("{} wants to send you {} ({}).", file.person.name, file.file, bytes(file.size))
+}
+
+/// A file came.
+pub fn received(file: &FileEvent) -> String {
+    format!("{} from {} is here, whole and checked.", file.file, file.person.name)
+}
+
+/// A file went.
+pub fn delivered_file(file: &FileEvent) -> String {
+    format!("{} has {}, whole and checked.", file.person.name, file.file)
+}
+
+/// A file was refused.
+pub fn declined(file: &FileEvent) -> String {
+    format!("{} does not want {}.", file.person.name, file.file)
+}
+
+/// A file did not come whole. `reason` is from the closed list of the transfer machine.
+pub fn file_failed(file: &FileEvent, reason: &str) -> String {
+    format!("{} did not arrive whole: {}.", file.file, reason.replace('-', " "))
+}
+
+/// What happened, and what to do.
+pub fn failure(failure: &Failure) -> String {
+    with_hint(&failure.message, &failure.hint)
+}
+
+/// What degraded, and what to do.
+pub fn warning(warning: &Warning) -> String {
+    with_hint(&warning.message, &warning.hint)
+}
+
+fn with_hint(message: &str, hint: &str) -> String {
+    if hint.is_empty() { message.to_owned() } else { format!("{message} {hint}") }
+}
+
+/// The choices could not be written.
+pub fn not_saved(error: &std::io::Error) -> String {
+    format!("Your settings could not be saved ({error}). Check that there is space and that the profile may be written.")
+}
+
+/// A file was written.
+pub fn saved(path: &str) -> String {
+    format!("Saved to {path}.")
+}
+
+/// A file was not written.
+pub fn not_written(path: &str, error: &std::io::Error) -> String {
+    format!("{path} could not be written ({error}). Choose another folder.")
+}
+
+/// No file manager.
+pub fn cannot_open(path: &str) -> String {
+    format!("No file manager answers here. The folder is {path}.")
+}
+
+/// Title and body of a desktop notification, if `notice` deserves one.
+#[cfg(feature = "gui")]
+pub fn notification(notice: &super::model::Notice) -> Option<(String, String)> {
+    use super::model::Notice;
+    match notice {
+        Notice::Said { from, text, private } => {
+            let title = if *private { format!("{} (only to you)", from.name) } else { from.name.to_string() };
+            Some((title, text.chars().take(200).collect()))
+        }
+        Notice::Offered(file) => Some((APP.to_owned(), offered(file))),
+        _ => None,
+    }
+}
+
+/// Why an engine did not start.
+#[cfg(feature = "gui")]
+pub fn trouble(error: &crate::engine::Error) -> super::session::Trouble {
+    use super::session::Trouble;
+    use crate::engine::Error;
+    let hint = match error {
+        Error::Endpoint(_) => "Check that a network is up and that no other program uses the port; see Settings, Network.",
+        Error::Media(_) => "Choose another device in the settings.",
+        Error::NameTaken(_) => "Choose another name.",
+        Error::Rendezvous(_) => "Check the address of the rendezvous in the settings, or go on without one.",
+        Error::State(_) => "Check that the disk is not full and that the profile folder may be read and written.",
+    };
+    Trouble { message: format!("{error}."), hint: hint.to_owned() }
 }
 
 #[cfg(test)]

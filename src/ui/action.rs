@@ -1,0 +1,100 @@
+//! What a screen, panel or dialog asks of its parent. A screen changes its own state and returns an [`Action`]; the root
+//! (`app`) performs it: it alone talks to the engine, the disk and the desktop.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use iced::widget::Id;
+
+use super::choices::Choices;
+use super::dialog::Dialog;
+use super::toast::Toast;
+use crate::id::{PeerId, RoomName};
+use crate::meeting::Command;
+
+/// One or several things to be done.
+#[derive(Debug)]
+pub enum Action {
+    /// Nothing.
+    None,
+    /// Carry out one command; its answer comes to the root, which tells failures by a toast.
+    Engine(Command),
+    /// Go into a meeting (leaving the one we are in).
+    Meet(Meet),
+    /// Back to the lobby.
+    Leave,
+    /// Show a dialog over everything.
+    Open(Box<Dialog>),
+    /// Close the dialog on top.
+    Close,
+    /// Open the settings, or close them.
+    Settings(bool),
+    /// Something was chosen: keep it, write it down, apply it.
+    Choose(Box<Choices>),
+    /// Let the person pick files, then offer them to these (WHO; none is everybody present).
+    PickFiles(Vec<String>),
+    /// Offer these files to these.
+    SendFiles(Vec<PathBuf>, Vec<String>),
+    /// Let the person pick the folder where drops land.
+    PickFolder,
+    /// Show this file or folder in the desktop's file manager.
+    Reveal(PathBuf),
+    /// To the clipboard, with a word about it.
+    Copy(String, &'static str),
+    /// Save this text as a file that the person names; the suggestion is the second.
+    Save(String, String),
+    /// Show this panel of the meeting.
+    ShowPanel(super::choices::Panel),
+    /// A word in the corner.
+    Toast(Toast),
+    /// Put the keyboard's focus on this.
+    Focus(Id),
+    /// Scroll this to its end.
+    ScrollToEnd(Id),
+    /// The preview of the lobby: the camera and the microphone's meter, on or off.
+    Preview {
+        /// Show one's picture.
+        camera: bool,
+        /// Move the meter.
+        microphone: bool,
+    },
+    /// Play the test sound on the chosen speaker.
+    TestSound,
+    /// Look at the network and say in words what is wrong.
+    Doctor,
+    /// Ask the system which devices there are.
+    ListDevices,
+    /// All of these, in order.
+    Many(Vec<Action>),
+}
+
+/// Which meeting, and how it is reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Meet {
+    /// The room.
+    pub room: RoomName,
+    /// Where somebody of it is, as far as that is known.
+    pub connect: Vec<(SocketAddr, Option<PeerId>)>,
+    /// With the camera on.
+    pub camera: bool,
+    /// With the microphone on.
+    pub microphone: bool,
+    /// A call: nobody else is to find the room.
+    pub call: bool,
+}
+
+impl Action {
+    /// Both, one after the other.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        match (self, other) {
+            (Self::None, other) => other,
+            (this, Self::None) => this,
+            (Self::Many(mut all), other) => {
+                all.push(other);
+                Self::Many(all)
+            }
+            (this, other) => Self::Many(vec![this, other]),
+        }
+    }
+}

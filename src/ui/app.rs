@@ -1,0 +1,514 @@
+//! The root of the window: holds the engine's handle, the model and the open screen, and performs what screens ask.
+//!
+//! ```text
+//! engine --Event--> model --(screens read it)--> view
+//! person --Message--> screen --Action--> app --Command--> engine
+//! ```
+//!
+//! Engine events enter in one place ([`App::on_event`]). Nothing here blocks: disk, devices and the engine are asked in
+//! tasks whose answers are messages. A number, the generation, tells which engine a message is about: what comes late
+//! from the one before is dropped.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use iced::widget::{container, stack};
+use iced::{Element, Length, Size, Subscription, Task, keyboard, window};
+
+use super::action::{Action, Meet};
+use super::choices::Choices;
+use super::dialog::{self, Dialog};
+use super::model::{Model, Notice};
+use super::screen::{lobby, meeting, settings};
+use super::session::{self, Goal, Session, Trouble};
+use super::theme::{Look, PAD};
+use super::toast::{self, Toast, Toasts, Tone};
+use super::{Start, keys, notices, text};
+use crate::clock;
+use crate::engine::Handle;
+use crate::meeting::{Command, Done, Event, Failure};
+
+/// What happened.
+#[derive(Debug, Clone)]
+pub enum Message {
+    /// In the lobby.
+    Lobby(lobby::Message),
+    /// In the meeting.
+    Meeting(meeting::Message),
+    /// In the settings.
+    Settings(settings::Message),
+    /// In the dialog on top.
+    Dialog(dialog::Message),
+    /// On a toast.
+    Toast(toast::Message),
+    /// An engine started, or did not.
+    Started(u64, Result<Handle, Trouble>),
+    /// The engine says something.
+    Event(u64, Box<Event>),
+    /// The engine has ended by itself.
+    Ended(u64),
+    /// A command was answered.
+    Answered(u64, Box<(Command, Result<Done, Failure>)>),
+    /// A task of the root came to something.
+    Done(session::Outcome),
+    /// A key that nobody took.
+    Key(keyboard::Event),
+    /// The window changed.
+    Window(window::Event),
+    /// The system prefers light.
+    Light(bool),
+    /// Time went on.
+    Tick(Instant),
+    /// A picture is new: draw.
+    Pictures,
+}
+
+/// Which screen is open below settings and dialogs.
+#[derive(Debug)]
+pub enum Screen {
+    /// The lobby.
+    Lobby(Box<lobby::Lobby>),
+    /// A meeting.
+    Meeting(Box<meeting::Screen>),
+}
+
+/// What every view may read.
+#[derive(Debug, Clone, Copy)]
+pub struct Context<'a> {
+    /// The looks.
+    pub look: Look,
+    /// What was chosen.
+    pub choices: &'a Choices,
+    /// What is known.
+    pub model: &'a Model,
+    /// The running engine, for pictures and levels.
+    pub handle: Option<&'a Handle>,
+    /// The window, logical pixels.
+    pub size: Size,
+    /// The clock.
+    pub now: Instant,
+    /// Device pixels for a logical one.
+    pub scale: f32,
+}
+
+/// The window.
+#[derive(Debug)]
+pub struct App {
+    start: Arc<Start>,
+    choices: Choices,
+    light: bool,
+    model: Model,
+    session: Session,
+    screen: Screen,
+    settings: Option<Box<settings::Settings>>,
+    // The one on top is the last. At most a handful: each is opened by a press or a ring.
+    dialogs: Vec<Dialog>,
+    toasts: Toasts,
+    size: Size,
+    scale: f32,
+    window: Option<window::Id>,
+    focused: bool,
+    now: Instant,
+}
+
+impl App {
+    /// The first state, and what is to be done at the start.
+    pub fn new(start: Arc<Start>) -> (Self, Task<Message>) {
+        let choices = start.choices.clone();
+        let size = Size::new(choices.window.0, choices.window.1);
+        let mut app = Self {
+            choices,
+            light: false,
+            model: Model::new(),
+            session: Session::default(),
+            screen: Screen::Lobby(Box::default()),
+            settings: None,
+            dialogs: Vec::new(),
+            toasts: Toasts::default(),
+            size,
+            scale: 1.0,
+            window: None,
+            focused: true,
+            now: clock::now(),
+            start,
+        };
+        let goal = app.start.meet.clone().map_or(Goal::Lobby, Goal::Meeting);
+        let mut tasks = vec![
+            app.go(goal),
+            iced::system::theme().map(|mode| Message::Light(mode == iced::theme::Mode::Light)),
+        ];
+        if let Some(link) = app.start.link.clone() {
+            tasks.push(app.perform(dialog::open_link(&link)));
+        }
+        (app, Task::batch(tasks))
+    }
+
+    /// The looks now.
+    pub fn look(&self) -> Look {
+        let choices = &self.choices;
+        Look::new(choices.theme, self.light, choices.text_percent, !choices.reduced_motion)
+    }
+
+    fn context(&self) -> Context<'_> {
+        Context {
+            look: self.look(),
+            choices: &self.choices,
+            model: &self.model,
+            handle: self.session.handle(),
+            size: self.size,
+            now: self.now,
+            scale: self.scale,
+        }
+    }
+
+    /// The title bar.
+    pub fn title(&self) -> String {
+        text::window_title(self.model.meeting.as_ref().map(|meeting| meeting.room.as_str()))
+    }
+
+    /// One thing that happened.
+    pub fn update(&mut self, message: Message) -> Task<Message> {
+        match message {
+            Message::Lobby(message) => {
+                let Screen::Lobby(lobby) = &mut self.screen else { return Task::none() };
+                let action = lobby.update(message, &self.model, &self.choices);
+                self.perform(action)
+            }
+            Message::Meeting(message) => {
+                let Screen::Meeting(screen) = &mut self.screen else { return Task::none() };
+                let action = screen.update(message, &mut self.model, &self.choices, self.now);
+                self.perform(action)
+            }
+            Message::Settings(message) => {
+                let Some(settings) = &mut self.settings else { return Task::none() };
+                let action = settings.update(message, &self.model, &self.choices);
+                self.perform(action)
+            }
+            Message::Dialog(message) => {
+                let Some(dialog) = self.dialogs.last_mut() else { return Task::none() };
+                let action = dialog.update(message, &self.model, &self.choices);
+                self.perform(action)
+            }
+            Message::Toast(message) => match self.toasts.update(message) {
+                Some(does) => self.perform(notices::perform(does)),
+                None => Task::none(),
+            },
+            Message::Started(generation, result) => self.on_started(generation, result),
+            Message::Event(generation, event) if generation == self.session.generation() => self.on_event(*event),
+            Message::Answered(generation, answer) if generation == self.session.generation() => {
+                let (command, result) = *answer;
+                self.on_answer(command, result)
+            }
+            Message::Ended(generation) if generation == self.session.generation() => self.on_ended(),
+            Message::Event(..) | Message::Answered(..) | Message::Ended(_) => Task::none(),
+            Message::Done(outcome) => {
+                let action = session::outcome(outcome, &mut self.screen, self.settings.as_deref_mut(), &mut self.dialogs);
+                self.perform(action)
+            }
+            Message::Key(event) => self.on_key(event),
+            Message::Window(event) => self.on_window(event),
+            Message::Light(light) => {
+                self.light = light;
+                Task::none()
+            }
+            Message::Tick(now) => {
+                self.now = now;
+                self.toasts.expire(now);
+                if let Screen::Meeting(screen) = &mut self.screen {
+                    screen.on_tick(now);
+                }
+                Task::none()
+            }
+            Message::Pictures => {
+                self.now = clock::now();
+                Task::none()
+            }
+        }
+    }
+
+    /// Ends the engine that runs and starts the one of `goal`.
+    fn go(&mut self, goal: Goal) -> Task<Message> {
+        self.now = clock::now();
+        match &goal {
+            Goal::Lobby => {
+                self.model.leave();
+                self.screen = Screen::Lobby(Box::default());
+            }
+            Goal::Meeting(meet) => {
+                self.model.enter(self.now, meet.room.clone());
+                self.screen = Screen::Meeting(Box::new(meeting::Screen::new(&self.choices, meet)));
+                self.settings = None;
+                self.dialogs.clear();
+            }
+        }
+        self.session.go(&self.start, &self.choices, goal)
+    }
+
+    fn on_started(&mut self, generation: u64, result: Result<Handle, Trouble>) -> Task<Message> {
+        if generation != self.session.generation() {
+            // Two presses in a row: this engine is wanted no more.
+            return result.map_or_else(|_| Task::none(), session::end);
+        }
+        match result {
+            Ok(handle) => {
+                self.session.on_started(handle);
+                self.session.command(Command::State)
+            }
+            Err(trouble) => {
+                let in_lobby = matches!(self.screen, Screen::Lobby(_));
+                self.session.on_failed(trouble.clone());
+                if in_lobby {
+                    return Task::none();
+                }
+                self.toasts.push(self.now, Toast::new(Tone::Danger, trouble.words()));
+                self.go(Goal::Lobby)
+            }
+        }
+    }
+
+    fn on_ended(&mut self) -> Task<Message> {
+        if matches!(self.screen, Screen::Lobby(_)) {
+            return Task::none();
+        }
+        self.toasts.push(self.now, Toast::new(Tone::Caution, text::MEETING_ENDED));
+        self.go(Goal::Lobby)
+    }
+
+    /// The one place where engine events come in.
+    fn on_event(&mut self, event: Event) -> Task<Message> {
+        self.now = clock::now();
+        let stale = matches!(
+            event,
+            Event::Joined(_) | Event::Left { .. } | Event::Track { .. } | Event::Reconnected { .. }
+        );
+        let at_once = notices::dialog_for(&event);
+        let notices = self.model.on_event(self.now, clock::unix_millis(), event);
+        let mut tasks = Vec::new();
+        if let Some(dialog) = at_once {
+            tasks.push(self.perform(Action::Open(Box::new(dialog))));
+        }
+        for notice in notices {
+            tasks.push(self.on_notice(&notice));
+        }
+        if let Screen::Meeting(screen) = &mut self.screen {
+            let action = screen.on_model_changed(&mut self.model, self.now);
+            tasks.push(self.perform(action));
+        }
+        if stale {
+            // Handles, volumes and what depends on who is there come with the whole state.
+            tasks.push(self.session.command(Command::State));
+        }
+        Task::batch(tasks)
+    }
+
+    fn on_notice(&mut self, notice: &Notice) -> Task<Message> {
+        let seen = match &self.screen {
+            Screen::Meeting(screen) => screen.shows(notice),
+            Screen::Lobby(_) => false,
+        };
+        if let Some(toast) = notices::toast(notice).filter(|_| !seen) {
+            self.toasts.push(self.now, toast);
+        }
+        if !self.focused && self.choices.notifications {
+            return session::notify(notice);
+        }
+        Task::none()
+    }
+
+    fn on_answer(&mut self, command: Command, result: Result<Done, Failure>) -> Task<Message> {
+        match result {
+            Ok(Done::State(state)) => {
+                self.model.on_state(&state);
+                Task::none()
+            }
+            Ok(done) => {
+                let action = session::answer(&command, done, &mut self.model, &mut self.dialogs);
+                // What a command changed is seen in the state.
+                let state = if session::changes_state(&command) { self.session.command(Command::State) } else { Task::none() };
+                let action = self.perform(action);
+                Task::batch([action, state])
+            }
+            Err(failure) => {
+                if let Screen::Meeting(screen) = &mut self.screen {
+                    screen.on_failure(&command);
+                }
+                self.toasts.push(self.now, Toast::new(Tone::Danger, text::failure(&failure)));
+                Task::none()
+            }
+        }
+    }
+
+    fn on_key(&mut self, event: keyboard::Event) -> Task<Message> {
+        match keys::meaning(&event, !self.dialogs.is_empty() || self.settings.is_some()) {
+            Some(keys::Meaning::NextFocus) => iced::widget::operation::focus_next(),
+            Some(keys::Meaning::PreviousFocus) => iced::widget::operation::focus_previous(),
+            Some(keys::Meaning::Settings) => self.perform(Action::Settings(self.settings.is_none())),
+            Some(keys::Meaning::Shortcuts) => self.perform(Action::Open(Box::new(Dialog::Shortcuts))),
+            Some(keys::Meaning::Escape) => {
+                if !self.dialogs.is_empty() {
+                    let closes = self.dialogs.last().is_some_and(Dialog::closes_by_escape);
+                    return if closes { self.perform(Action::Close) } else { Task::none() };
+                }
+                if self.settings.is_some() {
+                    return self.perform(Action::Settings(false));
+                }
+                self.screen_key(keys::Shortcut::Escape)
+            }
+            Some(keys::Meaning::Shortcut(shortcut)) => self.screen_key(shortcut),
+            None => Task::none(),
+        }
+    }
+
+    fn screen_key(&mut self, shortcut: keys::Shortcut) -> Task<Message> {
+        let Screen::Meeting(screen) = &mut self.screen else { return Task::none() };
+        let action = screen.on_shortcut(shortcut, &mut self.model, &self.choices);
+        self.perform(action)
+    }
+
+    fn on_window(&mut self, event: window::Event) -> Task<Message> {
+        match event {
+            window::Event::Opened { size, .. } => self.size = size,
+            window::Event::Resized(size) => {
+                self.size = size;
+                self.choices.window = (size.width, size.height);
+            }
+            window::Event::Rescaled(scale) => self.scale = scale,
+            window::Event::Focused => self.focused = true,
+            window::Event::Unfocused => self.focused = false,
+            window::Event::CloseRequested => return self.close(),
+            window::Event::FileDropped(path) => {
+                let to = match &self.screen {
+                    Screen::Meeting(_) => Some(Vec::new()),
+                    Screen::Lobby(lobby) => lobby.drop_target(),
+                };
+                return match to {
+                    Some(to) => self.perform(Action::SendFiles(vec![path], to)),
+                    None => self.perform(dialog::send_to_whom(vec![path])),
+                };
+            }
+            _ => {}
+        }
+        Task::none()
+    }
+
+    /// Says goodbye first, then ends.
+    fn close(&mut self) -> Task<Message> {
+        let save = self.session.save(&self.start, &self.choices);
+        self.session.finish().chain(save).chain(iced::exit())
+    }
+
+    /// Does what a screen asks.
+    pub fn perform(&mut self, action: Action) -> Task<Message> {
+        match action {
+            Action::None => Task::none(),
+            Action::Many(all) => Task::batch(all.into_iter().map(|action| self.perform(action)).collect::<Vec<_>>()),
+            Action::Engine(command) => self.session.command(command),
+            Action::Meet(meet) => {
+                if !meet.call {
+                    self.choices.remember_room(meet.room.as_str());
+                }
+                let save = self.session.save(&self.start, &self.choices);
+                Task::batch([save, self.go(Goal::Meeting(meet))])
+            }
+            Action::Leave => self.go(Goal::Lobby),
+            Action::Open(dialog) => {
+                let focus = dialog.first_focus();
+                // One of a kind: two rings of one person are one.
+                self.dialogs.retain(|open| !open.is_like(&dialog));
+                self.dialogs.push(*dialog);
+                focus.map_or_else(Task::none, |id| iced::widget::operation::focus(id))
+            }
+            Action::Close => {
+                self.dialogs.pop();
+                Task::none()
+            }
+            Action::Settings(open) => {
+                self.settings = open.then(|| Box::new(settings::Settings::new(&self.choices)));
+                if open { session::list_devices() } else { Task::none() }
+            }
+            Action::Choose(choices) => {
+                let again = session::needs_restart(&self.choices, &choices) && matches!(self.screen, Screen::Lobby(_));
+                self.choices = *choices;
+                let save = self.session.save(&self.start, &self.choices);
+                if again { Task::batch([save, self.go(Goal::Lobby)]) } else { save }
+            }
+            Action::PickFiles(to) => session::pick_files(to),
+            Action::SendFiles(paths, to) => {
+                let send = |path| self.session.command(Command::SendFile { path, to: to.clone() });
+                Task::batch(paths.into_iter().map(send).collect::<Vec<_>>())
+            }
+            Action::PickFolder => session::pick_folder(),
+            Action::Reveal(path) => session::reveal(path),
+            Action::Copy(words, about) => {
+                self.toasts.push(self.now, Toast::new(Tone::Good, about));
+                iced::clipboard::write(words)
+            }
+            Action::Save(content, name) => session::save_as(content, name),
+            Action::ShowPanel(panel) => {
+                if let Screen::Meeting(screen) = &mut self.screen {
+                    screen.show_panel(panel, &mut self.model);
+                }
+                Task::none()
+            }
+            Action::Toast(toast) => {
+                self.toasts.push(clock::now(), toast);
+                Task::none()
+            }
+            Action::Focus(id) => iced::widget::operation::focus(id),
+            Action::ScrollToEnd(id) => iced::widget::operation::snap_to_end(id),
+            Action::Preview { camera, microphone } => self.session.preview(&self.choices, camera, microphone),
+            Action::TestSound => session::test_sound(&self.choices),
+            Action::Doctor => session::doctor(&self.start),
+            Action::ListDevices => session::list_devices(),
+        }
+    }
+
+    /// The picture of it all.
+    pub fn view(&self) -> Element<'_, Message> {
+        let context = self.context();
+        let screen = match &self.screen {
+            Screen::Lobby(lobby) => lobby.view(context, &self.session).map(Message::Lobby),
+            Screen::Meeting(screen) => screen.view(context).map(Message::Meeting),
+        };
+        let mut layers = stack![screen].width(Length::Fill).height(Length::Fill);
+        if let Some(settings) = &self.settings {
+            layers = layers.push(settings.view(context).map(Message::Settings));
+        }
+        if let Some(dialog) = self.dialogs.last() {
+            layers = layers.push(dialog.view(context).map(Message::Dialog));
+        }
+        if !self.toasts.is_empty() {
+            let corner = container(self.toasts.view(context.look).map(Message::Toast))
+                .padding(PAD)
+                .align_right(Length::Fill)
+                .align_top(Length::Fill);
+            layers = layers.push(corner);
+        }
+        layers.into()
+    }
+
+    /// What the window listens to. Nothing ticks while nothing moves.
+    pub fn subscription(&self) -> Subscription<Message> {
+        let mut all = vec![
+            iced::event::listen_with(keys::listen),
+            window::events().map(|(_, event)| Message::Window(event)),
+            iced::system::theme_changes().map(|mode| Message::Light(mode == iced::theme::Mode::Light)),
+            self.session.events(),
+            self.session.pictures(),
+        ];
+        let pace = match &self.screen {
+            Screen::Meeting(screen) => screen.pace(),
+            Screen::Lobby(lobby) => lobby.pace(),
+        };
+        let pace = if self.toasts.is_empty() { pace } else { Some(pace.unwrap_or(Duration::from_millis(500))) };
+        if let Some(pace) = pace {
+            all.push(iced::time::every(pace).map(Message::Tick));
+        }
+        Subscription::batch(all)
+    }
+}
+
+/// Goes into `meet`: for those who have only the room.
+pub fn meet(room: crate::id::RoomName, choices: &Choices) -> Meet {
+    Meet { room, connect: Vec::new(), camera: choices.camera_on, microphone: choices.microphone_on, call: false }
+}

@@ -1,0 +1,207 @@
+//! What a person chose in the window and finds again at the next start: `window.json` in the profile.
+//!
+//! A choice is worth less than a start: a file that cannot be read gives the defaults and a word in the log, and is left
+//! as it is until something is chosen anew.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::theme;
+
+/// The file in the profile folder.
+pub const FILE: &str = "window.json";
+/// Longest file that is read.
+const MAX_FILE: u64 = 1 << 20;
+
+/// What the right panel shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[allow(missing_docs, reason = "each name says what it is")]
+pub enum Panel {
+    Chat,
+    People,
+    Files,
+    Stats,
+}
+
+/// How the stage is laid out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Layout {
+    /// Everybody in tiles of one size.
+    #[default]
+    Grid,
+    /// Who speaks is large.
+    Speaker,
+}
+
+/// Everything that is remembered. Each field has a default, unknown ones are left out: another version may have them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Choices {
+    /// Which theme.
+    pub theme: theme::Choice,
+    /// 100 to 200.
+    pub text_percent: u16,
+    /// Things move as little as can be.
+    pub reduced_motion: bool,
+    /// Width and height of the window, logical pixels.
+    pub window: (f32, f32),
+    /// The right panel that was open.
+    pub panel: Option<Panel>,
+    /// The layout.
+    pub layout: Layout,
+    /// The camera, as `av::spec` writes it. `device` is the system's default.
+    pub camera: String,
+    /// The microphone, as `av::spec` writes it.
+    pub microphone: String,
+    /// The speaker, as `av::spec` writes it.
+    pub speaker: String,
+    /// Meetings start with the camera on.
+    pub camera_on: bool,
+    /// Meetings start with the microphone on.
+    pub microphone_on: bool,
+    /// The cap on the camera, as `av::spec::Quality` writes it.
+    pub quality: String,
+    /// The microphone is on only while Space is held.
+    pub push_to_talk: bool,
+    /// One's own tile is shown.
+    pub own_tile: bool,
+    /// Others find us by themselves.
+    pub announce: bool,
+    /// Calls of keys never met make no sound and no window.
+    pub silence_unknown: bool,
+    /// Desktop notifications while the window is not in front.
+    pub notifications: bool,
+    /// The rendezvous, as typed: `HOST[:PORT][#FINGERPRINT]`; empty is none.
+    pub rendezvous: String,
+    /// Only these network interfaces; empty is all.
+    pub interfaces: Vec<String>,
+    /// The port; `None` is the usual ones.
+    pub port: Option<u16>,
+    /// Where drops land; `None` is the Downloads folder.
+    pub download_dir: Option<PathBuf>,
+    /// The last meetings that were started or joined by name, the newest first. At most [`MOST_ROOMS`].
+    pub rooms: Vec<String>,
+}
+
+/// Meetings remembered.
+pub const MOST_ROOMS: usize = 8;
+
+impl Default for Choices {
+    fn default() -> Self {
+        Self {
+            theme: theme::Choice::System,
+            text_percent: 100,
+            reduced_motion: false,
+            window: (1280.0, 800.0),
+            panel: None,
+            layout: Layout::Grid,
+            camera: "device".to_owned(),
+            microphone: "device".to_owned(),
+            speaker: "device".to_owned(),
+            // Nobody likes to be seen before they said so.
+            camera_on: false,
+            microphone_on: true,
+            quality: "auto".to_owned(),
+            push_to_talk: false,
+            own_tile: true,
+            announce: true,
+            silence_unknown: false,
+            notifications: true,
+            rendezvous: String::new(),
+            interfaces: Vec::new(),
+            port: None,
+            download_dir: None,
+            rooms: Vec::new(),
+        }
+    }
+}
+
+impl Choices {
+    /// Reads the file of a profile.
+    pub fn load(profile: &Path) -> Self {
+        let path = profile.join(FILE);
+        let read = || -> Result<Self, String> {
+            let size = match std::fs::metadata(&path) {
+                Ok(metadata) => metadata.len(),
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Self::default()),
+                Err(error) => return Err(error.to_string()),
+            };
+            if size > MAX_FILE {
+                return Err("it is too long".to_owned());
+            }
+            let text = std::fs::read(&path).map_err(|error| error.to_string())?;
+            serde_json::from_slice::<Self>(&text).map_err(|error| error.to_string())
+        };
+        match read() {
+            Ok(choices) => choices.checked(),
+            Err(error) => {
+                tracing::warn!(path = %path.display(), %error, "the window's choices cannot be read");
+                Self::default()
+            }
+        }
+    }
+
+    fn checked(mut self) -> Self {
+        self.text_percent = self.text_percent.clamp(100, 200);
+        let side = |v: f32, least: f32, default: f32| if v.is_finite() && v >= least { v.min(16_384.0) } else { default };
+        self.window = (side(self.window.0, 480.0, 1280.0), side(self.window.1, 360.0, 800.0));
+        self.rooms.truncate(MOST_ROOMS);
+        self
+    }
+
+    /// Writes the file of a profile, whole or not at all. Blocks on the disk for a moment.
+    pub fn save(&self, profile: &Path) -> std::io::Result<()> {
+        let path = profile.join(FILE);
+        let temporary = profile.join(format!(".{FILE}.{:016x}", rand::random::<u64>()));
+        let text = serde_json::to_vec_pretty(self).map_err(std::io::Error::other)?;
+        let written = std::fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .open(&temporary)
+            .and_then(|mut file| file.write_all(&text))
+            .and_then(|()| std::fs::rename(&temporary, &path));
+        if written.is_err() {
+            let _ = std::fs::remove_file(&temporary);
+        }
+        written
+    }
+
+    /// A meeting was started or joined.
+    pub fn remember_room(&mut self, room: &str) {
+        self.rooms.retain(|known| known != room);
+        self.rooms.insert(0, room.to_owned());
+        self.rooms.truncate(MOST_ROOMS);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn choices_are_found_again() {
+        let folder = tempfile::tempdir().expect("folder");
+        let mut choices = Choices::load(folder.path());
+        assert_eq!(choices, Choices::default());
+        choices.theme = theme::Choice::Contrast;
+        choices.remember_room("standup");
+        choices.save(folder.path()).expect("written");
+        assert_eq!(Choices::load(folder.path()), choices);
+    }
+
+    #[test]
+    fn a_broken_file_gives_the_defaults_and_stays() {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join(FILE);
+        std::fs::write(&path, b"{ broken").expect("written");
+        assert_eq!(Choices::load(folder.path()), Choices::default());
+        assert_eq!(std::fs::read(&path).expect("still there"), b"{ broken");
+        std::fs::write(&path, br#"{"text_percent": 900, "window": [1.0, 1e300], "later": 1}"#).expect("written");
+        let choices = Choices::load(folder.path());
+        assert_eq!((choices.text_percent, choices.window.0), (200, 1280.0));
+    }
+}

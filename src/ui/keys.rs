@@ -1,0 +1,114 @@
+//! What keys mean. Only keys that no field or button took come here, so nothing fires while somebody types.
+
+use iced::keyboard::{self, Key, key::Named};
+use iced::{Event, event, window};
+
+use super::app::Message;
+
+/// A key for the screen that is open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(missing_docs, reason = "each name says what it does")]
+pub enum Shortcut {
+    Microphone,
+    Camera,
+    Hand,
+    Chat,
+    People,
+    Files,
+    Stats,
+    Grid,
+    Speaker,
+    Pinned,
+    /// Space was pressed.
+    Talk,
+    /// Space was let go.
+    Quiet,
+    Escape,
+    Paste,
+}
+
+/// What a key means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Meaning {
+    /// Tab.
+    NextFocus,
+    /// Shift and Tab.
+    PreviousFocus,
+    /// Ctrl and comma.
+    Settings,
+    /// F1.
+    Shortcuts,
+    /// Esc.
+    Escape,
+    /// For the screen.
+    Shortcut(Shortcut),
+}
+
+/// The keys as the sheet (F1) lists them: the key, what it does.
+pub const SHEET: [(&str, &str); 16] = [
+    ("M", "Microphone on or off"),
+    ("V", "Camera on or off"),
+    ("H", "Raise or lower your hand"),
+    ("Space", "Talk while held (push-to-talk)"),
+    ("C", "Chat"),
+    ("P", "People"),
+    ("F", "Files"),
+    ("T", "Stats"),
+    ("G", "Everybody in a grid"),
+    ("1", "Who speaks is large"),
+    ("2", "The pinned person is large"),
+    ("Ctrl V", "Send copied files"),
+    ("Ctrl ,", "Settings"),
+    ("F1", "This list"),
+    ("Tab", "Next control, Shift Tab the one before"),
+    ("Esc", "Close what is open"),
+];
+
+/// Takes keys that nobody took.
+pub fn listen(event: Event, status: event::Status, _: window::Id) -> Option<Message> {
+    match (event, status) {
+        (Event::Keyboard(event), event::Status::Ignored) => Some(Message::Key(event)),
+        _ => None,
+    }
+}
+
+/// What `event` means; `covered` while a dialog or the settings lie over the screen.
+pub fn meaning(event: &keyboard::Event, covered: bool) -> Option<Meaning> {
+    let (key, modifiers, repeat) = match event {
+        keyboard::Event::KeyPressed { key, modifiers, repeat, .. } => (key, *modifiers, *repeat),
+        keyboard::Event::KeyReleased { key: Key::Named(Named::Space), .. } => {
+            return Some(Meaning::Shortcut(Shortcut::Quiet));
+        }
+        _ => return None,
+    };
+    let command = modifiers.command();
+    match key {
+        Key::Named(Named::Tab) if modifiers.shift() => return Some(Meaning::PreviousFocus),
+        Key::Named(Named::Tab) => return Some(Meaning::NextFocus),
+        Key::Named(Named::Escape) => return Some(Meaning::Escape),
+        Key::Named(Named::F1) => return Some(Meaning::Shortcuts),
+        Key::Character(c) if command && c == "," => return Some(Meaning::Settings),
+        _ if covered || repeat => return None,
+        Key::Character(c) if command && c == "v" => return Some(Meaning::Shortcut(Shortcut::Paste)),
+        Key::Named(Named::Space) if modifiers.is_empty() => return Some(Meaning::Shortcut(Shortcut::Talk)),
+        _ => {}
+    }
+    let Key::Character(c) = key else { return None };
+    if command || modifiers.alt() || modifiers.logo() {
+        return None;
+    }
+    let shortcut = match c.to_lowercase().as_str() {
+        "m" => Shortcut::Microphone,
+        "v" => Shortcut::Camera,
+        "h" => Shortcut::Hand,
+        "c" => Shortcut::Chat,
+        "p" => Shortcut::People,
+        "f" => Shortcut::Files,
+        "t" => Shortcut::Stats,
+        "g" => Shortcut::Grid,
+        "1" => Shortcut::Speaker,
+        "2" => Shortcut::Pinned,
+        _ => return None,
+    };
+    Some(Meaning::Shortcut(shortcut))
+}

@@ -1,0 +1,180 @@
+//! Sans-IO. The meeting that we are in, as the window shows it.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use super::chat::Chat;
+use super::traffic::Traffic;
+use crate::id::{PeerId, RoomName};
+use crate::media::{TrackInfo, TrackKind};
+use crate::meeting::{Audience, Event, MessageId, Person, PersonState, Presence, Settings, State};
+use crate::stats;
+
+/// Those who are there when we come are told of within this time.
+const SETTLING: Duration = Duration::from_secs(2);
+
+/// One of the others.
+#[derive(Debug, Clone)]
+pub struct Participant {
+    /// Who.
+    pub person: Person,
+    /// How surely it is there.
+    pub presence: Presence,
+    /// Its tracks, by kind.
+    pub tracks: BTreeMap<TrackKind, TrackInfo>,
+    /// The figures of the last second.
+    pub stats: Option<stats::Peer>,
+    /// All else that `state` says; `None` until the first answer.
+    pub state: Option<PersonState>,
+    /// The order in which they came: where its tile stands.
+    pub order: u64,
+}
+
+impl Participant {
+    /// Its picture may be shown.
+    pub fn has_picture(&self) -> bool {
+        self.tracks.get(&TrackKind::Camera).is_some_and(|track| track.on)
+    }
+
+    /// Its microphone is on.
+    pub fn speaks(&self) -> bool {
+        self.tracks.get(&TrackKind::Microphone).is_some_and(|track| track.on)
+    }
+
+    /// How loud it is played.
+    pub fn volume(&self) -> f32 {
+        self.state.as_ref().map_or(1.0, |state| state.volume)
+    }
+}
+
+/// A meeting.
+#[derive(Debug)]
+pub struct Meeting {
+    /// The room.
+    pub room: RoomName,
+    /// When we came.
+    pub since: Instant,
+    /// The others, by key.
+    pub people: BTreeMap<PeerId, Participant>,
+    /// What was said.
+    pub chat: Chat,
+    /// What the network carried.
+    pub traffic: Traffic,
+    /// Own tracks, by kind.
+    pub own: BTreeMap<TrackKind, TrackInfo>,
+    /// What is chosen in the engine.
+    pub settings: Settings,
+    next: u64,
+}
+
+impl Meeting {
+    /// An empty room.
+    pub fn new(now: Instant, room: RoomName) -> Self {
+        Self {
+            room,
+            since: now,
+            people: BTreeMap::new(),
+            chat: Chat::default(),
+            traffic: Traffic::default(),
+            own: BTreeMap::new(),
+            settings: Settings::default(),
+            next: 0,
+        }
+    }
+
+    /// Long enough in it that who comes is news.
+    pub fn is_settled(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.since) > SETTLING
+    }
+
+    /// The others in the order of their tiles.
+    pub fn in_order(&self) -> Vec<&Participant> {
+        let mut people: Vec<&Participant> = self.people.values().collect();
+        people.sort_by_key(|participant| participant.order);
+        people
+    }
+
+    /// Our camera sends.
+    pub fn camera_on(&self) -> bool {
+        self.settings.camera_on
+    }
+
+    /// Our microphone sends.
+    pub fn microphone_on(&self) -> bool {
+        self.settings.microphone_on
+    }
+
+    fn come(&mut self, person: Person) -> &mut Participant {
+        let next = self.next;
+        let participant = self.people.entry(person.peer).or_insert_with(|| Participant {
+            person: person.clone(),
+            presence: Presence::Linked,
+            tracks: BTreeMap::new(),
+            stats: None,
+            state: None,
+            order: next,
+        });
+        if participant.order == next {
+            self.next += 1;
+        }
+        participant.person = person;
+        participant
+    }
+
+    /// Everything at once.
+    pub fn on_state(&mut self, state: &State) {
+        self.settings = state.settings.clone();
+        self.own = state.tracks.iter().map(|track| (track.kind, track.clone())).collect();
+        self.people.retain(|peer, _| state.people.iter().any(|other| other.person.peer == *peer));
+        for other in &state.people {
+            let participant = self.come(other.person.clone());
+            participant.presence = other.presence;
+            participant.tracks = other.tracks.iter().map(|track| (track.kind, track.clone())).collect();
+            participant.state = Some(other.clone());
+        }
+    }
+
+    /// Our own line, which the engine took for these (WHO as typed; none is the room).
+    pub fn on_said(&mut self, unix_ms: u64, id: MessageId, text: String, to: &[String]) {
+        let room = to.is_empty() || to.iter().any(|who| who.starts_with("room:"));
+        let meant = |participant: &&Participant| {
+            to.iter().any(|who| *who == participant.person.peer.to_string() || *who == participant.person.name.as_str())
+        };
+        let audience = if room {
+            Audience::Room
+        } else {
+            Audience::People(self.people.values().filter(meant).map(|participant| participant.person.clone()).collect())
+        };
+        self.chat.on_said(unix_ms, id, text, audience);
+    }
+
+    /// One event.
+    pub fn on_event(&mut self, _now: Instant, unix_ms: u64, event: Event) {
+        match event {
+            Event::Joined(person) => {
+                self.come(person).presence = Presence::Linked;
+            }
+            Event::Left { person, .. } => {
+                self.people.remove(&person.peer);
+            }
+            Event::Reconnecting { person, .. } => self.come(person).presence = Presence::Suspected,
+            Event::Reconnected { person, .. } => self.come(person).presence = Presence::Linked,
+            Event::Track { person, info } => {
+                if let Some(participant) = self.people.get_mut(&person.peer) {
+                    participant.tracks.insert(info.kind, info);
+                }
+            }
+            Event::Chat { id, from, text, to, sent_at, .. } => self.chat.on_line(unix_ms, id, from, &text, to, sent_at),
+            Event::Delivered { id, to } => self.chat.on_delivered(id, to),
+            Event::Stats(stats) => {
+                self.traffic.push(unix_ms, stats.rates);
+                for (peer, figures) in stats.peers {
+                    if let Some(participant) = self.people.get_mut(&peer) {
+                        participant.stats = Some(figures);
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,163 @@
+//! Sans-IO. What the window knows: built from engine events, each of which enters once, by [`Model::on_event`]. Screens
+//! read it and never change it. What deserves a word to the person comes back as [`Notice`].
+
+pub mod chat;
+pub mod meeting;
+pub mod traffic;
+pub mod transfers;
+
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use crate::id::RoomName;
+use crate::meeting::{Audience, Event, FileEvent, FileStage, LeftReason, Person, State, Warning};
+use meeting::Meeting;
+use transfers::Transfers;
+
+/// Something that deserves a word, a sound or a badge.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Notice {
+    /// Somebody came.
+    Joined(Person),
+    /// Somebody went.
+    Left(Person, LeftReason),
+    /// Somebody said something.
+    Said {
+        /// Who.
+        from: Person,
+        /// What.
+        text: String,
+        /// To fewer than all.
+        private: bool,
+    },
+    /// A file is offered to us.
+    Offered(FileEvent),
+    /// A transfer ended.
+    Ended(FileEvent),
+    /// Something degraded.
+    Warning(Warning),
+}
+
+/// Everything that the window knows of the engine.
+#[derive(Debug)]
+pub struct Model {
+    /// Oneself.
+    pub me: Option<Person>,
+    /// Where others reach us.
+    pub listen: Vec<SocketAddr>,
+    /// The meeting that we are in.
+    pub meeting: Option<Meeting>,
+    /// Files, in the lobby and in meetings.
+    pub transfers: Transfers,
+    /// Warnings that still hold, the newest last. At most [`MOST_WARNINGS`].
+    pub warnings: Vec<Warning>,
+}
+
+/// Warnings kept for the lobby's and the doctor's page.
+const MOST_WARNINGS: usize = 32;
+
+impl Default for Model {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Model {
+    /// Knows nothing.
+    pub fn new() -> Self {
+        Self { me: None, listen: Vec::new(), meeting: None, transfers: Transfers::default(), warnings: Vec::new() }
+    }
+
+    /// We are going into this meeting: everything of the one before is forgotten.
+    pub fn enter(&mut self, now: Instant, room: RoomName) {
+        self.meeting = Some(Meeting::new(now, room));
+        self.warnings.clear();
+    }
+
+    /// We are in no meeting.
+    pub fn leave(&mut self) {
+        self.meeting = None;
+        self.warnings.clear();
+        self.transfers.on_engine_ended();
+    }
+
+    /// The whole state, asked for after the start and after events were lost.
+    pub fn on_state(&mut self, state: &State) {
+        self.me = Some(state.me.clone());
+        if let Some(meeting) = &mut self.meeting {
+            meeting.on_state(state);
+        }
+        for transfer in &state.transfers {
+            self.transfers.on_event(transfer);
+        }
+    }
+
+    /// One event of the engine. `now` is the clock, `unix_ms` what the wall says.
+    pub fn on_event(&mut self, now: Instant, unix_ms: u64, event: Event) -> Vec<Notice> {
+        match event {
+            Event::Ready { me, listen, .. } => {
+                self.me = Some(me);
+                self.listen = listen;
+                Vec::new()
+            }
+            Event::File(file) => self.on_file(unix_ms, file),
+            Event::Warning(warning) => {
+                self.warnings.retain(|known| known.code != warning.code || known.person != warning.person);
+                self.warnings.push(warning.clone());
+                if self.warnings.len() > MOST_WARNINGS {
+                    self.warnings.remove(0);
+                }
+                vec![Notice::Warning(warning)]
+            }
+            Event::Chat { ref from, ref text, ref to, late, .. } => {
+                let said = Notice::Said {
+                    from: from.clone(),
+                    text: text.as_str().to_owned(),
+                    private: matches!(to, Audience::People(_)),
+                };
+                if let Some(meeting) = &mut self.meeting {
+                    meeting.on_event(now, unix_ms, event);
+                }
+                // What was said before we came is history, not news.
+                if late { Vec::new() } else { vec![said] }
+            }
+            Event::Joined(ref person) => {
+                let notice = Notice::Joined(person.clone());
+                if let Some(meeting) = &mut self.meeting {
+                    // Those who were there before us are no news.
+                    let news = meeting.is_settled(now);
+                    meeting.on_event(now, unix_ms, event);
+                    return if news { vec![notice] } else { Vec::new() };
+                }
+                Vec::new()
+            }
+            Event::Left { ref person, reason } => {
+                let notice = Notice::Left(person.clone(), reason);
+                if let Some(meeting) = &mut self.meeting {
+                    meeting.on_event(now, unix_ms, event);
+                }
+                vec![notice]
+            }
+            event => {
+                if let Some(meeting) = &mut self.meeting {
+                    meeting.on_event(now, unix_ms, event);
+                }
+                Vec::new()
+            }
+        }
+    }
+
+    fn on_file(&mut self, unix_ms: u64, file: FileEvent) -> Vec<Notice> {
+        self.transfers.on_event(&file);
+        if let Some(meeting) = &mut self.meeting
+            && file.stage == FileStage::Offer
+        {
+            meeting.chat.on_offer(unix_ms, &file);
+        }
+        match &file.stage {
+            FileStage::Offer if file.direction == crate::meeting::Direction::In => vec![Notice::Offered(file)],
+            stage if stage.is_end() => vec![Notice::Ended(file)],
+            _ => Vec::new(),
+        }
+    }
+}

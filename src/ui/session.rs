@@ -1,0 +1,276 @@
+//! The running engine as the root sees it, and the tasks that touch the world: each blocks nobody and ends as a message.
+
+mod desktop;
+
+use std::hash::{Hash, Hasher};
+use std::path::PathBuf;
+
+use iced::futures::stream;
+use iced::{Subscription, Task};
+
+use super::action::{Action, Meet};
+use super::app::{Message, Screen};
+use super::choices::Choices;
+use super::dialog::Dialog;
+use super::model::Model;
+use super::screen::settings::Settings;
+use super::toast::{Toast, Tone};
+use super::{Start, text};
+use crate::engine::{self, Handle};
+use crate::meeting::{Command, Done};
+
+pub use desktop::{notify, pick_files, pick_folder, reveal, save_as};
+
+/// Where to go.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Goal {
+    /// The lobby.
+    Lobby,
+    /// A meeting.
+    Meeting(Meet),
+}
+
+/// Why an engine did not start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trouble {
+    /// What happened and what to do, in sentences.
+    pub message: String,
+    /// What to do, where it is known apart.
+    pub hint: String,
+}
+
+impl Trouble {
+    /// Both in one.
+    pub fn words(&self) -> String {
+        if self.hint.is_empty() { self.message.clone() } else { format!("{} {}", self.message, self.hint) }
+    }
+}
+
+impl From<engine::Error> for Trouble {
+    fn from(error: engine::Error) -> Self {
+        text::trouble(&error)
+    }
+}
+
+/// What a task of the root came to.
+#[derive(Debug, Clone)]
+pub enum Outcome {
+    /// Nothing to say.
+    Nothing,
+    /// These files were picked for these people.
+    Picked(Vec<PathBuf>, Vec<String>),
+    /// This folder was picked for drops.
+    Folder(PathBuf),
+    /// The system has these devices.
+    Devices(engine::devices::Devices),
+    /// Something is to be said.
+    Say(Toast),
+}
+
+/// How it stands.
+#[derive(Debug, Default)]
+enum Stage {
+    #[default]
+    Idle,
+    Starting,
+    Failed(Trouble),
+    Running(Handle),
+}
+
+/// The engine that runs, if one does.
+#[derive(Debug, Default)]
+pub struct Session {
+    stage: Stage,
+    generation: u64,
+}
+
+struct Feed(u64, Handle);
+
+impl Hash for Feed {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.0.hash(state);
+    }
+}
+
+impl Session {
+    /// Which engine: each start has its own number.
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// The handle of the one that runs.
+    pub fn handle(&self) -> Option<&Handle> {
+        match &self.stage {
+            Stage::Running(handle) => Some(handle),
+            _ => None,
+        }
+    }
+
+    /// It is on its way.
+    pub fn is_starting(&self) -> bool {
+        matches!(self.stage, Stage::Starting)
+    }
+
+    /// Why it does not run.
+    pub fn trouble(&self) -> Option<&Trouble> {
+        match &self.stage {
+            Stage::Failed(trouble) => Some(trouble),
+            _ => None,
+        }
+    }
+
+    /// Ends what runs and starts the next.
+    pub fn go(&mut self, start: &Start, choices: &Choices, goal: Goal) -> Task<Message> {
+        self.generation += 1;
+        let generation = self.generation;
+        let old = std::mem::replace(&mut self.stage, Stage::Starting);
+        let next = start.launcher.launch(choices, goal);
+        let run = async move {
+            if let Stage::Running(old) = old {
+                old.leave().await;
+            }
+            next.await
+        };
+        Task::perform(run, move |result| Message::Started(generation, result))
+    }
+
+    /// It runs.
+    pub fn on_started(&mut self, handle: Handle) {
+        self.stage = Stage::Running(handle);
+    }
+
+    /// It does not.
+    pub fn on_failed(&mut self, trouble: Trouble) {
+        self.stage = Stage::Failed(trouble);
+    }
+
+    /// Carries out a command; without an engine it is dropped, for no screen offers one then.
+    pub fn command(&self, command: Command) -> Task<Message> {
+        let Some(handle) = self.handle().cloned() else { return Task::none() };
+        let generation = self.generation;
+        let run = async move {
+            let result = handle.command(command.clone()).await;
+            (command, result)
+        };
+        Task::perform(run, move |answer| Message::Answered(generation, Box::new(answer)))
+    }
+
+    /// Everything that the engine says.
+    pub fn events(&self) -> Subscription<Message> {
+        let Some(handle) = self.handle().cloned() else { return Subscription::none() };
+        Subscription::run_with(Feed(self.generation, handle), |Feed(generation, handle)| {
+            let generation = *generation;
+            stream::unfold(Some(handle.clone()), move |handle| async move {
+                let handle = handle?;
+                match handle.event().await {
+                    Some(event) => Some((Message::Event(generation, Box::new(event)), Some(handle))),
+                    None => Some((Message::Ended(generation), None)),
+                }
+            })
+        })
+    }
+
+    /// Says when a picture is new.
+    pub fn pictures(&self) -> Subscription<Message> {
+        // Until tiles are there.
+        Subscription::none()
+    }
+
+    /// Says goodbye.
+    pub fn finish(&mut self) -> Task<Message> {
+        self.generation += 1;
+        match std::mem::take(&mut self.stage) {
+            Stage::Running(handle) => end(handle),
+            _ => Task::none(),
+        }
+    }
+
+    /// Writes the choices down.
+    pub fn save(&self, start: &Start, choices: &Choices) -> Task<Message> {
+        let (folder, choices) = (start.profile.clone(), choices.clone());
+        let write = move || choices.save(&folder);
+        Task::perform(blocking(write), |result| {
+            Message::Done(match result {
+                Some(Ok(())) | None => Outcome::Nothing,
+                Some(Err(error)) => Outcome::Say(Toast::new(Tone::Caution, text::not_saved(&error))),
+            })
+        })
+    }
+
+    /// Starts or ends the preview.
+    pub fn preview(&mut self, _choices: &Choices, _camera: bool, _microphone: bool) -> Task<Message> {
+        Task::none()
+    }
+}
+
+/// Runs `work` where blocking is allowed; `None` when it panicked or the program ends.
+pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    tokio::task::spawn_blocking(work).await.ok()
+}
+
+/// Ends an engine that is wanted no more.
+pub fn end(handle: Handle) -> Task<Message> {
+    Task::perform(async move { handle.leave().await }, |()| Message::Done(Outcome::Nothing))
+}
+
+/// Asks the system for its devices.
+pub fn list_devices() -> Task<Message> {
+    Task::perform(blocking(engine::devices::list), |devices| {
+        Message::Done(devices.map_or(Outcome::Nothing, Outcome::Devices))
+    })
+}
+
+/// Plays the test sound.
+pub fn test_sound(_choices: &Choices) -> Task<Message> {
+    Task::none()
+}
+
+/// Looks at the network.
+pub fn doctor(_start: &Start) -> Task<Message> {
+    Task::none()
+}
+
+/// The lobby must start anew for this change.
+pub fn needs_restart(old: &Choices, new: &Choices) -> bool {
+    let of = |c: &Choices| (c.announce, c.silence_unknown, c.rendezvous.clone(), c.interfaces.clone(), c.port, c.download_dir.clone());
+    of(old) != of(new)
+}
+
+/// After this command the state is asked for again.
+pub fn changes_state(command: &Command) -> bool {
+    !matches!(command, Command::State | Command::Say { .. })
+}
+
+/// What an answer means for the window.
+pub fn answer(command: &Command, done: Done, model: &mut Model, _dialogs: &mut Vec<Dialog>) -> Action {
+    match (command, done) {
+        (Command::Say { text, to }, Done::Said(id)) => {
+            if let Some(meeting) = &mut model.meeting {
+                meeting.on_said(crate::clock::unix_millis(), id, text.clone(), to);
+            }
+            Action::None
+        }
+        _ => Action::None,
+    }
+}
+
+/// What an outcome means for the window.
+pub fn outcome(
+    outcome: Outcome,
+    _screen: &mut Screen,
+    settings: Option<&mut Settings>,
+    _dialogs: &mut Vec<Dialog>,
+) -> Action {
+    match outcome {
+        Outcome::Nothing => Action::None,
+        Outcome::Picked(paths, to) => Action::SendFiles(paths, to),
+        Outcome::Folder(folder) => settings.map_or(Action::None, |settings| settings.on_folder(folder)),
+        Outcome::Devices(devices) => {
+            if let Some(settings) = settings {
+                settings.on_devices(devices);
+            }
+            Action::None
+        }
+        Outcome::Say(toast) => Action::Toast(toast),
+    }
+}

@@ -1,0 +1,17 @@
+//! The pieces that all screens are made of. Each takes the [`Look`] first and gives an element; none holds state.
+//!
+//! Everything that can be pressed is wrapped by [`focus::Focus`], so that it is reachable by Tab.
+
+pub mod avatar;
+pub mod button;
+pub mod card;
+pub mod field;
+pub mod focus;
+pub mod label;
+
+pub use avatar::avatar;
+pub use card::{card, divider};
+pub use label::{label, quiet, strong, title};
+
+#[cfg(doc)]
+use super::theme::Look;
