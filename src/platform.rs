@@ -84,3 +84,34 @@ mod tests {
         assert!(!account_name().as_str().is_empty());
     }
 }
+
+/// Shows a file or folder with the program that the desktop has for it. Blocks until that program was started.
+pub fn open(path: &std::path::Path) -> std::io::Result<()> {
+    let program = if cfg!(target_os = "macos") {
+        "open"
+    } else if cfg!(target_os = "windows") {
+        "explorer"
+    } else {
+        "xdg-open"
+    };
+    let mut child = std::process::Command::new(program)
+        .arg(path)
+        .stdin(std::process::Stdio::null())
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()?;
+    // Waited for by a thread of its own, or it would stay as a zombie.
+    crate::task::thread("open", move || {
+        let _ = child.wait();
+    })?;
+    Ok(())
+}
+
+/// True where a window can be shown, as far as can be told without opening one.
+pub fn has_display() -> bool {
+    if cfg!(any(target_os = "macos", target_os = "windows")) {
+        return true;
+    }
+    let names = ["WAYLAND_DISPLAY", "WAYLAND_SOCKET", "DISPLAY"];
+    std::env::vars_os().any(|(key, value)| names.iter().any(|name| key == *name) && !value.is_empty())
+}

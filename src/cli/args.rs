@@ -124,6 +124,9 @@ pub enum Command {
     Demo(Demo),
     /// Run a rendezvous service
     Rendezvous(Rendezvous),
+    /// Open the window (what lets-meet alone does)
+    #[command(hide = true)]
+    Window(Box<Window>),
     /// Ring a person (not available yet)
     #[command(hide = true)]
     Call(Later),
@@ -139,6 +142,26 @@ pub enum Command {
     /// Reproduce the published numbers (not available yet)
     #[command(hide = true)]
     Bench(Later),
+}
+
+/// `lets-meet window`: the window with something chosen beforehand, for demonstrations and tests.
+#[derive(Debug, Clone, Default, Args)]
+pub struct Window {
+    /// Go straight into this meeting
+    #[arg(long, value_name = "ROOM")]
+    pub room: Option<String>,
+    /// Ask about this letsmeet:// link
+    #[arg(long, value_name = "LINK")]
+    pub link: Option<String>,
+    /// Use this camera instead of the chosen one
+    #[arg(long, value_name = "SRC")]
+    pub camera: Option<spec::Camera>,
+    /// Use this microphone instead of the chosen one
+    #[arg(long, value_name = "SRC")]
+    pub mic: Option<spec::Microphone>,
+    /// Use this speaker instead of the chosen one
+    #[arg(long, value_name = "SINK")]
+    pub speaker: Option<spec::Speaker>,
 }
 
 /// A command of a later version, with whatever follows it.

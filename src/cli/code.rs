@@ -32,6 +32,8 @@ words! {
     NETWORK = "network",
     /// Multicast does not work.
     DISCOVERY_FAILED = "discovery-failed",
+    /// There is no display, or no window can be opened on it.
+    DISPLAY = "display",
     /// A source or sink cannot be opened.
     SOURCE_FAILED = "source-failed",
     /// In sight, or at least known, and there is no answer.

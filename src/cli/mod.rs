@@ -17,6 +17,8 @@ mod quarters;
 mod receive;
 mod rendezvous;
 pub mod setup;
+#[cfg(feature = "gui")]
+mod window;
 
 use std::process::ExitCode;
 
@@ -120,14 +122,7 @@ fn run(cli: Cli, output: &Output) -> Result<Exit, Failure> {
     crate::telemetry::start(cli.common.log.as_deref())
         .map_err(|error| Failure::usage(format!("--log cannot be read: {error}; use a level such as debug.")))?;
     let common = cli.common;
-    let Some(command) = cli.command else {
-        return Err(Failure::new(
-            Exit::Usage,
-            code::NOT_YET,
-            "The window is not available yet. Use lets-meet join ROOM, or lets-meet --help.",
-        )
-        .with_hint("Use lets-meet join ROOM, or lets-meet --help."));
-    };
+    let command = cli.command.unwrap_or_else(|| Command::Window(Box::default()));
     if let Some(option) = unsupported(&command, &common) {
         return Err(Failure::usage(format!("{option} means nothing to this command; leave it out.")));
     }
@@ -141,6 +136,14 @@ fn run(cli: Cli, output: &Output) -> Result<Exit, Failure> {
         Command::Doctor => doctor::run(&common, output),
         Command::Demo(demo) => demo::run(&demo, output),
         Command::Rendezvous(rendezvous) => rendezvous::run(&common, &rendezvous, output),
+        #[cfg(feature = "gui")]
+        Command::Window(window) => window::run(&common, &window, output),
+        #[cfg(not(feature = "gui"))]
+        Command::Window(_) => Err(Failure::new(
+            Exit::Device,
+            code::DISPLAY,
+            "This build has no window. Use lets-meet join ROOM, or lets-meet --help.",
+        )),
         Command::Call(_) => Err(Failure::later("lets-meet call")),
         Command::Trust(_) => Err(Failure::later("lets-meet trust")),
         Command::Open(_) => Err(Failure::later("lets-meet open")),

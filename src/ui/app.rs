@@ -106,7 +106,6 @@ pub struct App {
     toasts: Toasts,
     size: Size,
     scale: f32,
-    window: Option<window::Id>,
     focused: bool,
     now: Instant,
 }
@@ -127,16 +126,13 @@ impl App {
             toasts: Toasts::default(),
             size,
             scale: 1.0,
-            window: None,
             focused: true,
             now: clock::now(),
             start,
         };
         let goal = app.start.meet.clone().map_or(Goal::Lobby, Goal::Meeting);
-        let mut tasks = vec![
-            app.go(goal),
-            iced::system::theme().map(|mode| Message::Light(mode == iced::theme::Mode::Light)),
-        ];
+        let mut tasks =
+            vec![app.go(goal), iced::system::theme().map(|mode| Message::Light(mode == iced::theme::Mode::Light))];
         if let Some(link) = app.start.link.clone() {
             tasks.push(app.perform(dialog::open_link(&link)));
         }
@@ -202,7 +198,8 @@ impl App {
             Message::Ended(generation) if generation == self.session.generation() => self.on_ended(),
             Message::Event(..) | Message::Answered(..) | Message::Ended(_) => Task::none(),
             Message::Done(outcome) => {
-                let action = session::outcome(outcome, &mut self.screen, self.settings.as_deref_mut(), &mut self.dialogs);
+                let action =
+                    session::outcome(outcome, &mut self.screen, self.settings.as_deref_mut(), &mut self.dialogs);
                 self.perform(action)
             }
             Message::Key(event) => self.on_key(event),
@@ -277,10 +274,8 @@ impl App {
     /// The one place where engine events come in.
     fn on_event(&mut self, event: Event) -> Task<Message> {
         self.now = clock::now();
-        let stale = matches!(
-            event,
-            Event::Joined(_) | Event::Left { .. } | Event::Track { .. } | Event::Reconnected { .. }
-        );
+        let stale =
+            matches!(event, Event::Joined(_) | Event::Left { .. } | Event::Track { .. } | Event::Reconnected { .. });
         let at_once = notices::dialog_for(&event);
         let notices = self.model.on_event(self.now, clock::unix_millis(), event);
         let mut tasks = Vec::new();
@@ -324,7 +319,8 @@ impl App {
             Ok(done) => {
                 let action = session::answer(&command, done, &mut self.model, &mut self.dialogs);
                 // What a command changed is seen in the state.
-                let state = if session::changes_state(&command) { self.session.command(Command::State) } else { Task::none() };
+                let state =
+                    if session::changes_state(&command) { self.session.command(Command::State) } else { Task::none() };
                 let action = self.perform(action);
                 Task::batch([action, state])
             }

@@ -147,7 +147,8 @@ impl Choices {
 
     fn checked(mut self) -> Self {
         self.text_percent = self.text_percent.clamp(100, 200);
-        let side = |v: f32, least: f32, default: f32| if v.is_finite() && v >= least { v.min(16_384.0) } else { default };
+        let side =
+            |v: f32, least: f32, default: f32| if v.is_finite() && v >= least { v.min(16_384.0) } else { default };
         self.window = (side(self.window.0, 480.0, 1280.0), side(self.window.1, 360.0, 800.0));
         self.rooms.truncate(MOST_ROOMS);
         self

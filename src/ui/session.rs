@@ -232,7 +232,9 @@ pub fn doctor(_start: &Start) -> Task<Message> {
 
 /// The lobby must start anew for this change.
 pub fn needs_restart(old: &Choices, new: &Choices) -> bool {
-    let of = |c: &Choices| (c.announce, c.silence_unknown, c.rendezvous.clone(), c.interfaces.clone(), c.port, c.download_dir.clone());
+    let of = |c: &Choices| {
+        (c.announce, c.silence_unknown, c.rendezvous.clone(), c.interfaces.clone(), c.port, c.download_dir.clone())
+    };
     of(old) != of(new)
 }
 

@@ -111,7 +111,9 @@ fn with_hint(message: &str, hint: &str) -> String {
 
 /// The choices could not be written.
 pub fn not_saved(error: &std::io::Error) -> String {
-    format!("Your settings could not be saved ({error}). Check that there is space and that the profile may be written.")
+    format!(
+        "Your settings could not be saved ({error}). Check that there is space and that the profile may be written."
+    )
 }
 
 /// A file was written.
@@ -149,7 +151,9 @@ pub fn trouble(error: &crate::engine::Error) -> super::session::Trouble {
     use super::session::Trouble;
     use crate::engine::Error;
     let hint = match error {
-        Error::Endpoint(_) => "Check that a network is up and that no other program uses the port; see Settings, Network.",
+        Error::Endpoint(_) => {
+            "Check that a network is up and that no other program uses the port; see Settings, Network."
+        }
         Error::Media(_) => "Choose another device in the settings.",
         Error::NameTaken(_) => "Choose another name.",
         Error::Rendezvous(_) => "Check the address of the rendezvous in the settings, or go on without one.",

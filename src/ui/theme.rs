@@ -289,8 +289,7 @@ mod tests {
             let grounds = [colours.ground, colours.surface, colours.raised];
             let mut pairs = Vec::new();
             for ground in grounds {
-                for text in
-                    [colours.text, colours.quiet, colours.accent, colours.good, colours.caution, colours.danger]
+                for text in [colours.text, colours.quiet, colours.accent, colours.good, colours.caution, colours.danger]
                 {
                     pairs.push((text, ground));
                 }

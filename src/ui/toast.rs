@@ -139,7 +139,8 @@ impl Toasts {
                 .small()
                 .on_press(Message::Dismiss(*id));
             let words = column![label(look, toast.words.clone()), act].spacing(8).width(Length::Fill);
-            let inside = row![icon.coloured(look, Size::Large, colour), words, close].spacing(12).align_y(Alignment::Start);
+            let inside =
+                row![icon.coloured(look, Size::Large, colour), words, close].spacing(12).align_y(Alignment::Start);
             container(inside)
                 .padding([12, 12])
                 .width(look.scaled(360.0))

@@ -34,8 +34,10 @@ const AREAS: &[(&str, &str, &[&str])] = &[
     // `av::spec` is words that people type.
     ("src/meeting/", "meeting", &["meeting", "av::spec"]),
     ("src/engine/", "engine", &["engine", "mesh", "av", "rendezvous", "meeting"]),
-    ("src/ui/", "ui", &["ui", "engine", "meeting"]),
+    ("src/ui/", "ui", &["ui", "engine", "meeting", "av::spec"]),
     ("src/cli/", "cli", &["cli", "engine", "meeting", "ui::text", "av::spec"]),
+    // It starts the window.
+    ("src/cli/window.rs", "cli", &["cli", "engine", "meeting", "ui", "av::spec"]),
     ("src/fuzz.rs", "fuzz", &["mesh", "av", "rendezvous", "meeting"]),
     ("src/lib.rs", "lib", &[]),
     ("src/main.rs", "main", &["cli"]),
@@ -58,6 +60,7 @@ pub const EXCEPTIONS: &[(&str, &str, &str)] = &[
     ("src/cli/nearby.rs", "mesh::discovery", "a look around takes no seat, so it needs no engine"),
     ("src/cli/doctor.rs", "mesh::discovery", "it tries each part of the network alone"),
     ("src/cli/join/mod.rs", "mesh::Visibility", "the word of --hidden"),
+    ("src/cli/window.rs", "mesh::Visibility", "the word of --hidden"),
 ];
 
 /// The area of a file under `src/`, and the modules it may use.
@@ -84,6 +87,7 @@ const PURE: &[&str] = &[
     "src/mesh/bandwidth.rs",
     "src/mesh/transfer/*",
     "src/meeting/*",
+    "src/ui/model/*",
     "src/av/packet/*",
     "src/av/repair/*",
     "src/av/jitter/*",
@@ -162,7 +166,13 @@ pub const WRAPPERS: &[(&str, &[&str])] = &[
     ("rubato", &["src/av/process/*"]),
     ("hound", &["src/av/capture/*", "src/av/playback/*"]),
     ("clap", &["src/cli/*"]),
-    ("serde_json", &["src/cli/*", "src/config.rs", "src/fuzz.rs"]),
+    ("serde_json", &["src/cli/*", "src/config.rs", "src/fuzz.rs", "src/ui/choices.rs", "src/ui/model/traffic.rs"]),
+    // The window's root may name iced; the one that starts engines for it needs its futures.
+    ("iced", &["src/ui/*", "src/cli/window.rs"]),
+    ("lucide_icons", &["src/ui/icon.rs", "src/ui/theme.rs"]),
+    ("rfd", &["src/ui/session/desktop.rs"]),
+    ("notify_rust", &["src/ui/session/desktop.rs"]),
+    ("arboard", &["src/ui/session/desktop.rs"]),
     ("tracing_subscriber", &["src/telemetry.rs"]),
     ("directories", &["src/platform.rs"]),
 ];

@@ -76,7 +76,8 @@ impl Dialog {
 /// A card in the middle with a title and a cross.
 fn frame<'a>(context: Context<'a>, name: &'a str, body: Element<'a, Message>) -> Element<'a, Message> {
     let look = context.look;
-    let close = button::with_icon(look, Kind::Quiet, Icon::Close, text::CLOSE).small().id("close").on_press(Message::Close);
+    let close =
+        button::with_icon(look, Kind::Quiet, Icon::Close, text::CLOSE).small().id("close").on_press(Message::Close);
     let head = row![title(look, name).width(Length::Fill), close].align_y(Alignment::Center);
     let inside = column![head, scrollable(body)].spacing(PAD);
     let box_ = card(look, inside).padding(GAP).width(look.scaled(480.0).min(context.size.width - GAP));
@@ -90,8 +91,8 @@ fn frame<'a>(context: Context<'a>, name: &'a str, body: Element<'a, Message>) ->
 }
 
 fn shortcuts<'a>(look: Look) -> Element<'a, Message> {
-    let lines = keys::SHEET.iter().map(|(key, does)| {
-        row![strong(look, *key).width(look.scaled(96.0)), label(look, *does)].spacing(PAD).into()
-    });
+    let lines = keys::SHEET
+        .iter()
+        .map(|(key, does)| row![strong(look, *key).width(look.scaled(96.0)), label(look, *does)].spacing(PAD).into());
     column(lines).spacing(8).into()
 }

@@ -11,10 +11,10 @@ use crate::ui::choices::Choices;
 use crate::ui::icon::Icon;
 use crate::ui::model::Model;
 use crate::ui::session::Session;
+use crate::ui::text;
 use crate::ui::theme::PAD;
 use crate::ui::widget::button::{self, Kind};
 use crate::ui::widget::{field, title};
-use crate::ui::text;
 
 /// Its state.
 #[derive(Debug, Default)]
@@ -59,8 +59,14 @@ impl Lobby {
     /// The picture of it.
     pub fn view<'a>(&'a self, context: Context<'a>, _session: &'a Session) -> Element<'a, Message> {
         let look = context.look;
-        let name = field::line(look, "room", text::MEETING_NAME, &self.room).on_input(Message::Room).on_submit(Message::Start);
-        let start = button::with_words(look, Kind::Primary, text::START_MEETING).icon(Icon::Plus).id("start").on_press(Message::Start);
-        center(column![title(look, text::APP), row![name, start].spacing(8)].spacing(PAD).max_width(480.0)).width(Length::Fill).into()
+        let name =
+            field::line(look, "room", text::MEETING_NAME, &self.room).on_input(Message::Room).on_submit(Message::Start);
+        let start = button::with_words(look, Kind::Primary, text::START_MEETING)
+            .icon(Icon::Plus)
+            .id("start")
+            .on_press(Message::Start);
+        center(column![title(look, text::APP), row![name, start].spacing(8)].spacing(PAD).max_width(480.0))
+            .width(Length::Fill)
+            .into()
     }
 }

@@ -2,8 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use iced::widget::{center, column, row};
 use iced::Element;
+use iced::widget::{center, column, row};
 
 use crate::meeting::Command;
 use crate::ui::action::{Action, Meet};

@@ -34,11 +34,6 @@ pub fn raised<'a, Message: 'a>(look: Look, content: impl Into<Element<'a, Messag
 pub fn divider<'a, Message: 'a>(look: Look) -> Element<'a, Message> {
     let colour = look.colours.line;
     rule::horizontal(1)
-        .style(move |_| rule::Style {
-            color: colour,
-            radius: 0.0.into(),
-            fill_mode: rule::FillMode::Full,
-            snap: true,
-        })
+        .style(move |_| rule::Style { color: colour, radius: 0.0.into(), fill_mode: rule::FillMode::Full, snap: true })
         .into()
 }

@@ -25,14 +25,7 @@ pub struct Focus<'a, Message> {
 impl<'a, Message: Clone + 'a> Focus<'a, Message> {
     /// Around `content`, with no keys yet.
     pub fn new(look: Look, content: impl Into<Element<'a, Message>>) -> Self {
-        Self {
-            content: content.into(),
-            id: None,
-            ring: look.colours.text,
-            radius: RADIUS,
-            activate: None,
-            keys: None,
-        }
+        Self { content: content.into(), id: None, ring: look.colours.text, radius: RADIUS, activate: None, keys: None }
     }
 
     /// The name by which `focus` and tests find it.
