@@ -297,7 +297,6 @@ mod tests {
             pairs.push((colours.on_accent, colours.accent));
             pairs.push((colours.on_danger, colours.danger));
             pairs.push((colours.text, colours.accent_ground));
-            pairs.push((colours.accent, colours.accent_ground));
             pairs.push((colours.text, colours.private));
             pairs.push((colours.private_text, colours.surface));
             pairs.push((colours.private_text, colours.private));
