@@ -82,6 +82,8 @@ pub struct RawConfig {
     pub download_dir: Option<PathBuf>,
     /// Most people in a room; default 50: above it a mesh of voices costs more than a home uplink has (a guess).
     pub seats: Option<usize>,
+    /// Calls from keys that were never met do not ring; default: they do.
+    pub silence_unknown: bool,
 }
 
 /// Checked settings.
@@ -93,6 +95,8 @@ pub struct Config {
     pub download_dir: Option<PathBuf>,
     /// Most people in a room, oneself included.
     pub seats: usize,
+    /// Calls from keys that were never met do not ring.
+    pub silence_unknown: bool,
 }
 
 impl Config {
@@ -105,6 +109,7 @@ impl Config {
             name: raw.name.as_deref().map_or_else(crate::platform::account_name, DisplayName::new),
             download_dir: raw.download_dir.or_else(crate::platform::default_downloads),
             seats,
+            silence_unknown: raw.silence_unknown,
         })
     }
 }

@@ -43,6 +43,9 @@ pub enum ParseError {
     /// Not 16 hex digits.
     #[error("a transfer id is 16 hex digits")]
     TransferId,
+    /// Not 16 hex digits.
+    #[error("a call id is 16 hex digits")]
+    CallId,
     /// Empty, too long, or with characters that cannot be shown.
     #[error("a room name is 1 to 64 characters without control characters")]
     RoomName,
@@ -155,6 +158,9 @@ pub struct LinkKey {
 #[serde(try_from = "String", into = "String")]
 pub struct RoomName(String);
 
+/// What the room name of a call begins with; a secret in hex follows.
+const CALL_ROOM: &str = "call-";
+
 impl RoomName {
     /// Checks and keeps `text`, trimmed.
     pub fn new(text: &str) -> Result<Self, ParseError> {
@@ -166,6 +172,17 @@ impl RoomName {
     /// The name to show.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The room of a call: found by nobody who was not told its name, and never announced.
+    pub fn of_call(secret: [u8; 16]) -> Self {
+        Self(format!("{CALL_ROOM}{}", to_hex(&secret)))
+    }
+
+    /// True for a name of the form that [`Self::of_call`] makes.
+    pub fn is_call(&self) -> bool {
+        let secret = self.0.strip_prefix(CALL_ROOM);
+        secret.is_some_and(|secret| secret.len() == 32 && secret.bytes().all(|c| c.is_ascii_hexdigit()))
     }
 
     /// The id that all spellings of this name share.
@@ -273,6 +290,62 @@ impl<'de> Deserialize<'de> for TransferId {
     }
 }
 
+/// One person ringing another. Drawn by the caller; unique together with the caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CallId(u64);
+
+impl CallId {
+    /// Draws one.
+    pub fn draw() -> Self {
+        Self(rand::random())
+    }
+
+    /// From a received value; every value is valid.
+    pub const fn from_u64(value: u64) -> Self {
+        Self(value)
+    }
+
+    /// The value.
+    pub const fn as_u64(self) -> u64 {
+        self.0
+    }
+}
+
+impl fmt::Display for CallId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+impl FromStr for CallId {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        if text.len() != 16 || !text.bytes().all(|c| c.is_ascii_hexdigit()) {
+            return Err(ParseError::CallId);
+        }
+        u64::from_str_radix(text, 16).map(Self).map_err(|_| ParseError::CallId)
+    }
+}
+
+/// In readable formats 16 hex digits, in binary ones an integer.
+impl Serialize for CallId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if serializer.is_human_readable() { serializer.collect_str(self) } else { serializer.serialize_u64(self.0) }
+    }
+}
+
+impl<'de> Deserialize<'de> for CallId {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        use serde::de::Error as _;
+        if deserializer.is_human_readable() {
+            String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+        } else {
+            u64::deserialize(deserializer).map(Self)
+        }
+    }
+}
+
 /// A unique name at a rendezvous: 2 to 32 letters, digits, `.`, `_`, `-` after NFKC, of one script (UTS #39).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -345,6 +418,16 @@ mod tests {
         assert_eq!("00000000000000ff".parse(), Ok(TransferId::from_u64(255)));
         for bad in ["", "ff", "+0000000000000ff", "00000000000000fg"] {
             assert_eq!(bad.parse::<TransferId>(), Err(ParseError::TransferId), "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_room_of_a_call_is_known_by_its_form() {
+        let room = RoomName::of_call([0xab; 16]);
+        assert_eq!(RoomName::new(room.as_str()), Ok(room.clone()));
+        assert!(room.is_call());
+        for other in ["call-", "call-abc", "call", "caller-00000000000000000000000000000000"] {
+            assert!(!RoomName::new(other).expect("valid").is_call(), "{other}");
         }
     }
 

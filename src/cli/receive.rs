@@ -125,7 +125,7 @@ async fn wait(visit: &mut Visit, once: bool, accept: Accept, output: &Output) ->
                 output.event(name, fields);
             }
             Event::Warning(warning) => output.note(&warning.message),
-            Event::People => {}
+            Event::People | Event::Linked(_) | Event::Unlinked(_) | Event::Message { .. } | Event::Username(_) => {}
         }
     }
 }

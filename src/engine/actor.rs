@@ -496,7 +496,8 @@ pub fn announcement(config: &Config, instance: Instance, endpoint: &Endpoint) ->
     }
 }
 
-async fn until(deadline: Option<Instant>) {
+/// Resolves at `deadline`, or never.
+pub async fn until(deadline: Option<Instant>) {
     match deadline {
         Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
         None => std::future::pending().await,

@@ -6,7 +6,7 @@ use super::actor::{Actor, Later};
 use super::{Reply, failure, files};
 use crate::clock;
 use crate::id::{LinkKey, TransferId, Username};
-use crate::meeting::{Answer, Code, Command, Done, Event, Failure, Person, Setting, Warning, WarningCode, Work};
+use crate::meeting::{Answer, Code, Command, Done, Failure, Person, Setting, Work};
 
 /// What is said to an offer or a transfer.
 #[derive(Debug, Clone, Copy)]
@@ -26,21 +26,7 @@ pub enum Ends {
 impl Actor {
     /// Accepts, declines or cancels in a task; `reply` hears the result.
     pub(super) fn answer_offer(&self, transfer: TransferId, accept: Accept, reply: Option<Reply>) {
-        let drops = self.parts.drops.clone();
-        self.parts.services.spawn(async move {
-            let result = match accept {
-                Accept::Yes => drops.accept(transfer).await,
-                Accept::No => drops.decline(transfer).await,
-                Accept::Never => drops.cancel(transfer).await,
-            };
-            match reply {
-                Some(reply) => {
-                    let _ = reply.send(result.map(|()| Done::Ok).map_err(|error| files::command_failure(&error)));
-                }
-                // The offer was withdrawn in between: its end is told by an event of its own.
-                None => tracing::debug!(?result, "answered an offer by rule"),
-            }
-        });
+        files::answer(&self.parts.services, self.parts.drops.clone(), transfer, accept, reply);
     }
 
     /// Carries out a command, after asking the rendezvous about usernames in it that nobody here is known by.
@@ -138,16 +124,7 @@ impl Actor {
             return;
         }
         let (drops, events) = (self.parts.drops.clone(), self.parts.events.clone());
-        self.parts.services.spawn(async move {
-            let result = files::offer(&drops, path, links).await;
-            let _ = reply.send(result.map(|(offers, failures)| {
-                for (person, Failure { message, hint, .. }) in failures {
-                    let warning = Warning { code: WarningCode::Other, person: Some(person), message, hint };
-                    events.push(Event::Warning(warning));
-                }
-                Done::Offered(offers)
-            }));
-        });
+        files::offer_and_answer(&self.parts.services, drops, events, path, links, reply);
     }
 
     fn claim(&mut self, name: Username, reply: Reply) {
@@ -165,10 +142,11 @@ impl Actor {
 }
 
 /// The `@usernames` among the people that a command names.
-fn usernames(command: &Command) -> Vec<Username> {
+pub(super) fn usernames(command: &Command) -> Vec<Username> {
     let who: Vec<&String> = match command {
         Command::Say { to, .. } | Command::SendFile { to, .. } => to.iter().collect(),
         Command::View { peer, .. } | Command::Volume { peer, .. } => vec![peer],
+        Command::Call { who } => vec![who],
         _ => Vec::new(),
     };
     who.into_iter().filter(|who| who.starts_with('@')).filter_map(|who| Username::new(who).ok()).take(16).collect()

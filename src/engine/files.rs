@@ -3,10 +3,14 @@
 
 use std::path::PathBuf;
 
+use super::Reply;
+use super::commands::Accept;
 use super::failure::sentence;
 use crate::id::{LinkKey, TransferId};
-use crate::meeting::{Code, Direction, Failure, FileEvent, FileStage, Person};
+use crate::meeting::{Code, Direction, Done, Event, Failure, FileEvent, FileStage, Person, Warning, WarningCode};
 use crate::mesh::drops::{self, About, CommandError, Drops, OfferError, What};
+use crate::slot::Ring;
+use crate::task::Scope;
 
 /// News of a transfer, with the person's name.
 pub fn event(about: About, what: What, person: Person) -> FileEvent {
@@ -44,6 +48,45 @@ pub async fn offer(
         }
     }
     Ok((offers, failures))
+}
+
+/// Offers in a task; `reply` hears the result, and what failed for some only becomes a warning each.
+pub fn offer_and_answer(
+    scope: &Scope,
+    drops: Drops,
+    events: Ring<Event>,
+    path: PathBuf,
+    links: Vec<(Person, LinkKey)>,
+    reply: Reply,
+) {
+    scope.spawn(async move {
+        let result = offer(&drops, path, links).await;
+        let _ = reply.send(result.map(|(offers, failures)| {
+            for (person, Failure { message, hint, .. }) in failures {
+                let warning = Warning { code: WarningCode::Other, person: Some(person), message, hint };
+                events.push(Event::Warning(warning));
+            }
+            Done::Offered(offers)
+        }));
+    });
+}
+
+/// Accepts, declines or cancels in a task; `reply` hears the result.
+pub fn answer(scope: &Scope, drops: Drops, transfer: TransferId, accept: Accept, reply: Option<Reply>) {
+    scope.spawn(async move {
+        let result = match accept {
+            Accept::Yes => drops.accept(transfer).await,
+            Accept::No => drops.decline(transfer).await,
+            Accept::Never => drops.cancel(transfer).await,
+        };
+        match reply {
+            Some(reply) => {
+                let _ = reply.send(result.map(|()| Done::Ok).map_err(|error| command_failure(&error)));
+            }
+            // The offer was withdrawn in between: its end is told by an event of its own.
+            None => tracing::debug!(?result, "answered an offer by rule"),
+        }
+    });
 }
 
 /// Why a file was not offered.

@@ -15,6 +15,7 @@ mod failure;
 mod files;
 mod introduce;
 pub mod levels;
+pub mod lobby;
 #[cfg(feature = "media")]
 mod media;
 #[cfg(not(feature = "media"))]
@@ -47,6 +48,7 @@ use crate::rendezvous::client;
 pub use crate::av::devices;
 pub use crate::rendezvous::service::Service;
 pub use levels::Levels;
+pub use lobby::{LobbyConfig, lobby};
 pub use media::Config as MediaConfig;
 pub use pictures::Pictures;
 

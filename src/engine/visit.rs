@@ -17,11 +17,12 @@ use super::failure::sentence;
 use super::{Error, Service, files};
 use crate::config::Profile;
 use crate::endpoint::{self, Endpoint};
-use crate::id::{Instance, LinkKey, PeerId, RoomName, TransferId, Username};
+use crate::framing::Message;
+use crate::id::{Instance, LinkKey, PeerId, TransferId, Username};
 use crate::identity::Identity;
 use crate::media::{Arrival, Sink};
-use crate::meeting::who::{Directory, Reach, Who};
-use crate::meeting::{Accept, Code, Failure, FileEvent, Person, Warning, WarningCode};
+use crate::meeting::nearby::Sight;
+use crate::meeting::{Accept, Failure, FileEvent, Person, Warning, WarningCode};
 use crate::mesh;
 use crate::mesh::blob::Source;
 use crate::mesh::discovery::{
@@ -37,8 +38,6 @@ use crate::{clock, known};
 
 pub use crate::mesh::Visibility;
 
-/// People in sight who are kept; more are ignored.
-const MAX_SEEN: usize = 1024;
 /// For the goodbyes; the mesh says its own within 1.5 s.
 const END_LIMIT: Duration = Duration::from_millis(1_700);
 /// How often it is looked whether the addresses of this machine changed (guess: a person waits longer for Wi-Fi).
@@ -70,18 +69,25 @@ pub struct Config {
 /// What happened.
 #[derive(Debug)]
 pub enum Event {
-    /// Somebody came in sight, or is linked: names may mean somebody else now.
+    /// Somebody came in sight, or went: names may mean somebody else now.
     People,
+    /// Somebody is linked: names may mean somebody else now.
+    Linked(Box<mesh::Linked>),
+    /// A link is gone.
+    Unlinked(LinkKey),
+    /// A message that is not about files.
+    Message {
+        /// Who sent it.
+        from: LinkKey,
+        /// Undecoded.
+        message: Message,
+    },
     /// A transfer changed.
     File(FileEvent),
+    /// This username is ours, or no longer.
+    Username(Option<Username>),
     /// Something degraded.
     Warning(Warning),
-}
-
-#[derive(Debug, Default)]
-struct Seen {
-    addresses: Vec<SocketAddr>,
-    rooms: Vec<RoomName>,
 }
 
 #[derive(Debug)]
@@ -94,10 +100,7 @@ impl Sink for NoMedia {
 /// A running visit.
 #[derive(Debug)]
 pub struct Visit {
-    me: Person,
-    directory: Directory,
-    // At most MAX_SEEN.
-    seen: BTreeMap<PeerId, Seen>,
+    sight: Sight,
     // As many as the mesh lets in.
     links: BTreeMap<PeerId, LinkKey>,
     known: known::Store,
@@ -109,6 +112,7 @@ pub struct Visit {
     mdns: Option<Mdns>,
     sightings: mpsc::Receiver<Sighting>,
     rendezvous: Option<(client::Handle, mpsc::Receiver<client::Event>)>,
+    publishes: bool,
     // What the rendezvous tells of us, once it was published.
     published: Option<errands::Announcement>,
     addresses_due: tokio::time::Interval,
@@ -148,13 +152,9 @@ impl Visit {
         };
         let drops_config = drops::Config { download_dir: config.download_dir, accept };
         let (drops, drop_events) = Drops::start(drops_config, mesh.clone(), &scope);
-        let announcement = (config.visibility == Visibility::Open).then(|| Announcement {
-            peer,
-            instance,
-            name: config.name.clone(),
-            port: endpoint.port(),
-            rooms: Vec::new(),
-        });
+        let me = Person { peer, name: config.name };
+        let announcement =
+            (config.visibility == Visibility::Open).then(|| self::announcement(&me, instance, &endpoint));
         let mdns_config = discovery::Config { announcement, interfaces: config.endpoint.interfaces };
         let (mdns, sightings) = match mdns::start(mdns_config, &scope) {
             Ok((mdns, sightings)) => (Some(mdns), sightings),
@@ -170,11 +170,8 @@ impl Visit {
         });
         let mut addresses_due = tokio::time::interval(ADDRESSES_INTERVAL);
         addresses_due.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let me = Person { peer, name: config.name };
         let visit = Self {
-            directory: Directory::new(me.clone(), names),
-            me,
-            seen: BTreeMap::new(),
+            sight: Sight::new(me, names),
             links: BTreeMap::new(),
             known,
             endpoint,
@@ -185,6 +182,7 @@ impl Visit {
             mdns,
             sightings,
             rendezvous,
+            publishes: false,
             published: None,
             addresses_due,
             instance,
@@ -214,12 +212,62 @@ impl Visit {
 
     /// Oneself.
     pub fn me(&self) -> &Person {
-        &self.me
+        self.sight.me()
     }
 
     /// Where others can reach us.
     pub fn listen_addresses(&self) -> Vec<SocketAddr> {
         self.endpoint.listen_addresses()
+    }
+
+    /// This run.
+    pub fn instance(&self) -> Instance {
+        self.instance
+    }
+
+    /// Who is in sight.
+    pub fn sight(&self) -> &Sight {
+        &self.sight
+    }
+
+    /// Who is in sight.
+    pub fn sight_mut(&mut self) -> &mut Sight {
+        &mut self.sight
+    }
+
+    /// The transfers.
+    pub fn drops(&self) -> &Drops {
+        &self.drops
+    }
+
+    /// The rendezvous, if one was given.
+    pub fn rendezvous(&self) -> Option<client::Handle> {
+        self.rendezvous.as_ref().map(|(handle, _)| handle.clone())
+    }
+
+    /// The link to `peer`.
+    pub fn link(&self, peer: PeerId) -> Option<LinkKey> {
+        self.links.get(&peer).copied()
+    }
+
+    /// Shows another name to everybody.
+    pub fn rename(&mut self, name: DisplayName) {
+        self.sight.rename_me(name.clone());
+        self.mesh.rename(name.clone());
+        if let (Visibility::Open, Some(mdns)) = (self.visibility, self.mdns.clone()) {
+            let announcement = announcement(self.me(), self.instance, &self.endpoint);
+            self.scope.spawn(async move { mdns.announce(announcement).await });
+        }
+    }
+
+    /// Remembers in the profile that this key uses this name.
+    pub fn remember(&self, person: &Person) {
+        let (store, known) = (self.known.clone(), person.clone());
+        self.scope.spawn_blocking(move || {
+            if let Err(error) = store.remember(known.peer, &known.name, clock::unix_millis()) {
+                tracing::warn!(%error, "a name could not be remembered");
+            }
+        });
     }
 
     /// Waits for the next event. May be dropped at any moment without losing one.
@@ -231,7 +279,7 @@ impl Visit {
                 Some(event) = self.drop_events.recv() => Some(self.on_drop(event)),
                 Some(sighting) = self.sightings.recv() => self.on_sighting(sighting),
                 Some(event) = introduced(&mut self.rendezvous) => on_introduced(event),
-                _ = self.addresses_due.tick(), if self.published.is_some() => {
+                _ = self.addresses_due.tick(), if self.publishes => {
                     self.renew().await;
                     None
                 }
@@ -248,32 +296,28 @@ impl Visit {
             mesh::Event::Linked(linked) => {
                 let key = linked.key;
                 self.links.insert(key.peer, key);
-                self.directory.arrive(key.peer, linked.name);
+                self.sight.on_linked(key, linked.name.clone(), linked.address);
                 self.drops.on_linked(key);
-                Some(Event::People)
+                Some(Event::Linked(Box::new(linked)))
             }
             mesh::Event::Unlinked(key) => {
                 if self.links.get(&key.peer) == Some(&key) {
                     self.links.remove(&key.peer);
-                    // Whoever is announced can still be meant.
-                    if !self.seen.contains_key(&key.peer) {
-                        self.directory.depart(key.peer);
-                    }
                 }
+                self.sight.on_unlinked(key);
                 self.drops.on_unlinked(key);
-                None
+                Some(Event::Unlinked(key))
             }
             mesh::Event::Message { from, message } => {
-                self.drops.on_message(from, &message);
-                None
+                (!self.drops.on_message(from, &message)).then_some(Event::Message { from, message })
             }
             mesh::Event::Stream { from, stream } => {
                 self.drops.on_stream(from, stream);
                 None
             }
             mesh::Event::Renamed { peer, name } => {
-                self.directory.rename(peer, name);
-                None
+                self.sight.on_renamed(peer, name);
+                Some(Event::People)
             }
             mesh::Event::Warning { code, peer, detail } => Some(self.warning(code, peer, &detail)),
             mesh::Event::Sighted(sighting) => self.on_sighting(sighting),
@@ -291,7 +335,7 @@ impl Visit {
     fn on_drop(&self, event: drops::Event) -> Event {
         match event {
             drops::Event::File { about, what } => {
-                let person = self.directory.person(about.link.peer);
+                let person = self.sight.person(about.link.peer);
                 Event::File(files::event(about, what, person))
             }
             drops::Event::Warning { code, peer, detail } => self.warning(code, Some(peer), &detail),
@@ -300,49 +344,18 @@ impl Visit {
 
     fn warning(&self, code: &str, peer: Option<PeerId>, detail: &str) -> Event {
         let code = WarningCode::parse(code).unwrap_or(WarningCode::Other);
-        let person = peer.map(|peer| self.directory.person(peer));
+        let person = peer.map(|peer| self.sight.person(peer));
         Event::Warning(Warning { code, person, message: sentence(detail), hint: String::new() })
     }
 
     fn on_sighting(&mut self, sighting: Sighting) -> Option<Event> {
-        let peer = sighting.peer.filter(|peer| *peer != self.me.peer)?;
-        if sighting.gone {
-            self.seen.remove(&peer);
-            if !self.links.contains_key(&peer) {
-                self.directory.depart(peer);
-            }
-            return Some(Event::People);
-        }
-        if self.seen.len() >= MAX_SEEN && !self.seen.contains_key(&peer) {
-            return None;
-        }
-        let seen = self.seen.entry(peer).or_default();
-        for address in sighting.addresses {
-            if !seen.addresses.contains(&address) && seen.addresses.len() < sighting::MAX_ADDRESSES {
-                seen.addresses.push(address);
-            }
-        }
-        // What it announces now; a room that it left is gone.
-        seen.rooms = sighting.rooms.into_iter().take(sighting::MAX_ROOMS).collect();
-        if let Some(name) = sighting.name.filter(|_| !self.links.contains_key(&peer)) {
-            self.directory.sight(peer, name);
-        }
+        self.sight.on_sighting(sighting);
         Some(Event::People)
     }
 
     /// Whom `who` means among those in sight.
     pub fn resolve(&self, who: &str) -> Result<Vec<Person>, Failure> {
-        let Who::Room(room) = Who::parse(who)? else {
-            return self.directory.resolve(who, Reach::Present).map(|peer| vec![self.directory.person(peer)]);
-        };
-        let inside = |seen: &Seen| seen.rooms.iter().any(|other| other.id() == room.id());
-        let peers = self.seen.iter().filter(|(_, seen)| inside(seen));
-        let people: Vec<Person> = peers.map(|(peer, _)| self.directory.person(*peer)).collect();
-        if people.is_empty() {
-            let message = format!("Nobody in sight is in the meeting {room}.");
-            return Err(Failure::new(Code::UnknownPeer, message, "Check its name with lets-meet nearby."));
-        }
-        Ok(people)
+        self.sight.resolve_all(who)
     }
 
     /// Asks the rendezvous who `@name` is, so that [`Self::resolve`] knows. Without a rendezvous nobody is.
@@ -350,12 +363,7 @@ impl Visit {
         let Some((rendezvous, _)) = &self.rendezvous else { return Ok(()) };
         let found = rendezvous.lookup(name).await?;
         let addresses = found.addresses();
-        let seen = self.seen.entry(found.peer).or_default();
-        seen.addresses.extend(addresses.into_iter().take(sighting::MAX_ADDRESSES));
-        if !self.directory.knows(found.peer) {
-            self.directory.sight(found.peer, DisplayName::new(name.as_str()));
-        }
-        self.directory.set_username(found.peer, Some(found.name));
+        self.sight.on_username(found.peer, found.name, addresses);
         Ok(())
     }
 
@@ -365,9 +373,17 @@ impl Visit {
         let Some((rendezvous, _)) = &self.rendezvous else { return Ok(()) };
         match rendezvous.reach().await {
             Err(error @ (client::Error::KeyChanged { .. } | client::Error::Profile(_))) => return Err(error),
-            _ => self.renew().await,
+            _ => {
+                self.publishes = true;
+                self.renew().await;
+            }
         }
         Ok(())
+    }
+
+    /// The same without waiting for the service: what goes wrong is told by warnings.
+    pub fn publish_soon(&mut self) {
+        self.publishes = self.rendezvous.is_some();
     }
 
     /// Publishes what is new in our addresses. Dropped half-way, it is done at the next look.
@@ -375,7 +391,7 @@ impl Visit {
         let Some((rendezvous, _)) = &self.rendezvous else { return };
         let announcement = errands::Announcement {
             instance: self.instance,
-            name: (self.visibility == Visibility::Open).then(|| self.me.name.clone()),
+            name: (self.visibility == Visibility::Open).then(|| self.me().name.clone()),
             addresses: self.endpoint.listen_addresses(),
             rooms: Vec::new(),
         };
@@ -387,15 +403,13 @@ impl Visit {
 
     /// False when nothing says where `peer` is.
     pub fn has_address(&self, peer: PeerId) -> bool {
-        self.seen.get(&peer).is_some_and(|seen| !seen.addresses.is_empty())
+        !self.sight.addresses(peer).is_empty()
     }
 
-    /// Dials somebody in sight; the link is there when [`Self::is_linked`] says so after an [`Event::People`].
+    /// Dials somebody in sight; the link is there when [`Self::is_linked`] says so after an [`Event::Linked`].
     pub fn reach(&self, peer: PeerId) {
-        if let Some(seen) = self.seen.get(&peer)
-            && !self.links.contains_key(&peer)
-        {
-            self.mesh.reach(peer, seen.addresses.clone());
+        if !self.links.contains_key(&peer) {
+            self.mesh.reach(peer, self.sight.addresses(peer));
         }
     }
 
@@ -408,12 +422,7 @@ impl Visit {
     pub async fn offer(&self, path: &Path, person: &Person) -> Result<TransferId, Failure> {
         let link = self.links.get(&person.peer).copied();
         let link = link.ok_or_else(|| files::offer_failure(&drops::Refused::NotLinked.into()))?;
-        let (store, known) = (self.known.clone(), person.clone());
-        self.scope.spawn_blocking(move || {
-            if let Err(error) = store.remember(known.peer, &known.name, clock::unix_millis()) {
-                tracing::warn!(%error, "a name could not be remembered");
-            }
-        });
+        self.remember(person);
         self.drops.offer(path.to_owned(), link).await.map_err(|error| files::offer_failure(&error))
     }
 
@@ -449,6 +458,11 @@ impl Visit {
     }
 }
 
+/// What mDNS says of us: there, and in no meeting.
+fn announcement(me: &Person, instance: Instance, endpoint: &Endpoint) -> Announcement {
+    Announcement { peer: me.peer, instance, name: me.name.clone(), port: endpoint.port(), rooms: Vec::new() }
+}
+
 async fn introduced(rendezvous: &mut Option<(client::Handle, mpsc::Receiver<client::Event>)>) -> Option<client::Event> {
     match rendezvous {
         Some((_, events)) => events.recv().await,
@@ -477,6 +491,7 @@ fn on_introduced(event: client::Event) -> Option<Event> {
             format!("The username {name} belongs to another key now."),
             "Claim another name.",
         ),
-        client::Event::Back | client::Event::NameGranted { .. } | client::Event::Sighting(_) => None,
+        client::Event::NameGranted { name, .. } => Some(Event::Username(Some(name))),
+        client::Event::Back | client::Event::Sighting(_) => None,
     }
 }

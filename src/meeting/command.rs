@@ -5,10 +5,11 @@
 //! checked it, resolved its people to keys, and hands it on as [`Work`] for a shell (disk, devices, rendezvous); then
 //! the engine gives the final answer with one of the [`Done`] values.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use crate::av::spec;
-use crate::id::{PeerId, TransferId, Username};
+use crate::id::{CallId, PeerId, RoomName, TransferId, Username};
 use crate::known::words::Words;
 use crate::media::View;
 
@@ -76,6 +77,15 @@ pub enum Command {
         /// The factor.
         value: f32,
     },
+    /// `call`: rings somebody in sight. From a meeting it is a call into this meeting.
+    Call {
+        /// WHO.
+        who: String,
+    },
+    /// `answer`: takes a call that rings here.
+    Answer(CallId),
+    /// `decline`: refuses a call that rings here, or takes back the one that rings there.
+    Decline(CallId),
     /// `rename`: a new display name.
     Rename(String),
     /// `claim`: a username at the rendezvous.
@@ -123,6 +133,9 @@ impl Command {
             Self::Quality(_) => "quality",
             Self::View { .. } => "view",
             Self::Volume { .. } => "volume",
+            Self::Call { .. } => "call",
+            Self::Answer(_) => "answer",
+            Self::Decline(_) => "decline",
             Self::Rename(_) => "rename",
             Self::Claim(_) => "claim",
             Self::Words { .. } => "words",
@@ -154,6 +167,15 @@ pub enum Done {
     Said(MessageId),
     /// These offers were made.
     Offered(Vec<(Person, TransferId)>),
+    /// It rings there from now on; a [`CallEnded`](super::Event::CallEnded) follows.
+    Calling(CallId),
+    /// The caller waits in this room: the face leaves where it is and goes there, trying these addresses.
+    Answered {
+        /// Where the call goes on.
+        room: RoomName,
+        /// Where the caller may be reached.
+        connect: Vec<(SocketAddr, Option<PeerId>)>,
+    },
     /// This username is ours now.
     Claimed(Username),
     /// Compare these with the other side.

@@ -62,16 +62,16 @@ impl Meeting {
                 }
                 Ok(Answer::Work(Work::Volume { peer, value }))
             }
+            Command::Call { .. } | Command::Answer(_) | Command::Decline(_) => {
+                Err(Failure::not_available_yet(command.name()))
+            }
             Command::Rename(name) => self.rename(&name),
-            Command::Claim(name) => match Username::new(&name) {
-                Ok(name) => Ok(Answer::Work(Work::Claim(name))),
-                Err(error) => Err(Failure::new(Code::BadName, sentence(&error.to_string()), "Choose another name.")),
-            },
             Command::Words { .. }
             | Command::Verify { .. }
             | Command::Forget { .. }
             | Command::TrustChanged { .. }
             | Command::KnownPeople => Err(Failure::not_available_yet(command.name())),
+            Command::Claim(name) => Ok(Answer::Work(Work::Claim(username(&name)?))),
             Command::State => Ok(Answer::Done(Done::State(Box::new(self.state())))),
             Command::Leave => Ok(Answer::Work(Work::Leave)),
         }
@@ -122,15 +122,26 @@ impl Meeting {
     }
 
     fn rename(&mut self, name: &str) -> Result<Answer, Failure> {
-        let visible = crate::share::visible(name);
-        if visible.is_empty() || visible.chars().count() > 64 {
-            let message = "A display name has 1 to 64 visible characters.";
-            return Err(Failure::new(Code::BadName, message, "Choose another name."));
-        }
-        let name = DisplayName::new(&visible);
+        let name = display_name(name)?;
         self.people.directory.rename_me(name.clone());
         Ok(Answer::Work(Work::Rename(name)))
     }
+}
+
+/// A display name as typed.
+pub(super) fn display_name(text: &str) -> Result<DisplayName, Failure> {
+    let visible = crate::share::visible(text);
+    if visible.is_empty() || visible.chars().count() > 64 {
+        let message = "A display name has 1 to 64 visible characters.";
+        return Err(Failure::new(Code::BadName, message, "Choose another name."));
+    }
+    Ok(DisplayName::new(&visible))
+}
+
+/// A username as typed.
+pub(super) fn username(text: &str) -> Result<Username, Failure> {
+    Username::new(text)
+        .map_err(|error| Failure::new(Code::BadName, sentence(&error.to_string()), "Choose another name."))
 }
 
 fn sentence(text: &str) -> String {

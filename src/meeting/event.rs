@@ -4,15 +4,17 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use crate::id::{PeerId, RoomName, TransferId};
+use crate::id::{CallId, PeerId, RoomName, TransferId};
 use crate::known::trust::Trust;
 use crate::media::TrackInfo;
 use crate::share::{ChatText, DisplayName, FileName};
 use crate::sighting::Source;
 use crate::stats::Stats;
 
+use super::calls::CallEnd;
 use super::failure::WarningCode;
 use super::message_id::MessageId;
+use super::nearby::Nearby;
 
 /// A key with the name it goes by now.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,6 +45,41 @@ pub enum Event {
         room: RoomName,
         /// Concrete addresses, no wildcards.
         listen: Vec<SocketAddr>,
+    },
+    /// The lobby is entered: the socket is bound, we are announced, commands are read. The engine makes this one.
+    Lobby {
+        /// Oneself.
+        me: Person,
+        /// Concrete addresses, no wildcards.
+        listen: Vec<SocketAddr>,
+    },
+    /// Who and what is in sight has changed: all of it, at most four times a second.
+    Nearby(Nearby),
+    /// Somebody calls us, until [`Event::CallEnded`].
+    Ring {
+        /// Which call.
+        call: CallId,
+        /// Who calls; the key is proven.
+        from: Person,
+        /// How far this key is trusted.
+        trust: Trust,
+        /// Where the call is to go on.
+        room: RoomName,
+    },
+    /// A call, to us or by us, rings no more.
+    CallEnded {
+        /// Which call.
+        call: CallId,
+        /// The other side.
+        person: Person,
+        /// `In`: it rang here. `Out`: we called.
+        direction: Direction,
+        /// Why.
+        reason: CallEnd,
+        /// Where the call goes on: [`CallEnd::Answered`] in the lobby means to go there now.
+        room: RoomName,
+        /// Where the other side may be reached.
+        connect: Vec<(SocketAddr, Option<PeerId>)>,
     },
     /// Somebody may be reached. The engine makes this one.
     Sighted {
@@ -127,6 +164,10 @@ impl Event {
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Ready { .. } => "ready",
+            Self::Lobby { .. } => "lobby",
+            Self::Nearby(_) => "nearby",
+            Self::Ring { .. } => "ring",
+            Self::CallEnded { .. } => "call-ended",
             Self::Sighted { .. } => "sighted",
             Self::Joined(_) => "joined",
             Self::Trust { .. } => "trust",

@@ -62,6 +62,14 @@ pub enum Code {
     Limited,
     /// The profile could not be written.
     DiskFailed,
+    /// It makes sense in a meeting only, and this is the lobby.
+    NotInMeeting,
+    /// No call of this id rings.
+    UnknownCall,
+    /// We are calling somebody already.
+    Calling,
+    /// Whom we call sits in this meeting.
+    AlreadyHere,
     /// The meeting is ending.
     Leaving,
     /// A defect; please report it.
@@ -98,6 +106,10 @@ impl Code {
         Self::NameTaken,
         Self::Limited,
         Self::DiskFailed,
+        Self::NotInMeeting,
+        Self::UnknownCall,
+        Self::Calling,
+        Self::AlreadyHere,
         Self::Leaving,
         Self::Internal,
     ];
@@ -132,6 +144,10 @@ impl Code {
             Self::NameTaken => "name-taken",
             Self::Limited => "limited",
             Self::DiskFailed => "disk-failed",
+            Self::NotInMeeting => "not-in-meeting",
+            Self::UnknownCall => "unknown-call",
+            Self::Calling => "calling",
+            Self::AlreadyHere => "already-here",
             Self::Leaving => "leaving",
             Self::Internal => "internal",
         }

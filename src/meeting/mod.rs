@@ -6,13 +6,16 @@
 //! `None` after every input. Time is passed in. It knows neither sockets nor codecs: messages are `framing::Message`s
 //! for a peer, tracks are words about tracks.
 
+pub mod calls;
 pub mod chat;
 mod command;
 mod commands;
 mod event;
 mod failure;
 mod incoming;
+pub mod lobby;
 mod message_id;
+pub mod nearby;
 mod people;
 pub mod shares;
 mod state;
@@ -24,10 +27,12 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+pub use calls::CallEnd;
 pub use command::{Answer, Command, Done, Work};
 pub use event::{Audience, Direction, Event, FileEvent, FileStage, LeftReason, Person, Warning};
 pub use failure::{Code, Failure, WarningCode};
 pub use message_id::{ConversationId, MessageId};
+pub use nearby::{Nearby, NearbyMeeting, NearbyPerson};
 pub use shares::Accept;
 pub use state::{KnownPerson, PersonState, Presence, Settings, State};
 
@@ -35,6 +40,7 @@ pub use crate::known::trust::Trust;
 pub use crate::known::words::Words;
 
 use crate::framing::Message;
+pub use crate::id::CallId;
 use crate::id::{Instance, LinkKey, PeerId, RoomName, TransferId, Username};
 use crate::identity::{Identity, PublicKey};
 use crate::known::names::{Learned, Names};
@@ -467,7 +473,7 @@ impl Meeting {
             me: self.person(self.me),
             instance: self.instance,
             username: self.username.clone(),
-            room: self.room.clone(),
+            room: Some(self.room.clone()),
             people: self.people.seats().map(person).collect(),
             tracks: self.tracks.own().cloned().collect(),
             transfers: self.shares.list(),

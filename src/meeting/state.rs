@@ -16,8 +16,8 @@ pub struct State {
     pub instance: Instance,
     /// The username that a rendezvous confirmed.
     pub username: Option<Username>,
-    /// The room.
-    pub room: RoomName,
+    /// The room; `None` in the lobby.
+    pub room: Option<RoomName>,
     /// Everybody seated except oneself, by key.
     pub people: Vec<PersonState>,
     /// Own tracks.
@@ -106,6 +106,8 @@ pub struct Settings {
     pub view: View,
     /// What happens to offered files.
     pub files: super::shares::Accept,
+    /// How calls are taken and made.
+    pub calls: super::calls::Rules,
 }
 
 impl Default for Settings {
@@ -120,6 +122,7 @@ impl Default for Settings {
             quality: spec::Quality::Auto,
             view: View::Large,
             files: super::shares::Accept::Ask,
+            calls: super::calls::Rules::default(),
         }
     }
 }

@@ -143,7 +143,13 @@ impl Directory {
     pub fn sight(&mut self, peer: PeerId, name: DisplayName) {
         self.clock += 1;
         let folded = name.folded();
-        self.peers.insert(peer, Known { name, folded, username: None, standing: Standing::Present, since: self.clock });
+        let username = self.peers.get(&peer).and_then(|known| known.username.clone());
+        self.peers.insert(peer, Known { name, folded, username, standing: Standing::Present, since: self.clock });
+    }
+
+    /// True when `peer` is here or said to be here.
+    pub fn is_present(&self, peer: PeerId) -> bool {
+        self.peers.get(&peer).is_some_and(|known| known.standing == Standing::Present)
     }
 
     /// `peer` has another name now.

@@ -1,6 +1,7 @@
 //! Sans-IO. Words shown to a person, in one place.
 
-use crate::meeting::{Failure, FileEvent, LeftReason, Warning};
+use crate::meeting::{CallEnd, Direction, Failure, FileEvent, LeftReason, Warning};
+use crate::share::DisplayName;
 
 /// What follows "left".
 pub const fn left(reason: LeftReason) -> &'static str {
@@ -8,6 +9,21 @@ pub const fn left(reason: LeftReason) -> &'static str {
         LeftReason::Goodbye => "",
         LeftReason::Timeout => " (connection lost)",
         LeftReason::Removed => " (removed)",
+    }
+}
+
+/// How a call ended.
+pub fn call_ended(name: &DisplayName, direction: Direction, reason: CallEnd) -> String {
+    match (direction, reason) {
+        (Direction::Out, CallEnd::Answered) => format!("* {name} answered"),
+        (Direction::Out, CallEnd::Declined) => format!("* {name} declined the call"),
+        (Direction::Out, CallEnd::Busy) => format!("* {name} is busy with another call"),
+        (Direction::Out, CallEnd::Timeout) => format!("* {name} does not answer"),
+        (Direction::Out, CallEnd::Cancelled) => format!("* the call to {name} was taken back"),
+        (Direction::In, CallEnd::Answered) => format!("* you answered {name}"),
+        (Direction::In, CallEnd::Declined) => format!("* you declined the call of {name}"),
+        (Direction::In, CallEnd::Busy | CallEnd::Timeout) => format!("* you missed a call of {name}"),
+        (Direction::In, CallEnd::Cancelled) => format!("* {name} calls no more"),
     }
 }
 

@@ -1,4 +1,5 @@
 //! See CONTRIBUTING.md, "Tests".
+mod calls;
 mod discovery;
 mod drop;
 mod hostile;

@@ -7,11 +7,11 @@ use std::path::PathBuf;
 use serde_json::{Map, Value, json};
 
 use crate::cli::args::parse_view;
-use crate::id::{TransferId, to_hex};
+use crate::id::{PeerId, RoomName, TransferId, to_hex};
 use crate::media::TrackInfo;
 use crate::meeting::{
-    Audience, Code, Command, Done, Event, Failure, FileEvent, FileStage, KnownPerson, Person, PersonState, State,
-    Warning,
+    Audience, Code, Command, Done, Event, Failure, FileEvent, FileStage, KnownPerson, Nearby, NearbyMeeting,
+    NearbyPerson, Person, PersonState, State, Warning,
 };
 
 /// Longest command line; a chat line of the largest size, escaped, fits.
@@ -173,6 +173,8 @@ pub fn ok(name: &str, reference: Option<&str>, done: &Done) -> Value {
                 .collect();
             json!({ "transfer": offers.first().map(|(_, transfer)| transfer), "transfers": list })
         }
+        Done::Calling(call) => json!({ "call": call }),
+        Done::Answered { room, connect } => json!({ "room": room.as_str(), "connect": self::connect(connect) }),
         Done::Claimed(name) => json!({ "name": name.as_str() }),
         Done::Words(words) => json!({ "words": words.to_string() }),
         Done::KnownPeople(list) => json!({ "people": list.iter().map(known_person).collect::<Vec<_>>() }),
@@ -199,6 +201,18 @@ pub fn event(event: &Event) -> (&'static str, Value) {
         Event::Ready { me, room, listen } => {
             json!({ "peer": me.peer, "name": me.name.as_str(), "room": room.as_str(), "listen": addresses(listen) })
         }
+        Event::Lobby { me, listen } => with(person_fields(me), json!({ "listen": addresses(listen) })),
+        Event::Nearby(nearby) => self::nearby(nearby),
+        Event::Ring { call, from, trust, room } => json!({
+            "call": call, "from": from.peer, "name": from.name.as_str(), "trust": trust.as_str(), "room": room.as_str(),
+        }),
+        Event::CallEnded { call, person, direction, reason, room, connect } => with(
+            person_fields(person),
+            json!({
+                "call": call, "direction": direction.as_str(), "reason": reason.as_str(), "room": room.as_str(),
+                "connect": self::connect(connect),
+            }),
+        ),
         Event::Sighted { peer, name, addresses: at, source } => {
             json!({ "peer": peer, "name": name.as_ref().map(|name| name.as_str()), "addresses": addresses(at), "source": source })
         }
@@ -259,6 +273,28 @@ fn addresses(list: &[SocketAddr]) -> Vec<String> {
     list.iter().map(ToString::to_string).collect()
 }
 
+fn connect(list: &[(SocketAddr, Option<PeerId>)]) -> Vec<Value> {
+    list.iter().map(|(address, peer)| json!({ "address": address.to_string(), "peer": peer })).collect()
+}
+
+fn nearby(nearby: &Nearby) -> Value {
+    let rooms = |rooms: &[RoomName]| rooms.iter().map(|room| room.as_str().to_owned()).collect::<Vec<_>>();
+    let person = |near: &NearbyPerson| {
+        with(
+            person_fields(&near.person),
+            json!({
+                "handle": near.handle, "trust": near.trust.as_str(), "rooms": rooms(&near.rooms),
+                "addresses": addresses(&near.addresses),
+            }),
+        )
+    };
+    let meeting = |near: &NearbyMeeting| json!({ "room": near.room.as_str(), "people": people(&near.people) });
+    json!({
+        "people": nearby.people.iter().map(person).collect::<Vec<_>>(),
+        "meetings": nearby.meetings.iter().map(meeting).collect::<Vec<_>>(),
+    })
+}
+
 fn audience(to: &Audience) -> Value {
     match to {
         Audience::Room => json!("room"),
@@ -312,7 +348,7 @@ fn state(state: &State) -> Value {
     let settings = &state.settings;
     json!({
         "peer": state.me.peer, "name": state.me.name.as_str(), "instance": state.instance.to_string(),
-        "username": state.username.as_ref().map(|name| name.as_str()), "room": state.room.as_str(),
+        "username": state.username.as_ref().map(|name| name.as_str()), "room": state.room.as_ref().map(|room| room.as_str()),
         "people": state.people.iter().map(person).collect::<Vec<_>>(),
         "tracks": state.tracks.iter().map(track).collect::<Vec<_>>(),
         "transfers": state.transfers.iter().map(transfer).collect::<Vec<_>>(),
@@ -328,7 +364,6 @@ fn state(state: &State) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::id::PeerId;
     use crate::meeting::LeftReason;
     use crate::share::DisplayName;
 

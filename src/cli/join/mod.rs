@@ -62,6 +62,7 @@ fn config(common: &Common, join: &Join) -> Result<engine::Config, Failure> {
         quality: media.quality,
         view: join.view,
         files: if join.accept_files { Accept::All } else { Accept::Ask },
+        calls: meeting::calls::Rules { silence_unknown: config.silence_unknown, ..Default::default() },
     };
     Ok(engine::Config {
         profile,

@@ -105,6 +105,11 @@ impl Screen {
                 format!("You are {} in {room}. Type to talk, /help for commands, /leave to go.", me.name)
             }
             Event::Sighted { .. } | Event::Stats(_) | Event::Delivered { .. } => return None,
+            Event::Lobby { .. } | Event::Nearby(_) => return None,
+            Event::Ring { call, from, .. } => {
+                format!("* {} calls you. /answer {call} or /decline {call}", from.name)
+            }
+            Event::CallEnded { person, direction, reason, .. } => text::call_ended(&person.name, *direction, *reason),
             Event::Joined(person) => format!("* {} joined", person.name),
             Event::Trust { person, trust } => match trust {
                 Trust::Verified => format!("* {} is verified", person.name),
@@ -162,7 +167,8 @@ impl Screen {
 /// What is said after a command, if anything.
 pub fn done(done: &Done) -> Option<String> {
     match done {
-        Done::Ok | Done::Said(_) | Done::Offered(_) => None,
+        Done::Ok | Done::Said(_) | Done::Offered(_) | Done::Answered { .. } => None,
+        Done::Calling(call) => Some(format!("* it rings; /decline {call} takes it back")),
         Done::Claimed(name) => Some(format!("* {name} is yours")),
         Done::Words(words) => Some(format!("* the words: {words}")),
         Done::KnownPeople(list) => {

@@ -1,0 +1,189 @@
+//! Sans-IO. What the lobby decides: before and between meetings a person can be called and call, send and take files,
+//! and see who is there. The same commands as in a meeting, as far as they make sense without one.
+
+use std::collections::{BTreeSet, VecDeque};
+use std::time::Instant;
+
+use crate::id::{Instance, PeerId, Username};
+use crate::share::DisplayName;
+
+use super::Output;
+use super::command::{Answer, Command, Done, Work};
+use super::commands::{display_name, username};
+use super::event::{Event, FileEvent, Person};
+use super::failure::{Code, Failure};
+use super::nearby::Sight;
+use super::shares::{Shares, Verb, Verdict};
+use super::state::{Settings, State};
+use super::wire::MAX_PEOPLE;
+
+/// The lobby, as the person in it sees it.
+#[derive(Debug)]
+pub struct Lobby {
+    instance: Instance,
+    username: Option<Username>,
+    shares: Shares,
+    settings: Settings,
+    // Bounded by what one input can cause; drained after each.
+    out: VecDeque<Output>,
+}
+
+impl Lobby {
+    /// Enters the lobby.
+    pub fn new(instance: Instance, settings: Settings) -> Self {
+        let shares = Shares::new(settings.files);
+        Self { instance, username: None, shares, settings, out: VecDeque::new() }
+    }
+
+    /// A face wishes something. `sight` says who is there.
+    pub fn on_command(&mut self, _now: Instant, sight: &mut Sight, command: Command) -> Result<Answer, Failure> {
+        match command {
+            Command::SendFile { path, to } => Ok(Answer::Work(Work::Offer { path, to: recipients(sight, &to)? })),
+            Command::AcceptFile(transfer) => {
+                let peer = self.shares.find(transfer, Verb::Accept)?;
+                Ok(Answer::Work(Work::Accept { peer, transfer }))
+            }
+            Command::DeclineFile(transfer) => {
+                let peer = self.shares.find(transfer, Verb::Decline)?;
+                Ok(Answer::Work(Work::Decline { peer, transfer }))
+            }
+            Command::CancelFile(transfer) => {
+                let peer = self.shares.find(transfer, Verb::Cancel)?;
+                Ok(Answer::Work(Work::Cancel { peer, transfer }))
+            }
+            Command::Call { .. } | Command::Answer(_) | Command::Decline(_) => {
+                Err(Failure::not_available_yet(command.name()))
+            }
+            Command::Words { .. }
+            | Command::Verify { .. }
+            | Command::Forget { .. }
+            | Command::TrustChanged { .. }
+            | Command::KnownPeople => Err(Failure::not_available_yet(command.name())),
+            Command::Rename(name) => {
+                let name: DisplayName = display_name(&name)?;
+                sight.rename_me(name.clone());
+                Ok(Answer::Work(Work::Rename(name)))
+            }
+            Command::Claim(name) => Ok(Answer::Work(Work::Claim(username(&name)?))),
+            Command::State => Ok(Answer::Done(Done::State(Box::new(self.state(sight))))),
+            Command::Leave => Ok(Answer::Work(Work::Leave)),
+            Command::Say { .. }
+            | Command::Camera { .. }
+            | Command::Microphone { .. }
+            | Command::Speaker { .. }
+            | Command::Quality(_)
+            | Command::View { .. }
+            | Command::Volume { .. } => {
+                let message = format!("'{}' makes sense in a meeting only.", command.name());
+                Err(Failure::new(Code::NotInMeeting, message, "Join or start a meeting first."))
+            }
+        }
+    }
+
+    /// A rendezvous confirmed our own username, or we lost it.
+    pub fn on_own_username(&mut self, username: Option<Username>) {
+        self.username = username;
+    }
+
+    /// News of a transfer.
+    pub fn on_file(&mut self, event: FileEvent) {
+        let (peer, transfer) = (event.person.peer, event.transfer);
+        let verdict = self.shares.on_file(&event);
+        self.out.push_back(Output::Event(Event::File(event)));
+        match verdict {
+            Verdict::Accept => self.out.push_back(Output::AcceptFile { peer, transfer }),
+            Verdict::Decline => self.out.push_back(Output::DeclineFile { peer, transfer }),
+            Verdict::Wait => {}
+        }
+    }
+
+    /// What is to be done, one at a time; drain until `None`.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.out.pop_front()
+    }
+
+    /// Everything as data, the answer to [`Command::State`]: nobody sits here.
+    pub fn state(&self, sight: &Sight) -> State {
+        State {
+            me: sight.me().clone(),
+            instance: self.instance,
+            username: self.username.clone(),
+            room: None,
+            people: Vec::new(),
+            tracks: Vec::new(),
+            transfers: self.shares.list(),
+            settings: self.settings.clone(),
+        }
+    }
+}
+
+// Everybody whom a file is for, all or nobody.
+fn recipients(sight: &Sight, to: &[String]) -> Result<Vec<Person>, Failure> {
+    if to.is_empty() {
+        return Err(Failure::new(Code::UnknownPeer, "In the lobby a file needs a recipient.", "Say who gets it."));
+    }
+    let mut peers: BTreeSet<PeerId> = BTreeSet::new();
+    for who in to {
+        peers.extend(sight.resolve_all(who)?.into_iter().map(|person| person.peer));
+    }
+    if peers.len() > MAX_PEOPLE {
+        let message = format!("That is more than {MAX_PEOPLE} people.");
+        return Err(Failure::new(Code::TooManyRecipients, message, "Choose fewer."));
+    }
+    Ok(peers.into_iter().map(|peer| sight.person(peer)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::known::names::Names;
+    use crate::sighting::{Sighting, Source};
+
+    fn name(text: &str) -> DisplayName {
+        DisplayName::new(text)
+    }
+
+    fn table() -> (Instant, Sight, Lobby) {
+        let me = Person { peer: PeerId::from_bytes([1; 32]), name: name("Ann") };
+        let mut sight = Sight::new(me, Names::new());
+        sight.on_sighting(Sighting {
+            peer: Some(PeerId::from_bytes([2; 32])),
+            instance: Some(Instance::from_u64(2)),
+            name: Some(name("Bob")),
+            addresses: vec![([127, 0, 0, 1], 1).into()],
+            rooms: Vec::new(),
+            source: Source::Mdns,
+            gone: false,
+        });
+        (crate::clock::now(), sight, Lobby::new(Instance::from_u64(1), Settings::default()))
+    }
+
+    #[test]
+    fn what_needs_a_meeting_says_so() {
+        let (now, mut sight, mut lobby) = table();
+        let say = Command::Say { text: "hi".into(), to: Vec::new() };
+        let failure = lobby.on_command(now, &mut sight, say).expect_err("nobody hears");
+        assert_eq!(failure.code, Code::NotInMeeting);
+    }
+
+    #[test]
+    fn files_go_to_people_in_sight_only() {
+        let (now, mut sight, mut lobby) = table();
+        let mut send = |to: &[&str]| {
+            let to = to.iter().map(|who| (*who).to_owned()).collect();
+            lobby.on_command(now, &mut sight, Command::SendFile { path: "a".into(), to })
+        };
+        assert!(matches!(send(&["bob"]), Ok(Answer::Work(Work::Offer { to, .. })) if to.len() == 1));
+        for (who, code) in [(&[][..], Code::UnknownPeer), (&["Cid"], Code::UnknownPeer), (&["ann"], Code::Oneself)] {
+            assert_eq!(send(who).map_err(|failure| failure.code), Err(code), "{who:?}");
+        }
+    }
+
+    #[test]
+    fn state_has_no_room() {
+        let (now, mut sight, mut lobby) = table();
+        lobby.on_command(now, &mut sight, Command::Rename("Ann B".into())).expect("renamed");
+        let state = lobby.state(&sight);
+        assert_eq!((state.room, state.me.name.as_str()), (None, "Ann B"));
+    }
+}
