@@ -35,6 +35,8 @@ pub enum Action {
     PickFiles(Vec<String>),
     /// Offer these files to these.
     SendFiles(Vec<PathBuf>, Vec<String>),
+    /// Look what is on the clipboard; the meeting's screen gets it by `on_pasted`.
+    Paste,
     /// Let the person pick the folder where drops land.
     PickFolder,
     /// Show this file or folder in the desktop's file manager.

@@ -433,6 +433,7 @@ impl App {
                 let send = |path| self.session.command(Command::SendFile { path, to: to.clone() });
                 Task::batch(paths.into_iter().map(send).collect::<Vec<_>>())
             }
+            Action::Paste => session::paste(),
             Action::PickFolder => session::pick_folder(),
             Action::Reveal(path) => session::reveal(path),
             Action::Copy(words, about) => {

@@ -19,7 +19,7 @@ use super::{Start, text};
 use crate::engine::{self, Handle};
 use crate::meeting::{Command, Done};
 
-pub use desktop::{notify, pick_files, pick_folder, reveal, save_as};
+pub use desktop::{notify, paste, pick_files, pick_folder, reveal, save_as};
 
 /// Where to go.
 #[derive(Debug, Clone, PartialEq)]
@@ -52,6 +52,15 @@ impl From<engine::Error> for Trouble {
     }
 }
 
+/// What was on the clipboard.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Pasted {
+    /// Copied files.
+    Files(Vec<PathBuf>),
+    /// Text.
+    Text(String),
+}
+
 /// What a task of the root came to.
 #[derive(Debug, Clone)]
 pub enum Outcome {
@@ -61,6 +70,8 @@ pub enum Outcome {
     Picked(Vec<PathBuf>, Vec<String>),
     /// This folder was picked for drops.
     Folder(PathBuf),
+    /// This was on the clipboard.
+    Pasted(Pasted),
     /// The system has these devices.
     Devices(engine::devices::Devices),
     /// Something is to be said.
@@ -259,7 +270,7 @@ pub fn answer(command: &Command, done: Done, model: &mut Model, _dialogs: &mut V
 /// What an outcome means for the window.
 pub fn outcome(
     outcome: Outcome,
-    _screen: &mut Screen,
+    screen: &mut Screen,
     settings: Option<&mut Settings>,
     _dialogs: &mut Vec<Dialog>,
 ) -> Action {
@@ -267,6 +278,10 @@ pub fn outcome(
         Outcome::Nothing => Action::None,
         Outcome::Picked(paths, to) => Action::SendFiles(paths, to),
         Outcome::Folder(folder) => settings.map_or(Action::None, |settings| settings.on_folder(folder)),
+        Outcome::Pasted(pasted) => match screen {
+            Screen::Meeting(screen) => screen.on_pasted(pasted),
+            Screen::Lobby(_) => Action::None,
+        },
         Outcome::Devices(devices) => {
             if let Some(settings) = settings {
                 settings.on_devices(devices);

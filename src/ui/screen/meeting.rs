@@ -12,6 +12,7 @@ use crate::ui::choices::{Choices, Panel};
 use crate::ui::icon::Icon;
 use crate::ui::keys::Shortcut;
 use crate::ui::model::{Model, Notice};
+use crate::ui::session::Pasted;
 use crate::ui::text;
 use crate::ui::widget::button::{self, Kind};
 use crate::ui::widget::title;
@@ -55,6 +56,11 @@ impl Screen {
 
     /// The model changed by an event.
     pub fn on_model_changed(&mut self, _model: &mut Model, _now: Instant) -> Action {
+        Action::None
+    }
+
+    /// What was on the clipboard: for the chat, or for the files where that panel is open.
+    pub fn on_pasted(&mut self, _pasted: Pasted) -> Action {
         Action::None
     }
 

@@ -4,3 +4,4 @@
 pub mod lobby;
 pub mod meeting;
 pub mod settings;
+pub mod stats;

@@ -8,7 +8,7 @@ use super::super::app::Message;
 use super::super::model::Notice;
 use super::super::text;
 use super::super::toast::{Toast, Tone};
-use super::{Outcome, blocking};
+use super::{Outcome, Pasted, blocking};
 
 fn say(tone: Tone, words: String) -> Message {
     Message::Done(Outcome::Say(Toast::new(tone, words)))
@@ -21,6 +21,16 @@ pub fn pick_files(to: Vec<String>) -> Task<Message> {
         let paths: Vec<PathBuf> = files.unwrap_or_default().iter().map(|file| file.path().to_owned()).collect();
         Message::Done(if paths.is_empty() { Outcome::Nothing } else { Outcome::Picked(paths, to.clone()) })
     })
+}
+
+/// Looks what is on the clipboard: copied files, else text. Neither is nothing to say.
+pub fn paste() -> Task<Message> {
+    let look = || -> Option<Pasted> {
+        let mut clipboard = arboard::Clipboard::new().ok()?;
+        let files = clipboard.get().file_list().unwrap_or_default();
+        if files.is_empty() { clipboard.get_text().ok().map(Pasted::Text) } else { Some(Pasted::Files(files)) }
+    };
+    Task::perform(blocking(look), |pasted| Message::Done(pasted.flatten().map_or(Outcome::Nothing, Outcome::Pasted)))
 }
 
 /// Asks for the folder where drops land.
