@@ -27,6 +27,15 @@ run: ready-build ## build with optimisation and show a meeting of three on this 
 	@$(CARGO) build --release --locked $(FLAGS)
 	@target/release/lets-meet demo
 
+.PHONY: dist
+dist: ready-build ## one archive and a .deb in dist/ (built with optimisation)
+	@$(CARGO) build --release --locked
+	@scripts/dist.sh
+
+.PHONY: dist-test
+dist-test: ## start what make dist made in a bare Debian without Rust or network (root; debootstrap)
+	@scripts/dist-test.sh
+
 .PHONY: test
 test: ready-test media ## all tests: units, rules, simulation, network, lab
 	@echo "Building the tests: about 6 minutes on two cores the first time; running them: about 10."

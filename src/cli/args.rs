@@ -151,7 +151,7 @@ pub struct Window {
     #[arg(long, value_name = "ROOM")]
     pub room: Option<String>,
     /// Ask about this letsmeet:// link
-    #[arg(long, value_name = "LINK")]
+    #[arg(value_name = "LINK")]
     pub link: Option<String>,
     /// Use this camera instead of the chosen one
     #[arg(long, value_name = "SRC")]
@@ -162,6 +162,9 @@ pub struct Window {
     /// Use this speaker instead of the chosen one
     #[arg(long, value_name = "SINK")]
     pub speaker: Option<spec::Speaker>,
+    /// Write where each control and word stands to this file, for tests
+    #[arg(long, value_name = "FILE")]
+    pub map: Option<PathBuf>,
 }
 
 /// A command of a later version, with whatever follows it.

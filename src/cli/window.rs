@@ -38,7 +38,7 @@ pub fn run(common: &Common, window: &Window, _output: &Output) -> Result<Exit, F
         call: false,
     });
     let launcher = Arc::new(Local { common: common.clone(), window: window.clone(), setup });
-    let start = Start { profile, choices, launcher, meet, link: window.link.clone() };
+    let start = Start { profile, choices, launcher, meet, link: window.link.clone(), map: window.map.clone() };
     ui::run(start).map_err(|error| {
         Failure::new(
             Exit::Device,

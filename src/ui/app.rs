@@ -23,7 +23,7 @@ use super::screen::{lobby, meeting, settings};
 use super::session::{self, Goal, Session, Trouble};
 use super::theme::{Look, PAD};
 use super::toast::{self, Toast, Toasts, Tone};
-use super::{Start, keys, notices, text};
+use super::{Start, keys, map, notices, text};
 use crate::clock;
 use crate::engine::Handle;
 use crate::meeting::{Command, Done, Event, Failure};
@@ -59,6 +59,10 @@ pub enum Message {
     Light(bool),
     /// Time went on.
     Tick(Instant),
+    /// The map of the window is due.
+    MapDue,
+    /// What is on screen.
+    Map(Vec<map::Entry>),
     /// A picture is new: draw.
     Pictures,
 }
@@ -216,6 +220,8 @@ impl App {
                 }
                 Task::none()
             }
+            Message::MapDue => map::look(self.size).map(Message::Map),
+            Message::Map(entries) => session::write_map(&self.start, entries),
             Message::Pictures => {
                 self.now = clock::now();
                 Task::none()
@@ -493,6 +499,9 @@ impl App {
             self.session.events(),
             self.session.pictures(),
         ];
+        if self.start.map.is_some() {
+            all.push(iced::time::every(Duration::from_millis(150)).map(|_| Message::MapDue));
+        }
         let pace = match &self.screen {
             Screen::Meeting(screen) => screen.pace(),
             Screen::Lobby(lobby) => lobby.pace(),

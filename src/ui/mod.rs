@@ -18,6 +18,8 @@ pub mod icon;
 #[cfg(feature = "gui")]
 pub mod keys;
 #[cfg(feature = "gui")]
+pub mod map;
+#[cfg(feature = "gui")]
 pub mod model;
 #[cfg(feature = "gui")]
 pub mod notices;

@@ -15,7 +15,7 @@ use super::dialog::Dialog;
 use super::model::Model;
 use super::screen::settings::Settings;
 use super::toast::{Toast, Tone};
-use super::{Start, text};
+use super::{Start, map, text};
 use crate::engine::{self, Handle};
 use crate::meeting::{Command, Done};
 
@@ -222,6 +222,13 @@ pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'stat
 /// Ends an engine that is wanted no more.
 pub fn end(handle: Handle) -> Task<Message> {
     Task::perform(async move { handle.leave().await }, |()| Message::Done(Outcome::Nothing))
+}
+
+/// Writes the map of the window, where one is asked for.
+pub fn write_map(start: &Start, entries: Vec<map::Entry>) -> Task<Message> {
+    let Some(path) = start.map.clone() else { return Task::none() };
+    let write = move || map::write(&path, &entries);
+    Task::perform(blocking(write), |_| Message::Done(Outcome::Nothing))
 }
 
 /// Asks the system for its devices.

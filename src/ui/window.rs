@@ -36,6 +36,8 @@ pub struct Start {
     pub meet: Option<Meet>,
     /// A `letsmeet://` link to ask about.
     pub link: Option<String>,
+    /// Where the map of the window is written (see [`super::map`]).
+    pub map: Option<PathBuf>,
 }
 
 /// Runs the window until it is closed.

@@ -166,7 +166,10 @@ pub const WRAPPERS: &[(&str, &[&str])] = &[
     ("rubato", &["src/av/process/*"]),
     ("hound", &["src/av/capture/*", "src/av/playback/*"]),
     ("clap", &["src/cli/*"]),
-    ("serde_json", &["src/cli/*", "src/config.rs", "src/fuzz.rs", "src/ui/choices.rs", "src/ui/model/traffic.rs"]),
+    (
+        "serde_json",
+        &["src/cli/*", "src/config.rs", "src/fuzz.rs", "src/ui/choices.rs", "src/ui/map.rs", "src/ui/model/traffic.rs"],
+    ),
     // The window's root may name iced; the one that starts engines for it needs its futures.
     ("iced", &["src/ui/*", "src/cli/window.rs"]),
     ("lucide_icons", &["src/ui/icon.rs", "src/ui/theme.rs"]),
