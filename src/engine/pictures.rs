@@ -10,6 +10,9 @@
 //! A tile holds a [`Viewer`] while it is on screen. What nobody views is not painted, wakes nobody, and the own camera
 //! is not even captured for it.
 
+#[cfg(feature = "media")]
+mod paint;
+
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -124,8 +127,16 @@ struct Seen {
     /// As drawn last.
     size: Option<PixelSize>,
     paint: Option<Paint>,
-    /// The newest painting.
-    painted: Option<Arc<Rgba>>,
+    /// The newest painting, and whether the tile has taken it: the next is begun only then, so that a window that
+    /// stands still costs nothing.
+    painted: Option<(Arc<Rgba>, Taken)>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Taken {
+    Yes,
+    #[cfg_attr(not(feature = "media"), expect(dead_code, reason = "nothing is painted without the converter"))]
+    No,
 }
 
 #[derive(Debug, Default)]
@@ -134,6 +145,9 @@ struct State {
     tracks: BTreeMap<Key, Option<Picture>>,
     /// The tiles on screen, as many as a window shows.
     seen: BTreeMap<u64, Seen>,
+    /// The painter's thread runs.
+    #[cfg(feature = "media")]
+    painting: bool,
 }
 
 struct Inner {
@@ -333,7 +347,15 @@ impl Viewer {
     /// What is asked for is painted next.
     pub fn painted(&self, paint: Paint) -> Option<Arc<Rgba>> {
         self.drawn(paint.size, Some(paint));
-        self.pictures.0.lock().seen.get(&self.number)?.painted.clone()
+        let mut state = self.pictures.0.lock();
+        let (rgba, taken) = state.seen.get_mut(&self.number)?.painted.as_mut()?;
+        let first = std::mem::replace(taken, Taken::Yes) == Taken::No;
+        let rgba = Arc::clone(rgba);
+        drop(state);
+        if first {
+            self.pictures.0.work.notify_one();
+        }
+        Some(rgba)
     }
 
     fn drawn(&self, size: PixelSize, paint: Option<Paint>) {
@@ -344,6 +366,10 @@ impl Viewer {
         let asked = std::mem::replace(&mut seen.paint, paint) != paint;
         if paint.is_none() {
             seen.painted = None;
+        }
+        #[cfg(feature = "media")]
+        if paint.is_some() && !state.painting {
+            state.painting = paint::start(inner);
         }
         drop(state);
         if asked {

@@ -6,22 +6,29 @@ use crate::frame::VideoFrame;
 
 /// Writes `picture` as RGBA, 8 bits each, rows without padding, for a window or a file of a still picture.
 pub fn to_rgba(picture: &VideoFrame, rgba: &mut Vec<u8>) {
-    let (width, height) = (u32::from(picture.width()), u32::from(picture.height()));
+    part_to_rgba(picture, picture.width(), picture.height(), rgba);
+}
+
+/// The same of the upper left `width` x `height` pixels, which may be odd and are at most the picture's.
+pub fn part_to_rgba(picture: &VideoFrame, width: u16, height: u16, rgba: &mut Vec<u8>) {
+    let stride = u32::from(picture.width());
+    let (width, height) = (width.min(picture.width()), height.min(picture.height()));
     let (y, u, v) = picture.planes();
-    rgba.resize(y.len() * 4, 0);
+    rgba.resize(usize::from(width) * usize::from(height) * 4, 0);
+    let (width, height) = (u32::from(width), u32::from(height));
     let image = YuvPlanarImage {
         y_plane: y,
-        y_stride: width,
+        y_stride: stride,
         u_plane: u,
-        u_stride: width / 2,
+        u_stride: stride / 2,
         v_plane: v,
-        v_stride: width / 2,
+        v_stride: stride / 2,
         width,
         height,
     };
     // It can only fail on sizes that do not fit, and these do by the picture's own rules.
     let done = yuv::yuv420_to_rgba(&image, rgba, width * 4, YuvRange::Limited, YuvStandardMatrix::Bt601);
-    debug_assert!(done.is_ok(), "the picture's planes have its size");
+    debug_assert!(done.is_ok(), "the picture's planes have its size: {done:?}");
 }
 
 /// Peak signal-to-noise ratio of the luma of two pictures of one size, in decibels: above 35 is good, below 25 is

@@ -4,3 +4,4 @@ pub mod convert;
 pub mod level;
 pub mod resample;
 pub mod scale;
+pub mod tile;
