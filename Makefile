@@ -22,10 +22,11 @@ media: ready-test
 	@tests/media/make.sh target/media || true
 
 .PHONY: run
-run: ready-build ## build with optimisation and show a meeting of three on this machine
-	@[ -x target/release/lets-meet ] || echo "Building with optimisation: about 6 minutes on two cores, once."
+run: ready-build ## build with optimisation and open the window; without a display, show a meeting of three
+	@[ -x target/release/lets-meet ] || echo "Building with optimisation: about 15 minutes on two cores, once."
 	@$(CARGO) build --release --locked $(FLAGS)
-	@target/release/lets-meet demo
+	@if [ -n "$${DISPLAY:-}$${WAYLAND_DISPLAY:-}" ] && [ -z "$(FLAGS)" ]; then target/release/lets-meet; \
+	    else target/release/lets-meet demo --headless; fi
 
 .PHONY: dist
 dist: ready-build ## one archive and a .deb in dist/ (built with optimisation)

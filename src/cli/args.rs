@@ -332,9 +332,12 @@ pub enum NameAction {
 /// `demo`.
 #[derive(Debug, Args)]
 pub struct Demo {
-    /// How long the three meet
+    /// How long the three meet, where there is no display
     #[arg(long, value_name = "N", default_value = "12", value_parser = parse_seconds)]
     pub seconds: f64,
+    /// Without windows also where there is a display
+    #[arg(long)]
+    pub headless: bool,
 }
 
 /// `rendezvous`.

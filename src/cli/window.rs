@@ -157,4 +157,8 @@ impl Launcher for Local {
             }
         }
     }
+
+    fn stopped(&self) -> BoxFuture<'static, ()> {
+        Box::pin(super::interrupted())
+    }
 }

@@ -137,6 +137,8 @@ impl App {
         let goal = app.start.meet.clone().map_or(Goal::Lobby, Goal::Meeting);
         let mut tasks =
             vec![app.go(goal), iced::system::theme().map(|mode| Message::Light(mode == iced::theme::Mode::Light))];
+        let stopped = app.start.launcher.stopped();
+        tasks.push(Task::perform(stopped, |()| Message::Window(window::Event::CloseRequested)));
         if let Some(link) = app.start.link.clone() {
             tasks.push(app.perform(dialog::open_link(&link)));
         }

@@ -21,6 +21,9 @@ const SMALLEST: Size = Size::new(800.0, 600.0);
 pub trait Launcher: Debug + Send + Sync {
     /// The engine of `goal` with these choices. Nothing happens before it is awaited.
     fn launch(&self, choices: &Choices, goal: Goal) -> BoxFuture<'static, Result<Handle, Trouble>>;
+
+    /// Ends when the system asks the program to end.
+    fn stopped(&self) -> BoxFuture<'static, ()>;
 }
 
 /// What the window starts with.

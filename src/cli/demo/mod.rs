@@ -1,10 +1,12 @@
-//! `lets-meet demo`: three separate processes with profiles of their own find one another on the loopback interface,
+//! `lets-meet demo`: two windows in one meeting where there is a display; else three separate processes with profiles of their own find one another on the loopback interface,
 //! meet with test cards and generated speech, chat and drop files, and a table tells what arrived. Nothing touches
 //! the machine's real network interfaces.
 
 mod child;
 mod report;
 mod voice;
+#[cfg(feature = "gui")]
+mod windows;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -51,13 +53,8 @@ pub fn run(demo: &args::Demo, output: &Output) -> Result<Exit, Failure> {
         |error: std::io::Error| Failure::new(Exit::Failed, code::INTERNAL, format!("The demo cannot run: {error}."));
     let folder = Folder::new().map_err(failed)?;
     let media = if cfg!(feature = "media") { Media::Whole } else { Media::None };
-    if !output.is_json() {
-        output.note("Three peers on this machine find one another, talk, chat and drop files. Nothing leaves it.");
-        if media == Media::None {
-            output.note(
-                "This build has no pictures and no sound (feature `media`): install nasm, cmake and g++ for them.",
-            );
-        }
+    if !output.is_json() && media == Media::None {
+        output.note("This build has no pictures and no sound (feature `media`): install nasm, cmake and g++ for them.");
     }
     // Stopped by a signal it still ends its processes and removes its folder.
     let stopped = Arc::new(AtomicBool::new(false));
@@ -70,6 +67,15 @@ pub fn run(demo: &args::Demo, output: &Output) -> Result<Exit, Failure> {
             flag.store(true, Ordering::Relaxed);
         });
     });
+    #[cfg(feature = "gui")]
+    if crate::platform::has_display() && !demo.headless && !output.is_json() {
+        output.note("Two windows open, Ada and Bo, already in one meeting. Close both to end.");
+        windows::run(&folder.0, &stopped).map_err(failed)?;
+        return Ok(Exit::Done);
+    }
+    if !output.is_json() {
+        output.note("Three peers on this machine find one another, talk, chat and drop files. Nothing leaves it.");
+    }
     let stage = Stage::open(&folder.0, media, stopped).map_err(failed)?;
     let seconds = Duration::from_secs_f64(demo.seconds.clamp(4.0, 600.0));
     let report = stage.play(seconds).map_err(failed)?;

@@ -1,0 +1,11 @@
+//! The real program in a real window on a display of its own (Xvfb with a window manager), driven by mouse and keyboard
+//! as a person would (xdotool), and looked at: what stands on screen by the window's own map (`lets-meet window --map`),
+//! pictures by the pixels of a screenshot.
+//!
+//! Two windows meet over `lo`, with mDNS confined to it. Screenshots land in `target/tmp/window/`.
+
+#![cfg(all(feature = "gui", target_os = "linux"))]
+
+mod desk;
+mod journey;
+mod shots;

@@ -1,0 +1,1 @@
+//! Screenshots of each screen, for people to look at.
