@@ -169,6 +169,31 @@ pub fn interface_index(name: &str) -> Option<u32> {
     all.into_iter().find(|interface| interface.name == name)?.index
 }
 
+/// An address as typed, `ADDR[:PORT]`; without a port it is [`DEFAULT_PORT`]. An interface may stand by its name.
+pub fn parse_address(text: &str) -> Result<SocketAddr, String> {
+    let text = &numbered(text)?;
+    let bare = text.trim_start_matches('[').trim_end_matches(']');
+    text.parse::<SocketAddr>()
+        .ok()
+        .or_else(|| bare.parse::<IpAddr>().ok().map(|ip| SocketAddr::new(ip, DEFAULT_PORT)))
+        .or_else(|| format!("[{bare}]:{DEFAULT_PORT}").parse::<SocketAddr>().ok())
+        .ok_or_else(|| format!("'{text}' is not an IP address; use 192.0.2.7, 192.0.2.7:48190 or [fe80::1%eth0]"))
+}
+
+/// `address` with the number of the interface where a name stands: the standard parsers know numbers only (RFC 4007,
+/// section 11.2, has both).
+fn numbered(address: &str) -> Result<String, String> {
+    let Some((ip, rest)) = address.split_once('%') else { return Ok(address.to_owned()) };
+    let (zone, port) = rest.find(']').map_or((rest, ""), |end| rest.split_at(end));
+    if zone.parse::<u32>().is_ok() {
+        return Ok(address.to_owned());
+    }
+    match interface_index(zone) {
+        Some(index) => Ok(format!("{ip}%{index}{port}")),
+        None => Err(format!("there is no network interface '{zone}' with an address")),
+    }
+}
+
 /// Refuses interfaces that do not exist, for who looks at them without a socket of this kind.
 pub fn check_interfaces(names: &[String]) -> Result<(), Error> {
     Filter::new(names.to_vec()).map(drop)

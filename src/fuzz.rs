@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use crate::av::packet;
 use crate::framing::{self, Message};
+use crate::invite;
 use crate::media;
 use crate::meeting::wire;
 use crate::mesh::{self, transfer};
@@ -22,6 +23,7 @@ pub const TARGETS: &[Target] = &[
     ("feedback", feedback),
     ("framing", framing_),
     ("h264-size", h264_size),
+    ("invite", invite),
     ("link-header", link_header),
     ("mdns-packet", mdns_packet),
     ("meeting-wire", meeting_wire),
@@ -92,6 +94,21 @@ fn names(data: &[u8]) {
     let _ = crate::id::Username::new(&text).map(|name| name.folded());
 }
 
+fn invite(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let _ = text.parse::<invite::Typed>();
+    if let Ok(invite) = text.parse::<invite::Invite>() {
+        assert!(invite.addresses.len() <= invite::MAX_ADDRESSES);
+        assert!(invite.addresses.iter().all(|address| address.port() != 0 && !address.ip().is_multicast()));
+        assert!(invite.rendezvous.iter().all(|service| service.fingerprint.is_some()));
+        assert!(!invite.room.as_str().chars().any(char::is_control));
+        // What is read is written so that it is read alike.
+        let text = invite.to_string();
+        assert!(text.len() <= invite::MAX_LINK && text.is_ascii());
+        assert_eq!(text.parse(), Ok(invite));
+    }
+}
+
 fn link_header(data: &[u8]) {
     if let Some((header, body)) = mesh::wire::Header::decode(data) {
         assert!(body >= media::LINK_HEADER && body <= data.len());
@@ -129,6 +146,11 @@ fn meeting_wire(data: &[u8]) {
         assert!(info.codec.chars().count() <= 32);
     }
     let views = message.decode::<wire::Views>();
+    let _ = message.decode::<wire::Hand>();
+    let reaction = message.decode::<wire::Reaction>();
+    for emoji in reaction.iter().filter_map(|said| share::Emoji::new(&said.emoji).ok()) {
+        assert!(emoji.as_str().len() <= 40 && !emoji.as_str().chars().any(char::is_control));
+    }
     let _ = views.iter().flat_map(|views| &views.views).filter_map(wire::Wanted::read).count();
 }
 

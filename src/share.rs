@@ -123,6 +123,81 @@ impl From<ChatText> for String {
     }
 }
 
+/// Longest emoji, in characters: couples with two skin tones have ten.
+const MAX_EMOJI: usize = 10;
+
+/// Text that is not one emoji.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("a reaction is one emoji")]
+pub struct NoEmoji;
+
+/// One emoji (UTS #51): a picture, a flag or a keycap, with its joiners and skin tones and nothing beside it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Emoji(String);
+
+impl Emoji {
+    /// Checks `text`.
+    pub fn new(text: &str) -> Result<Self, NoEmoji> {
+        let characters: Vec<char> = text.chars().take(MAX_EMOJI + 1).collect();
+        if characters.len() <= MAX_EMOJI && is_emoji(&characters) { Ok(Self(text.to_owned())) } else { Err(NoEmoji) }
+    }
+
+    /// The emoji.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// True for one emoji sequence: elements that zero-width joiners tie together.
+fn is_emoji(text: &[char]) -> bool {
+    text.split(|c| *c == '\u{200d}').all(is_emoji_element)
+}
+
+fn is_emoji_element(text: &[char]) -> bool {
+    match text {
+        // Keycaps.
+        ['0'..='9' | '#' | '*', '\u{fe0f}', '\u{20e3}'] => true,
+        // Flags of countries, and of their parts by tags.
+        ['\u{1f1e6}'..='\u{1f1ff}', '\u{1f1e6}'..='\u{1f1ff}'] => true,
+        ['\u{1f3f4}', tags @ .., '\u{e007f}'] => {
+            !tags.is_empty()
+                && tags.iter().all(|tag| matches!(tag, '\u{e0030}'..='\u{e0039}' | '\u{e0061}'..='\u{e007a}'))
+        }
+        [picture] | [picture, '\u{fe0f}' | '\u{1f3fb}'..='\u{1f3ff}'] => is_pictograph(*picture),
+        _ => false,
+    }
+}
+
+/// The blocks in which pictographs lie; a few signs beside them are let through.
+fn is_pictograph(c: char) -> bool {
+    matches!(c,
+        '\u{a9}' | '\u{ae}' | '\u{203c}' | '\u{2049}' | '\u{2122}' | '\u{2139}' | '\u{2194}'..='\u{21aa}'
+        | '\u{231a}'..='\u{23ff}' | '\u{24c2}' | '\u{25aa}'..='\u{27bf}' | '\u{2934}' | '\u{2935}'
+        | '\u{2b05}'..='\u{2b55}' | '\u{3030}' | '\u{303d}' | '\u{3297}' | '\u{3299}'
+        | '\u{1f000}'..='\u{1f1e5}' | '\u{1f200}'..='\u{1faff}')
+}
+
+impl fmt::Display for Emoji {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl TryFrom<String> for Emoji {
+    type Error = NoEmoji;
+
+    fn try_from(text: String) -> Result<Self, NoEmoji> {
+        Self::new(&text)
+    }
+}
+
+impl From<Emoji> for String {
+    fn from(emoji: Emoji) -> Self {
+        emoji.0
+    }
+}
+
 /// A name for a file in the download folder: one path component that stays in its folder on every common system.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
@@ -237,6 +312,39 @@ mod tests {
         assert_eq!(ChatText::new("a\nb\u{1b}c").map(String::from), Ok("a\nbc".to_owned()));
         assert_eq!(ChatText::new("\u{1b}\n "), Err(TextError::Empty));
         assert_eq!(ChatText::new(&"x".repeat(MAX_CHAT_BYTES + 1)), Err(TextError::TooLong));
+    }
+
+    #[test]
+    fn a_reaction_is_one_emoji() {
+        for good in ["👍", "❤️", "🎉", "👍🏽", "👨‍👩‍👧‍👦", "🇧🇩", "4️⃣", "🏴󠁧󠁢󠁥󠁮󠁧󠁿", "👩🏽‍❤️‍💋‍👨🏿", "🏳️‍🌈", "❓"]
+        {
+            assert_eq!(Emoji::new(good).map(String::from), Ok(good.to_owned()));
+        }
+        let long = "👍\u{200d}".repeat(2000) + "👍";
+        let tags = format!("🏴{}\u{e007f}", "\u{e0061}".repeat(40));
+        for bad in [
+            "",
+            " ",
+            "a",
+            "7",
+            "👍👍",
+            "👍 ",
+            "👍\u{200d}",
+            "\u{200d}👍",
+            "\u{fe0f}",
+            "👍\n",
+            "\u{1b}[31m",
+            "👍\u{202e}",
+            "\u{1f1e6}",
+            "👍\u{fe0f}\u{fe0f}",
+            "🏴\u{e007f}",
+            "\u{e0061}",
+            "٤\u{fe0f}\u{20e3}",
+            &long,
+            &tags,
+        ] {
+            assert_eq!(Emoji::new(bad), Err(NoEmoji), "{bad:?}");
+        }
     }
 
     #[test]

@@ -1,14 +1,14 @@
 //! The command line as people type it (`clap`), nothing else: every word here is part of the contract in
 //! `docs/cli.md`. Words that a later version brings are accepted and answered with "not available yet".
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand};
 
 use crate::av::spec;
-use crate::endpoint::{self, DEFAULT_PORT};
+use crate::endpoint;
 use crate::id::PeerId;
 use crate::media::{Bitrate, View};
 
@@ -75,31 +75,8 @@ impl FromStr for Connect {
             Some((address, id)) => (address, Some(id.parse::<PeerId>().map_err(|error| error.to_string())?)),
             None => (text, None),
         };
-        let address = &numbered(address)?;
-        let bare = address.trim_start_matches('[').trim_end_matches(']');
-        let address = address
-            .parse::<SocketAddr>()
-            .ok()
-            .or_else(|| bare.parse::<IpAddr>().ok().map(|ip| SocketAddr::new(ip, DEFAULT_PORT)))
-            .or_else(|| format!("[{bare}]:{DEFAULT_PORT}").parse::<SocketAddr>().ok())
-            .ok_or_else(|| {
-                format!("'{address}' is not an IP address; use 192.0.2.7, 192.0.2.7:48190 or [fe80::1%eth0]")
-            })?;
+        let address = endpoint::parse_address(address)?;
         Ok(Self { address, peer })
-    }
-}
-
-/// `address` with the number of the interface where a name stands: the standard parsers know numbers only (RFC 4007,
-/// section 11.2, has both).
-fn numbered(address: &str) -> Result<String, String> {
-    let Some((ip, rest)) = address.split_once('%') else { return Ok(address.to_owned()) };
-    let (zone, port) = rest.find(']').map_or((rest, ""), |end| rest.split_at(end));
-    if zone.parse::<u32>().is_ok() {
-        return Ok(address.to_owned());
-    }
-    match endpoint::interface_index(zone) {
-        Some(index) => Ok(format!("{ip}%{index}{port}")),
-        None => Err(format!("there is no network interface '{zone}' with an address")),
     }
 }
 

@@ -9,7 +9,7 @@ use super::{Exit, Failure, block_on, code};
 use crate::endpoint::{self, Endpoint};
 use crate::id::{PeerId, Username};
 use crate::rendezvous::client::{self, Error, Handle};
-use crate::rendezvous::service::Service;
+use crate::service::Service;
 use crate::task::Scope;
 
 /// Asks the rendezvous, prints a `name` event or a line.

@@ -41,7 +41,7 @@ pub fn endpoint_config(common: &Common) -> endpoint::Config {
 }
 
 /// A rendezvous service as typed: `HOST[:PORT][#FINGERPRINT]`.
-pub fn service(text: &str) -> Result<crate::rendezvous::service::Service, Failure> {
+pub fn service(text: &str) -> Result<crate::service::Service, Failure> {
     text.parse().map_err(|error| Failure::usage(format!("--rendezvous {text}: {error}.")))
 }
 

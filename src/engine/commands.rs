@@ -6,6 +6,7 @@ use super::actor::{Actor, Later};
 use super::{Reply, failure, files};
 use crate::clock;
 use crate::id::{LinkKey, TransferId, Username};
+use crate::invite::Invite;
 use crate::meeting::{Answer, Code, Command, Done, Failure, Person, Setting, Work};
 
 /// What is said to an offer or a transfer.
@@ -59,6 +60,7 @@ impl Actor {
             Ok(Answer::Work(Work::Accept { transfer, .. })) => self.answer_offer(transfer, Accept::Yes, Some(reply)),
             Ok(Answer::Work(Work::Decline { transfer, .. })) => self.answer_offer(transfer, Accept::No, Some(reply)),
             Ok(Answer::Work(Work::Cancel { transfer, .. })) => self.answer_offer(transfer, Accept::Never, Some(reply)),
+            Ok(Answer::Work(Work::Invite)) => drop(reply.send(Ok(Done::Invited(self.invite())))),
             Ok(Answer::Work(Work::Leave)) => {
                 let _ = reply.send(Ok(Done::Ok));
                 return Ends::Now;
@@ -108,11 +110,19 @@ impl Actor {
                 self.parts.mesh.rename(name);
                 self.announce();
             }
-            // Answered by `on_command`, since they take time.
-            Work::Claim(_) | Work::Leave | Work::Offer { .. } => {}
+            // Answered by `carry_out`, since they take time.
+            Work::Claim(_) | Work::Invite | Work::Leave | Work::Offer { .. } => {}
             Work::Accept { .. } | Work::Decline { .. } | Work::Cancel { .. } => {}
         }
         Ok(Done::Ok)
+    }
+
+    /// An invitation to this room: where we are, as far as others can use it.
+    fn invite(&self) -> Invite {
+        let config = &self.parts.config;
+        let addresses = self.parts.endpoint.listen_addresses();
+        let service = config.rendezvous.as_ref().map(|(service, _)| service.clone());
+        Invite::new(config.room.clone(), config.identity.peer_id(), &addresses, service)
     }
 
     fn offer(&self, path: PathBuf, to: Vec<Person>, reply: Reply) {

@@ -46,7 +46,7 @@ use crate::task::Scope;
 use crate::rendezvous::client;
 
 pub use crate::av::devices;
-pub use crate::rendezvous::service::Service;
+pub use crate::service::Service;
 pub use levels::Levels;
 pub use lobby::{LobbyConfig, lobby};
 pub use media::Config as MediaConfig;

@@ -10,6 +10,7 @@ use std::path::PathBuf;
 
 use crate::av::spec;
 use crate::id::{CallId, PeerId, RoomName, TransferId, Username};
+use crate::invite::Invite;
 use crate::known::words::Words;
 use crate::media::View;
 
@@ -86,6 +87,18 @@ pub enum Command {
     Answer(CallId),
     /// `decline`: refuses a call that rings here, or takes back the one that rings there.
     Decline(CallId),
+    /// `hand`: raise or lower one's hand.
+    Hand {
+        /// Raised.
+        up: bool,
+    },
+    /// `react`: one emoji, shown to everybody for a moment.
+    React {
+        /// What was typed.
+        emoji: String,
+    },
+    /// `invite`: a link to this room.
+    Invite,
     /// `rename`: a new display name.
     Rename(String),
     /// `claim`: a username at the rendezvous.
@@ -136,6 +149,9 @@ impl Command {
             Self::Call { .. } => "call",
             Self::Answer(_) => "answer",
             Self::Decline(_) => "decline",
+            Self::Hand { .. } => "hand",
+            Self::React { .. } => "react",
+            Self::Invite => "invite",
             Self::Rename(_) => "rename",
             Self::Claim(_) => "claim",
             Self::Words { .. } => "words",
@@ -182,6 +198,8 @@ pub enum Done {
     Words(Words),
     /// The answer to `known`, by name.
     KnownPeople(Vec<KnownPerson>),
+    /// The invitation, as link (`Display`) and as short text.
+    Invited(Invite),
     /// The answer to `state`.
     State(Box<State>),
 }
@@ -251,6 +269,8 @@ pub enum Work {
     },
     /// Tell the mesh the new name (the meeting has taken it), then answer [`Done::Ok`].
     Rename(crate::share::DisplayName),
+    /// Put an invitation together, then answer [`Done::Invited`].
+    Invite,
     /// Claim at the rendezvous, then `Meeting::on_own_username` and answer [`Done::Claimed`].
     Claim(Username),
     /// Say goodbye and end; answer [`Done::Ok`] first.

@@ -3,15 +3,18 @@
 use std::collections::BTreeSet;
 use std::time::Instant;
 
+use crate::framing::Message;
 use crate::id::{PeerId, Username};
-use crate::share::{ChatText, DisplayName, TextError};
+use crate::share::{ChatText, DisplayName, Emoji, TextError};
 
 use super::command::{Answer, Command, Done, Work};
 use super::event::Person;
 use super::failure::{Code, Failure};
+use super::hands::Moved;
 use super::shares::Verb;
+use super::state::Presence;
 use super::who::{Reach, Who};
-use super::{Meeting, Output};
+use super::{Meeting, Output, wire};
 
 /// The loudest factor of one peer's volume.
 const MAX_VOLUME: f32 = 2.0;
@@ -65,6 +68,9 @@ impl Meeting {
             Command::Call { .. } | Command::Answer(_) | Command::Decline(_) => {
                 Err(Failure::not_available_yet(command.name()))
             }
+            Command::Hand { up } => self.hand(now, up),
+            Command::React { emoji } => self.react(now, &emoji),
+            Command::Invite => Ok(Answer::Work(Work::Invite)),
             Command::Rename(name) => self.rename(&name),
             Command::Words { .. }
             | Command::Verify { .. }
@@ -121,6 +127,32 @@ impl Meeting {
         Ok(if to.is_empty() { To::Room } else { To::People(people) })
     }
 
+    fn hand(&mut self, now: Instant, up: bool) -> Result<Answer, Failure> {
+        let moved = self.hands.raise(now, up).ok_or_else(too_fast)?;
+        if moved != Moved::Not
+            && let Some(message) = self.hands.message()
+        {
+            let to: Vec<PeerId> = self.people.seats().map(|(peer, _)| peer).collect();
+            self.out.extend(to.into_iter().map(|to| Output::Send { to, message: message.clone() }));
+            self.tell_hand(self.me, moved);
+        }
+        Ok(Answer::Done(Done::Ok))
+    }
+
+    // Only for who is here now: a reaction that comes late means something else.
+    fn react(&mut self, now: Instant, emoji: &str) -> Result<Answer, Failure> {
+        let emoji = Emoji::new(emoji)
+            .map_err(|error| Failure::new(Code::BadValue, sentence(&error.to_string()), "Choose one emoji."))?;
+        if !self.hands.react(now) {
+            return Err(too_fast());
+        }
+        let message = Message::new(wire::REACTION, &wire::Reaction { emoji: emoji.into() });
+        let here = self.people.seats().filter(|(_, seat)| seat.presence == Presence::Linked);
+        let to: Vec<PeerId> = here.map(|(peer, _)| peer).collect();
+        self.out.extend(to.into_iter().map(|to| Output::Send { to, message: message.clone() }));
+        Ok(Answer::Done(Done::Ok))
+    }
+
     fn rename(&mut self, name: &str) -> Result<Answer, Failure> {
         let name = display_name(name)?;
         self.people.directory.rename_me(name.clone());
@@ -144,6 +176,10 @@ pub(super) fn username(text: &str) -> Result<Username, Failure> {
         .map_err(|error| Failure::new(Code::BadName, sentence(&error.to_string()), "Choose another name."))
 }
 
+fn too_fast() -> Failure {
+    Failure::new(Code::TooFast, "That was too often at once.", "Wait a moment.")
+}
+
 fn sentence(text: &str) -> String {
     let mut chars = text.chars();
     let first = chars.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
@@ -163,7 +199,8 @@ mod tests {
     use crate::known::names::Names;
     use crate::media::{TrackInfo, TrackKind, View};
     use crate::meeting::{
-        Accept, Config, Direction, Event, FileEvent, FileStage, LeftReason, Linked, Presence, Setting, Settings, wire,
+        Accept, Config, Direction, Event, FileEvent, FileStage, LeftReason, Linked, Presence, Setting, Settings,
+        WarningCode, wire,
     };
     use crate::share::FileName;
 
@@ -348,6 +385,98 @@ mod tests {
         assert_eq!(outputs[1..], [Output::AcceptFile { peer, transfer }]);
         assert_eq!(table.meeting.state().transfers.len(), 1);
         assert_eq!(table.answer(Command::CancelFile(transfer)), Answer::Work(Work::Cancel { peer, transfer }));
+    }
+
+    #[test]
+    fn a_hand_is_told_to_all_and_to_who_comes_later_and_goes_with_its_owner() {
+        let mut table = table(Accept::Ask);
+        table.outputs();
+        let (now, key) = (table.now, table.bob.key);
+        let (me, bob) = (table.meeting.state().me, table.meeting.person(key.peer));
+        let up = wire::Hand { revision: 1, turn: Some(1) };
+        table.meeting.on_message(now, key, &Message::new(wire::HAND, &up));
+        let order = vec![bob.clone()];
+        assert_eq!(table.outputs(), [Output::Event(Event::Hand { person: bob.clone(), up: true, order })]);
+        assert_eq!(table.answer(Command::Hand { up: true }), Answer::Done(Done::Ok));
+        let order = vec![bob.clone(), me.clone()];
+        let message = Message::new(wire::HAND, &wire::Hand { revision: 1, turn: Some(2) });
+        let expect = [
+            Output::Send { to: key.peer, message },
+            Output::Event(Event::Hand { person: me.clone(), up: true, order: order.clone() }),
+        ];
+        assert_eq!(table.outputs(), expect);
+        assert_eq!(table.meeting.state().hands, order);
+        // Raised twice is raised once.
+        table.answer(Command::Hand { up: true });
+        assert_eq!(table.outputs(), []);
+        // What the mesh refused is said again, and to a new link too.
+        table.meeting.on_recovered(now, key.peer);
+        assert_eq!(table.kinds(), [wire::TRACKS, wire::VIEWS, wire::HAND, wire::HAVE]);
+        table.meeting.on_left(now, key.peer, LeftReason::Timeout);
+        let lowered = Event::Hand { person: bob, up: false, order: vec![me] };
+        assert!(table.outputs().contains(&Output::Event(lowered)));
+    }
+
+    #[test]
+    fn a_new_run_has_its_hand_down() {
+        let mut table = table(Accept::Ask);
+        let (now, key) = (table.now, table.bob.key);
+        let up = Message::new(wire::HAND, &wire::Hand { revision: 9, turn: Some(4) });
+        table.meeting.on_message(now, key, &up);
+        table.outputs();
+        let key = LinkKey { instance: Instance::from_u64(3), ..key };
+        table.meeting.on_linked(now, Linked { key, ..table.bob.clone() });
+        let person = table.meeting.person(key.peer);
+        let lowered = Event::Hand { person, up: false, order: Vec::new() };
+        assert!(table.outputs().contains(&Output::Event(lowered)));
+    }
+
+    #[test]
+    fn a_reaction_goes_to_who_is_here_and_not_too_often() {
+        let mut table = table(Accept::Ask);
+        table.outputs();
+        let (now, key) = (table.now, table.bob.key);
+        let react = |emoji: &str| Command::React { emoji: emoji.into() };
+        for bad in ["", "hello", "👍👍", "\u{1b}[2J"] {
+            assert_eq!(table.code(react(bad)), Some(Code::BadValue), "{bad:?}");
+        }
+        table.answer(react("👍"));
+        assert_eq!(table.kinds(), [wire::REACTION]);
+        let sent = (0..50).filter(|_| table.meeting.on_command(now, 1, react("👍")).is_ok()).count();
+        assert_eq!((sent, table.code(react("👍"))), (4, Some(Code::TooFast)));
+        table.outputs();
+        let say = |text: &str| Message::new(wire::REACTION, &wire::Reaction { emoji: text.into() });
+        let person = table.meeting.person(key.peer);
+        table.meeting.on_message(now, key, &say("🎉"));
+        let emoji = Emoji::new("🎉").expect("one");
+        assert_eq!(table.outputs(), [Output::Event(Event::Reaction { person, emoji })]);
+        // What is no emoji is never shown, and a flood is cut.
+        table.meeting.on_message(now, key, &say("<script>"));
+        for _ in 0..100 {
+            table.meeting.on_message(now, key, &say("🎉"));
+        }
+        let outputs = table.outputs();
+        let shown = outputs.iter().filter(|output| matches!(output, Output::Event(Event::Reaction { .. }))).count();
+        let code = |output: &Output| match output {
+            Output::Event(Event::Warning(warning)) => Some(warning.code),
+            _ => None,
+        };
+        assert_eq!(shown, 9);
+        let codes: Vec<_> = outputs.iter().filter_map(code).collect();
+        assert_eq!(codes, [WarningCode::BadInput, WarningCode::Flood]);
+    }
+
+    #[test]
+    fn another_name_is_told_once() {
+        let mut table = table(Accept::Ask);
+        let (now, peer) = (table.now, table.bob.key.peer);
+        table.outputs();
+        for _ in 0..2 {
+            table.meeting.on_renamed(now, peer, DisplayName::new("Robert"));
+        }
+        let events: Vec<Output> = table.outputs().into_iter().filter(|o| matches!(o, Output::Event(_))).collect();
+        let person = Person { peer, name: DisplayName::new("Robert") };
+        assert_eq!(events, [Output::Event(Event::Renamed(person))]);
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use crate::id::{CallId, PeerId, RoomName, TransferId};
 use crate::known::trust::Trust;
 use crate::media::TrackInfo;
-use crate::share::{ChatText, DisplayName, FileName};
+use crate::share::{ChatText, DisplayName, Emoji, FileName};
 use crate::sighting::Source;
 use crate::stats::Stats;
 
@@ -153,6 +153,24 @@ pub enum Event {
         /// The track now.
         info: TrackInfo,
     },
+    /// A participant goes by another name now.
+    Renamed(Person),
+    /// Somebody raised or lowered a hand, oneself included; leaving lowers it.
+    Hand {
+        /// Who.
+        person: Person,
+        /// Raised.
+        up: bool,
+        /// All raised hands now, the first to be raised first, oneself included.
+        order: Vec<Person>,
+    },
+    /// Somebody else reacts: to be shown for a moment.
+    Reaction {
+        /// Who.
+        person: Person,
+        /// With what.
+        emoji: Emoji,
+    },
     /// The figures of the last second. The engine makes this one.
     Stats(Box<Stats>),
     /// Something degraded; the meeting goes on.
@@ -178,6 +196,9 @@ impl Event {
             Self::Delivered { .. } => "delivered",
             Self::File(file) => file.stage.name(),
             Self::Track { .. } => "track",
+            Self::Renamed(_) => "renamed",
+            Self::Hand { .. } => "hand",
+            Self::Reaction { .. } => "reaction",
             Self::Stats(_) => "stats",
             Self::Warning(_) => "warning",
         }

@@ -32,7 +32,7 @@ pub enum Code {
     EmptyText,
     /// A chat line over the limit.
     TextTooLong,
-    /// More lines at once than one peer may send.
+    /// More at once than one peer may send.
     TooFast,
     /// No transfer of this id, or it has ended.
     UnknownTransfer,
@@ -262,6 +262,8 @@ warning_codes! {
     WrongKey = "wrong-key",
     /// The room has no seat left, here or there.
     RoomFull = "room-full",
+    /// Somebody removed us from the room; its members let us in no more.
+    Removed = "removed",
     /// A newer run of the same identity took our seat.
     Replaced = "replaced",
     /// Bytes that are no message or packet came from a peer; they were dropped.

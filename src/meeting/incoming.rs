@@ -5,12 +5,12 @@ use std::time::Instant;
 
 use crate::framing::Message;
 use crate::id::{LinkKey, PeerId};
-use crate::share::DisplayName;
+use crate::share::{DisplayName, Emoji};
 
 use super::event::{Audience, Event, Person};
 use super::failure::WarningCode;
 use super::tracks::{self, Change};
-use super::{Meeting, Output, chat, wire};
+use super::{Meeting, Output, chat, hands, wire};
 
 impl Meeting {
     /// A message of a kind in [`KINDS`] came from a participant. Other kinds and other senders are ignored.
@@ -54,6 +54,27 @@ impl Meeting {
                 }
                 Err(error) => self.bad_input(now, from.peer, &error.to_string()),
             },
+            wire::HAND => match message.decode() {
+                Ok(said) => {
+                    let moved = self.hands.on_hand(now, from.peer, &said);
+                    match moved {
+                        Ok(moved) => self.tell_hand(from.peer, moved),
+                        Err(refusal) => self.judge_hand(now, from.peer, refusal),
+                    }
+                }
+                Err(error) => self.bad_input(now, from.peer, &error.to_string()),
+            },
+            wire::REACTION => match message.decode::<wire::Reaction>().map(|said| Emoji::new(&said.emoji)) {
+                Ok(Ok(emoji)) => match self.hands.on_reaction(now, from.peer) {
+                    Ok(()) => {
+                        let person = self.person(from.peer);
+                        self.event(Event::Reaction { person, emoji });
+                    }
+                    Err(refusal) => self.judge_hand(now, from.peer, refusal),
+                },
+                Ok(Err(error)) => self.bad_input(now, from.peer, &error.to_string()),
+                Err(error) => self.bad_input(now, from.peer, &error.to_string()),
+            },
             kind => {
                 self.unknown_messages = self.unknown_messages.saturating_add(1);
                 let message = format!("A message of the unknown kind {kind} came and was ignored.");
@@ -85,6 +106,14 @@ impl Meeting {
             Ok(changes) => self.apply(peer, changes),
             Err(tracks::Refusal::Stranger) => {}
             Err(tracks::Refusal::Flood) => self.judge(now, peer, Err(chat::Refusal::Flood)),
+        }
+    }
+
+    fn judge_hand(&mut self, now: Instant, peer: PeerId, refusal: hands::Refusal) {
+        match refusal {
+            hands::Refusal::Stranger => {}
+            hands::Refusal::Malformed => self.bad_input(now, peer, "against the rules of its kind"),
+            hands::Refusal::Flood => self.judge(now, peer, Err(chat::Refusal::Flood)),
         }
     }
 

@@ -72,6 +72,9 @@ impl Lobby {
             | Command::Microphone { .. }
             | Command::Speaker { .. }
             | Command::Quality(_)
+            | Command::Hand { .. }
+            | Command::React { .. }
+            | Command::Invite
             | Command::View { .. }
             | Command::Volume { .. } => {
                 let message = format!("'{}' makes sense in a meeting only.", command.name());
@@ -110,6 +113,7 @@ impl Lobby {
             username: self.username.clone(),
             room: None,
             people: Vec::new(),
+            hands: Vec::new(),
             tracks: Vec::new(),
             transfers: self.shares.list(),
             settings: self.settings.clone(),

@@ -12,6 +12,7 @@ mod command;
 mod commands;
 mod event;
 mod failure;
+mod hands;
 mod incoming;
 pub mod lobby;
 mod message_id;
@@ -47,6 +48,7 @@ use crate::known::names::{Learned, Names};
 use crate::media::{TrackInfo, TrackKind, View};
 use crate::share::DisplayName;
 use chat::Chat;
+use hands::{Hands, Moved};
 use people::{Came, People};
 use shares::{Shares, Verdict};
 use tracks::{Change, Tracks};
@@ -170,6 +172,7 @@ pub struct Meeting {
     people: People,
     chat: Chat,
     tracks: Tracks,
+    hands: Hands,
     shares: Shares,
     // When each warning was last given: one a minute, a peer and a code.
     warned: BTreeMap<(PeerId, WarningCode), Instant>,
@@ -192,14 +195,16 @@ const MAX_WARNED: usize = 1024;
 impl Meeting {
     /// Takes a seat in the room, alone so far.
     pub fn new(config: Config) -> Self {
-        let me = Person { peer: config.identity.peer_id(), name: config.name };
+        let person = Person { peer: config.identity.peer_id(), name: config.name };
+        let me = person.peer;
         Self {
-            me: me.peer,
+            me,
             instance: config.instance,
             username: None,
-            people: People::new(me, config.known),
+            people: People::new(person, config.known),
             chat: Chat::new(config.identity, config.instance, config.room.id(), config.seed),
             room: config.room,
+            hands: Hands::new(me),
             tracks: Tracks::new(config.settings.view),
             shares: Shares::new(config.settings.files),
             settings: config.settings,
@@ -223,6 +228,7 @@ impl Meeting {
                 self.event(Event::Joined(person));
                 let changes = self.tracks.arrive(now, peer);
                 self.apply(peer, changes);
+                self.hands.arrive(now, peer);
             }
             Came::Restarted => {
                 // Same person, same seat: seen as a short absence.
@@ -232,6 +238,8 @@ impl Meeting {
                 self.recovered(now, peer);
                 let changes = self.tracks.arrive(now, peer);
                 self.apply(peer, changes);
+                let moved = self.hands.arrive(now, peer);
+                self.tell_hand(peer, moved);
             }
             Came::Again => {
                 self.recovered(now, peer);
@@ -248,6 +256,19 @@ impl Meeting {
     fn introduce(&mut self, peer: PeerId) {
         self.out.push_back(Output::Send { to: peer, message: self.tracks.tracks_message() });
         self.out.push_back(Output::Send { to: peer, message: self.tracks.views_message(peer) });
+        self.out.extend(self.hands.message().map(|message| Output::Send { to: peer, message }));
+    }
+
+    // A hand went up or down: the faces hear of it, with the order as it is now.
+    fn tell_hand(&mut self, peer: PeerId, moved: Moved) {
+        if moved != Moved::Not {
+            let (person, order) = (self.person(peer), self.raised());
+            self.event(Event::Hand { person, up: moved == Moved::Up, order });
+        }
+    }
+
+    fn raised(&self) -> Vec<Person> {
+        self.hands.order().into_iter().map(|peer| self.person(peer)).collect()
     }
 
     // A key came under a name, proven by its link.
@@ -314,6 +335,8 @@ impl Meeting {
         self.owed.remove(&peer);
         let changes = self.tracks.depart(peer);
         self.apply(peer, changes);
+        let moved = self.hands.depart(peer);
+        self.tell_hand(peer, moved);
         self.event(Event::Left { person, reason });
         self.chat.on_left(now, peer);
         self.drain_chat(now);
@@ -371,7 +394,12 @@ impl Meeting {
     /// A participant took another display name.
     pub fn on_renamed(&mut self, now: Instant, peer: PeerId, name: DisplayName) {
         if self.people.seat(peer).is_some() {
+            let renamed = self.person(peer).name != name;
             self.meet(now, peer, name);
+            if renamed {
+                let person = self.person(peer);
+                self.event(Event::Renamed(person));
+            }
         }
     }
 
@@ -475,6 +503,7 @@ impl Meeting {
             username: self.username.clone(),
             room: Some(self.room.clone()),
             people: self.people.seats().map(person).collect(),
+            hands: self.raised(),
             tracks: self.tracks.own().cloned().collect(),
             transfers: self.shares.list(),
             settings: self.settings.clone(),

@@ -20,6 +20,8 @@ pub struct State {
     pub room: Option<RoomName>,
     /// Everybody seated except oneself, by key.
     pub people: Vec<PersonState>,
+    /// Raised hands, the first to be raised first, oneself included.
+    pub hands: Vec<Person>,
     /// Own tracks.
     pub tracks: Vec<TrackInfo>,
     /// Transfers that run, and the last ones that ended, oldest first.

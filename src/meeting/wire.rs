@@ -7,6 +7,8 @@
 //! | 66 | [`Want`] | asks for somebody's lines to the room |
 //! | 72 | [`Tracks`] | all tracks that the sender publishes |
 //! | 73 | [`Views`] | how the sender wants the receiver's pictures |
+//! | 74 | [`Hand`] | how the sender's hand is |
+//! | 75 | [`Reaction`] | an emoji, for a moment |
 //!
 //! Kinds 64 to 71 count as chat traffic. Unknown kinds are counted and ignored, unknown keys skipped, unknown words in
 //! lists skipped; a key is never reused. Everything here is still unproven: `chat` and `tracks` check what it means.
@@ -27,6 +29,11 @@ pub const WANT: u16 = 66;
 pub const TRACKS: u16 = 72;
 /// Kind of [`Views`].
 pub const VIEWS: u16 = 73;
+
+/// Kind of [`Hand`].
+pub const HAND: u16 = 74;
+/// Kind of [`Reaction`].
+pub const REACTION: u16 = 75;
 
 /// Most entries of one [`Have`]; more go into further messages.
 pub const MAX_ENTRIES: usize = 256;
@@ -203,6 +210,23 @@ impl Wanted {
     }
 }
 
+/// How the sender's hand is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hand {
+    /// Grows with each change; an older one is ignored.
+    pub revision: u64,
+    /// Its turn, from 1; absent when the hand is down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub turn: Option<u64>,
+}
+
+/// An emoji, for a moment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reaction {
+    /// What is shown; [`crate::share::Emoji`] checks it.
+    pub emoji: String,
+}
+
 fn kind(word: &str) -> Option<TrackKind> {
     [TrackKind::Camera, TrackKind::Microphone, TrackKind::Screen].into_iter().find(|kind| kind.name() == word)
 }
@@ -270,6 +294,14 @@ mod tests {
         Views { revision: 2, views: wanted.map(|(kind, view)| Wanted::of(kind, view)).to_vec() }
     }
 
+    fn hand() -> Hand {
+        Hand { revision: 5, turn: Some(3) }
+    }
+
+    fn reaction() -> Reaction {
+        Reaction { emoji: "🎉".into() }
+    }
+
     fn now() -> Vec<(&'static str, Message)> {
         let want = Want { author: peer(1), instance: Instance::from_u64(9), from: 17 };
         vec![
@@ -279,6 +311,9 @@ mod tests {
             ("want", Message::new(WANT, &want)),
             ("tracks", Message::new(TRACKS, &tracks())),
             ("views", Message::new(VIEWS, &views())),
+            ("hand", Message::new(HAND, &hand())),
+            ("hand-down", Message::new(HAND, &Hand { revision: 6, turn: None })),
+            ("reaction", Message::new(REACTION, &reaction())),
         ]
     }
 
@@ -328,6 +363,8 @@ mod tests {
         assert_eq!(golden("have").decode(), Ok(have()));
         assert_eq!(golden("tracks").decode(), Ok(tracks()));
         assert_eq!(golden("views").decode(), Ok(views()));
+        assert_eq!(golden("hand").decode(), Ok(hand()));
+        assert_eq!(golden("reaction").decode(), Ok(reaction()));
     }
 
     #[test]
@@ -344,10 +381,11 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn any_body_is_read_or_refused(kind in 64_u16..74, body in proptest::collection::vec(proptest::num::u8::ANY, 0..200)) {
+        fn any_body_is_read_or_refused(kind in 64_u16..76, body in proptest::collection::vec(proptest::num::u8::ANY, 0..200)) {
             let message = Message { kind, body: body.into() };
             let _ = (message.decode::<Lines>(), message.decode::<Have>(), message.decode::<Want>());
             let _ = (message.decode::<Tracks>(), message.decode::<Views>());
+            let _ = (message.decode::<Hand>(), message.decode::<Reaction>());
         }
     }
 }

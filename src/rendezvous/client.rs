@@ -27,7 +27,7 @@ use crate::endpoint::Endpoint;
 use crate::id::{PeerId, Username};
 use crate::identity::Identity;
 use crate::rendezvous::errands::Announcement;
-use crate::rendezvous::service::Service;
+use crate::service::Service;
 use crate::sighting::Sighting;
 use crate::task;
 

@@ -8,8 +8,7 @@
 //! `SECURITY.md`: keys, names, addresses, and who asks for whom.
 //!
 //! Pure: [`wire`] (messages), [`record`] (what is signed), [`registry`] (who holds what), [`limit`] (how much of it),
-//! [`lease`] (when to renew, when to try again), [`errands`] (what a peer has to do at its service), [`service`] (which
-//! one is meant). Shells: [`store`] (SQLite), [`pin`] (what the profile remembers of services), [`client`], [`server`].
+//! [`lease`] (when to renew, when to try again), [`errands`] (what a peer has to do at its service). Shells: [`store`] (SQLite), [`pin`] (what the profile remembers of services), [`client`], [`server`].
 //!
 //! Losing the service ends no meeting: the one who looks for it says so once, tries again with growing pauses, and
 //! publishes anew when it is back.
@@ -22,9 +21,7 @@ pub mod pin;
 pub mod record;
 pub mod registry;
 pub mod server;
-pub mod service;
 pub mod store;
 pub mod wire;
 
-/// The UDP port of a service when none is named: one below the default port of peers.
-pub const DEFAULT_PORT: u16 = 48189;
+pub use crate::service::{self, DEFAULT_PORT};

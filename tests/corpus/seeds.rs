@@ -5,6 +5,7 @@ use lets_meet::av::packet;
 use lets_meet::framing::Message;
 use lets_meet::id::{Instance, PeerId, RoomName, TransferId, Username};
 use lets_meet::identity::Identity;
+use lets_meet::invite::Invite;
 use lets_meet::media::Feedback;
 use lets_meet::meeting::wire as meeting_wire;
 use lets_meet::mesh::discovery::Announcement;
@@ -12,6 +13,7 @@ use lets_meet::mesh::discovery::responder::Responder;
 use lets_meet::mesh::transfer;
 use lets_meet::mesh::wire::{self as mesh_wire, Control};
 use lets_meet::rendezvous::{record, wire};
+use lets_meet::service::Service;
 use lets_meet::share::{DisplayName, FileName};
 
 /// Named inputs.
@@ -52,6 +54,7 @@ pub fn of(target: &str) -> Seeds {
         "feedback" => named([("pli", Feedback::Pli.encode().to_vec()), ("future", vec![200, 1, 2])]),
         "framing" => framing(),
         "h264-size" => h264(),
+        "invite" => invites(),
         "link-header" => link_headers(),
         "meeting-wire" => meeting(),
         "mesh-wire" => mesh(),
@@ -105,6 +108,25 @@ fn h264() -> Seeds {
         ("sps", sps[4..].to_vec()),
         ("delta", vec![0, 0, 1, 0x41, 0x9a, 0, 0]),
         ("endless-golomb", vec![0, 0, 1, 0x67, 0x42, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0]),
+    ])
+}
+
+fn invites() -> Seeds {
+    let room = RoomName::new("Stand-up & tea").expect("a name");
+    let key = PeerId::from_bytes([0xab; 32]);
+    let service = Service { host: "meet.example.org".into(), port: 48189, fingerprint: Some(key) };
+    let addresses = ["10.77.0.1:48190", "[fd00::1]:48190"].map(|text| text.parse().expect("an address"));
+    let link = Invite::new(room, key, &addresses, Some(service)).to_string();
+    named([
+        ("short", b"Stand-up#abababab".to_vec()),
+        ("address", b"10.77.0.1:48190#".iter().copied().chain("ab".repeat(32).into_bytes()).collect()),
+        ("escaped-twice", link.replace("%20", "%2520%252520").into_bytes()),
+        ("other-host", link.replace("//join", "//join@evil.example").into_bytes()),
+        ("directions", link.replace("%20", "%E2%80%AE%00%1B").into_bytes()),
+        ("addresses", format!("{link}{}", "&at=10.0.0.1:1".repeat(9)).into_bytes()),
+        ("scope", link.replace("fd00::1%5D", "fe80::1%251%5D").into_bytes()),
+        ("passphrase", format!("{link}&passphrase=x").into_bytes()),
+        ("link", link.into_bytes()),
     ])
 }
 
@@ -204,6 +226,8 @@ fn meeting() -> Seeds {
         Message::new(meeting_wire::WANT, &meeting_wire::Want { author, instance, from: 2 }),
         Message::new(meeting_wire::TRACKS, &meeting_wire::Tracks { revision: 1, tracks: vec![track] }),
         Message::new(meeting_wire::VIEWS, &meeting_wire::Views { revision: 1, views: vec![wanted] }),
+        Message::new(meeting_wire::HAND, &meeting_wire::Hand { revision: 1, turn: Some(2) }),
+        Message::new(meeting_wire::REACTION, &meeting_wire::Reaction { emoji: "\u{1f389}".into() }),
     ]);
     seeds.extend(broken_cbor(meeting_wire::LINES));
     seeds

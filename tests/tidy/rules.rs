@@ -13,9 +13,11 @@ const VOCABULARY: &[&str] = &[
     "framing",
     "id",
     "identity",
+    "invite",
     "known",
     "media",
     "platform",
+    "service",
     "share",
     "sighting",
     "slot",
@@ -56,7 +58,6 @@ const NOT_FOR: &[(&str, &[&str])] = &[
 pub const EXCEPTIONS: &[(&str, &str, &str)] = &[
     ("src/cli/rendezvous.rs", "rendezvous", "the service is a program of its own, with no engine"),
     ("src/cli/name.rs", "rendezvous", "a question to a service, asked without a meeting"),
-    ("src/cli/setup.rs", "rendezvous::service::Service", "a service as typed"),
     ("src/cli/nearby.rs", "mesh::discovery", "a look around takes no seat, so it needs no engine"),
     ("src/cli/doctor.rs", "mesh::discovery", "it tries each part of the network alone"),
     ("src/cli/join/mod.rs", "mesh::Visibility", "the word of --hidden"),
@@ -97,7 +98,8 @@ const PURE: &[&str] = &[
     "src/rendezvous/limit.rs",
     "src/rendezvous/record.rs",
     "src/rendezvous/errands.rs",
-    "src/rendezvous/service.rs",
+    "src/service.rs",
+    "src/invite.rs",
 ];
 
 /// True for files that must be marked `//! Sans-IO.`.

@@ -29,17 +29,14 @@ pub struct Request {
 }
 
 /// Words that the contract knows and that later versions bring.
-const LATER: [&str; 17] = [
+const LATER: [&str; 14] = [
     "pause-file",
     "resume-file",
     "screen",
     "voice",
-    "hand",
-    "react",
     "call",
     "answer",
     "decline",
-    "invite",
     "verify",
     "mute",
     "stop-video",
@@ -148,6 +145,9 @@ fn command(word: &str, fields: &Fields<'_>) -> Result<Command, Failure> {
             let value = value.ok_or_else(|| Fields::wrong("value", "a number from 0 to 2"))? as f32;
             Command::Volume { peer: fields.text("peer")?, value }
         }
+        "hand" => Command::Hand { up: fields.flag("up")? },
+        "react" => Command::React { emoji: fields.text("emoji")? },
+        "invite" => Command::Invite,
         "rename" => Command::Rename(fields.text("name")?),
         "claim" => Command::Claim(fields.text("name")?),
         "state" => Command::State,
@@ -178,6 +178,7 @@ pub fn ok(name: &str, reference: Option<&str>, done: &Done) -> Value {
         Done::Claimed(name) => json!({ "name": name.as_str() }),
         Done::Words(words) => json!({ "words": words.to_string() }),
         Done::KnownPeople(list) => json!({ "people": list.iter().map(known_person).collect::<Vec<_>>() }),
+        Done::Invited(invite) => json!({ "link": invite.to_string(), "short": invite.short() }),
         Done::State(state) => self::state(state),
     };
     extend(&mut fields, more);
@@ -232,6 +233,12 @@ pub fn event(event: &Event) -> (&'static str, Value) {
         }
         Event::File(file) => self::file(file),
         Event::Track { person, info } => with(person_fields(person), track(info)),
+        Event::Renamed(person) => person_fields(person),
+        Event::Hand { person, up, order } => {
+            let keys: Vec<_> = order.iter().map(|person| person.peer).collect();
+            with(person_fields(person), json!({ "up": up, "order": keys, "names": names(order) }))
+        }
+        Event::Reaction { person, emoji } => with(person_fields(person), json!({ "emoji": emoji.as_str() })),
         Event::Stats(stats) => serde_json::to_value(stats.as_ref()).unwrap_or(Value::Null),
         Event::Warning(warning) => self::warning(warning),
     };
@@ -350,6 +357,7 @@ fn state(state: &State) -> Value {
         "peer": state.me.peer, "name": state.me.name.as_str(), "instance": state.instance.to_string(),
         "username": state.username.as_ref().map(|name| name.as_str()), "room": state.room.as_ref().map(|room| room.as_str()),
         "people": state.people.iter().map(person).collect::<Vec<_>>(),
+        "hands": state.hands.iter().map(|person| person.peer).collect::<Vec<_>>(),
         "tracks": state.tracks.iter().map(track).collect::<Vec<_>>(),
         "transfers": state.transfers.iter().map(transfer).collect::<Vec<_>>(),
         "settings": {

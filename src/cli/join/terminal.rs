@@ -18,6 +18,9 @@ Type a line to say it to the room.
 /drop PATH [WHO]  send a file to WHO, or to everybody
 /accept ID        accept a file, /decline ID and /cancel ID likewise
 /mute             microphone off or on
+/hand [down]      raise or lower your hand
+/react EMOJI      show an emoji to everybody
+/invite           show a link to this meeting
 /people           who is here
 /leave            leave (also Ctrl-C)";
 
@@ -70,6 +73,14 @@ pub fn parse(line: &str) -> Result<Input, Failure> {
         "accept" => Input::Command(Command::AcceptFile(transfer()?)),
         "decline" => Input::Command(Command::DeclineFile(transfer()?)),
         "cancel" => Input::Command(Command::CancelFile(transfer()?)),
+        "hand" => match rest {
+            "" | "up" => Input::Command(Command::Hand { up: true }),
+            "down" => Input::Command(Command::Hand { up: false }),
+            _ => return Err(usage("Use /hand, or /hand down.")),
+        },
+        "react" if rest.is_empty() => return Err(usage("Use /react EMOJI.")),
+        "react" => Input::Command(Command::React { emoji: rest.to_owned() }),
+        "invite" => Input::Command(Command::Invite),
         "mute" => Input::Mute,
         "people" => Input::People,
         "leave" | "quit" => Input::Command(Command::Leave),
@@ -134,6 +145,13 @@ impl Screen {
                 let on = if info.on { "on" } else { "off" };
                 format!("* {} turned the {} {on}", person.name, info.kind.name())
             }
+            Event::Renamed(person) => format!("* {} goes by this name now ({})", person.name, person.peer.short()),
+            Event::Hand { person, up: true, order } => match order.iter().position(|other| other == person) {
+                Some(0) | None => format!("* {} raised a hand", person.name),
+                Some(before) => format!("* {} raised a hand, {before} before", person.name),
+            },
+            Event::Hand { person, up: false, .. } => format!("* {} lowered the hand", person.name),
+            Event::Reaction { person, emoji } => format!("* {} {emoji}", person.name),
             Event::Warning(warning) => format!("! {} {}", warning.message, warning.hint).trim_end().to_owned(),
         })
     }
@@ -175,6 +193,7 @@ pub fn done(done: &Done) -> Option<String> {
             let line = |known: &KnownPerson| format!("  {} ({})", known.handle, known.trust.as_str());
             Some(list.iter().map(line).collect::<Vec<_>>().join("\n"))
         }
+        Done::Invited(invite) => Some(format!("* Invitation: {invite}\n  In sight, also: {}", invite.short())),
         Done::State(state) => Some(people(state)),
     }
 }

@@ -1,5 +1,4 @@
-//! Sans-IO.
-//! Which service a person means: `HOST[:PORT][#FINGERPRINT]`.
+//! Sans-IO. Which rendezvous service a person means: `HOST[:PORT][#FINGERPRINT]`.
 
 use std::fmt;
 use std::net::Ipv6Addr;
@@ -8,8 +7,9 @@ use std::str::FromStr;
 use thiserror::Error;
 
 use crate::id::PeerId;
-use crate::rendezvous::DEFAULT_PORT;
 
+/// The UDP port of a service when none is named: one below the default port of peers.
+pub const DEFAULT_PORT: u16 = 48189;
 /// Longest host name (RFC 1035, 2.3.4).
 const MAX_HOST: usize = 253;
 
