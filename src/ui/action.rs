@@ -64,6 +64,8 @@ pub enum Action {
     TestSound,
     /// Look at the network and say in words what is wrong.
     Doctor,
+    /// Another name, in the engine and in the profile.
+    Rename(String),
     /// Ask the system which devices there are.
     ListDevices,
     /// All of these, in order.

@@ -205,7 +205,7 @@ impl App {
             Message::Event(..) | Message::Answered(..) | Message::Ended(_) => Task::none(),
             Message::Done(outcome) => {
                 let action =
-                    session::outcome(outcome, &mut self.screen, self.settings.as_deref_mut(), &mut self.dialogs);
+                    session::outcome(outcome, &self.choices, &mut self.screen, self.settings.as_deref_mut(), &mut self.dialogs);
                 self.perform(action)
             }
             Message::Key(event) => self.on_key(event),
@@ -325,6 +325,9 @@ impl App {
                 Task::none()
             }
             Ok(done) => {
+                if let Some(settings) = &mut self.settings {
+                    settings.on_answer(&done);
+                }
                 let action = session::answer(&command, done, &mut self.model, &mut self.dialogs);
                 // What a command changed is seen in the state.
                 let state =
@@ -427,7 +430,7 @@ impl App {
                 Task::none()
             }
             Action::Settings(open) => {
-                self.settings = open.then(|| Box::new(settings::Settings::new(&self.choices)));
+                self.settings = open.then(|| Box::new(settings::Settings::new(&self.choices, &self.model)));
                 if open { session::list_devices() } else { Task::none() }
             }
             Action::Choose(choices) => {
@@ -442,6 +445,7 @@ impl App {
                 Task::batch(paths.into_iter().map(send).collect::<Vec<_>>())
             }
             Action::Paste => session::paste(),
+            Action::Rename(name) => self.session.command(Command::Rename(name)),
             Action::PickFolder => session::pick_folder(),
             Action::Reveal(path) => session::reveal(path),
             Action::Copy(words, about) => {

@@ -277,6 +277,7 @@ pub fn answer(command: &Command, done: Done, model: &mut Model, _dialogs: &mut V
 /// What an outcome means for the window.
 pub fn outcome(
     outcome: Outcome,
+    choices: &Choices,
     screen: &mut Screen,
     settings: Option<&mut Settings>,
     _dialogs: &mut Vec<Dialog>,
@@ -284,7 +285,7 @@ pub fn outcome(
     match outcome {
         Outcome::Nothing => Action::None,
         Outcome::Picked(paths, to) => Action::SendFiles(paths, to),
-        Outcome::Folder(folder) => settings.map_or(Action::None, |settings| settings.on_folder(folder)),
+        Outcome::Folder(folder) => settings.map_or(Action::None, |settings| settings.on_folder(folder, choices)),
         Outcome::Pasted(pasted) => match screen {
             Screen::Meeting(screen) => screen.on_pasted(pasted),
             Screen::Lobby(_) => Action::None,

@@ -1,0 +1,130 @@
+//! Sans-IO. The words of the settings.
+
+/// Sections.
+pub const PROFILE: &str = "Profile";
+/// Sections.
+pub const DEVICES: &str = "Devices";
+/// Sections.
+pub const VIDEO: &str = "Video quality";
+/// Sections.
+pub const NETWORK: &str = "Network";
+/// Sections.
+pub const PRIVACY: &str = "Privacy";
+/// Sections.
+pub const APPEARANCE: &str = "Appearance";
+/// Sections.
+pub const KEYS: &str = "Keys and people";
+
+/// The field of one's name.
+pub const NAME: &str = "Your name";
+/// What the name is.
+pub const NAME_WHY: &str = "Others see it beside your key. Two people may have the same name; their keys never are the same.";
+/// Keeps the name.
+pub const KEEP_NAME: &str = "Keep this name";
+
+/// The camera.
+pub const CAMERA: &str = "Camera";
+/// The microphone.
+pub const MICROPHONE: &str = "Microphone";
+/// The speaker.
+pub const SPEAKER: &str = "Speaker";
+/// What the system uses.
+pub const DEFAULT_DEVICE: &str = "The system's choice";
+/// None at all.
+pub const NO_DEVICE: &str = "None";
+/// Plays the test sound.
+pub const TEST_SOUND: &str = "Play a test sound";
+/// Why headphones.
+pub const HEADPHONES: &str = "Use headphones for now: this version does not yet remove the echo of your speakers.";
+/// The list is on its way.
+pub const LOOKING: &str = "Looking for devices …";
+/// When devices count.
+pub const DEVICES_WHEN: &str = "In a meeting a change takes effect at once.";
+/// Meetings start so.
+pub const START_CAMERA: &str = "Start meetings with the camera on";
+/// Meetings start so.
+pub const START_MICROPHONE: &str = "Start meetings with the microphone on";
+/// Push-to-talk.
+pub const PUSH_TO_TALK: &str = "Push-to-talk: the microphone is on while you hold Space";
+
+/// What the quality caps.
+pub const QUALITY_WHY: &str =
+    "The most that your camera sends. Auto sends what the camera gives; less helps a slow machine or a narrow network.";
+
+/// The rendezvous.
+pub const RENDEZVOUS: &str = "Rendezvous (optional)";
+/// An example.
+pub const RENDEZVOUS_EXAMPLE: &str = "host or host:port#fingerprint";
+/// What it is for.
+pub const RENDEZVOUS_WHY: &str = "A small service for people on different networks: it introduces you and keeps usernames. Without one, \
+                                  nothing leaves your own network.";
+/// What is wrong with it.
+pub const RENDEZVOUS_WRONG: &str = "Write it as host, host:port or host:port#fingerprint.";
+/// The port.
+pub const PORT: &str = "UDP port";
+/// The usual one.
+pub const PORT_USUAL: &str = "48190, or the next free one";
+/// What is wrong with it.
+pub const PORT_WRONG: &str = "A port is a number from 1 to 65535; leave it empty for the usual one.";
+/// The interface.
+pub const INTERFACE: &str = "Network interface";
+/// All of them.
+pub const ALL_INTERFACES: &str = "All of them";
+/// Applies what was typed.
+pub const APPLY: &str = "Apply";
+/// When it takes effect.
+pub const NETWORK_WHEN: &str = "Changes take effect in the lobby at once, and in the next meeting.";
+/// Looks at the network.
+pub const DOCTOR: &str = "Check the network";
+
+/// Others find us.
+pub const ANNOUNCE: &str = "People on this network can see me";
+/// What that shows.
+pub const ANNOUNCE_WHY: &str =
+    "Your name and the meetings you are in are announced on the local network. Without it you can still join and call.";
+/// Unknown callers.
+pub const SILENCE: &str = "Do not ring for people I have never met";
+/// Desktop notifications.
+pub const NOTIFICATIONS: &str = "Notify me of calls, messages and files while the window is not in front";
+/// Where files land.
+pub const RECEIVED_FILES: &str = "Received files";
+/// The usual folder.
+pub const DOWNLOADS: &str = "Your Downloads folder";
+/// Chooses another.
+pub const CHOOSE: &str = "Choose";
+/// What happens to offered files.
+pub const FILES_ASK: &str = "You are asked before any file is received.";
+
+/// The theme.
+pub const THEME: &str = "Theme";
+/// As the system.
+pub const THEME_SYSTEM: &str = "As the system";
+/// Dark.
+pub const THEME_DARK: &str = "Dark";
+/// Light.
+pub const THEME_LIGHT: &str = "Light";
+/// High contrast.
+pub const THEME_CONTRAST: &str = "High contrast";
+/// The size of text.
+pub const TEXT_SIZE: &str = "Text size";
+/// Less motion.
+pub const REDUCED_MOTION: &str = "Reduced motion";
+
+/// One's own fingerprint.
+pub const OWN_KEY: &str = "Your key";
+/// What it is.
+pub const OWN_KEY_WHY: &str = "It stays the same when your name or address changes. Somebody who has it knows that it is you.";
+/// To the clipboard.
+pub const COPY: &str = "Copy";
+/// It was copied.
+pub const COPIED: &str = "Copied.";
+/// Those who were met.
+pub const KNOWN_PEOPLE: &str = "People you have met";
+/// Nobody yet.
+pub const NOBODY_KNOWN: &str = "Nobody yet. Whoever you meet is remembered by their key.";
+/// Forgets somebody.
+pub const FORGET: &str = "Forget";
+/// The words were compared.
+pub const VERIFIED: &str = "verified";
+/// The words were not compared.
+pub const NOT_VERIFIED: &str = "words not compared";
