@@ -204,8 +204,13 @@ impl App {
             Message::Ended(generation) if generation == self.session.generation() => self.on_ended(),
             Message::Event(..) | Message::Answered(..) | Message::Ended(_) => Task::none(),
             Message::Done(outcome) => {
-                let action =
-                    session::outcome(outcome, &self.choices, &mut self.screen, self.settings.as_deref_mut(), &mut self.dialogs);
+                let action = session::outcome(
+                    outcome,
+                    &self.choices,
+                    &mut self.screen,
+                    self.settings.as_deref_mut(),
+                    &mut self.dialogs,
+                );
                 self.perform(action)
             }
             Message::Key(event) => self.on_key(event),

@@ -163,9 +163,7 @@ impl Settings {
                 Ask::Doctor => Action::Doctor,
                 Ask::PickFolder => Action::PickFolder,
                 Ask::Copy(text) => Action::Copy(text, words::COPIED),
-                Ask::Forget(peer) => {
-                    Action::Engine(Command::Forget { peer }).and(Action::Engine(Command::KnownPeople))
-                }
+                Ask::Forget(peer) => Action::Engine(Command::Forget { peer }).and(Action::Engine(Command::KnownPeople)),
             },
         }
     }
@@ -220,8 +218,11 @@ impl Settings {
             };
             button.id(id).on_press(Message::Section(section)).into()
         });
-        let list = container(scrollable(column(sections).spacing(theme::HALF)))
-            .width(if narrow { Length::Shrink } else { Length::Fixed(look.scaled(232.0)) });
+        let list = container(scrollable(column(sections).spacing(theme::HALF))).width(if narrow {
+            Length::Shrink
+        } else {
+            Length::Fixed(look.scaled(232.0))
+        });
         let (_, name, _) = self.section.words();
         let page = column![title(look, name).size(look.size(theme::Size::Large)), self.section(context)]
             .spacing(PAD)

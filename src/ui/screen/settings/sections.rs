@@ -104,9 +104,10 @@ pub fn devices<'a>(context: Context<'a>, devices: Option<&'a Devices>) -> Page<'
         .icon(Icon::Play)
         .id("test-sound")
         .on_press(Message::Ask(Ask::TestSound));
-    let advice = row![Icon::Headphones.coloured(look, Size::Large, look.colours.caution), quiet(look, words::HEADPHONES)]
-        .spacing(8)
-        .align_y(Alignment::Center);
+    let advice =
+        row![Icon::Headphones.coloured(look, Size::Large, look.colours.caution), quiet(look, words::HEADPHONES)]
+            .spacing(8)
+            .align_y(Alignment::Center);
     column![
         named(look, words::CAMERA, picker("camera-device", Device::Camera, &choices.camera, |c, spec| c.camera = spec)),
         named(
@@ -124,8 +125,7 @@ pub fn devices<'a>(context: Context<'a>, devices: Option<&'a Devices>) -> Page<'
         quiet(look, words::DEVICES_WHEN),
         divider(look),
         switch(context, "start-camera", words::START_CAMERA, choices.camera_on, |c, on| c.camera_on = on),
-        switch(context, "start-microphone", words::START_MICROPHONE, choices.microphone_on, |c, on| c
-            .microphone_on =
+        switch(context, "start-microphone", words::START_MICROPHONE, choices.microphone_on, |c, on| c.microphone_on =
             on),
         switch(context, "push-to-talk", words::PUSH_TO_TALK, choices.push_to_talk, |c, on| c.push_to_talk = on),
     ]
@@ -169,7 +169,8 @@ pub fn network<'a>(context: Context<'a>, rendezvous: &'a str, port: &'a str, wro
     let service = field::line(look, "rendezvous", words::RENDEZVOUS_EXAMPLE, rendezvous)
         .on_input(Message::Rendezvous)
         .on_submit(Message::ApplyNetwork);
-    let number = field::line(look, "port", words::PORT_USUAL, port).on_input(Message::Port).on_submit(Message::ApplyNetwork);
+    let number =
+        field::line(look, "port", words::PORT_USUAL, port).on_input(Message::Port).on_submit(Message::ApplyNetwork);
     let changed = choices.rendezvous != rendezvous.trim()
         || choices.port.map(|port| port.to_string()).unwrap_or_default() != port;
     let apply = button::with_words(look, Kind::Primary, words::APPLY)
@@ -197,7 +198,8 @@ pub fn network<'a>(context: Context<'a>, rendezvous: &'a str, port: &'a str, wro
 /// Who sees us, who may ring, where files land.
 pub fn privacy<'a>(context: Context<'a>) -> Page<'a> {
     let (look, choices) = (context.look, context.choices);
-    let folder = choices.download_dir.as_ref().map_or_else(|| words::DOWNLOADS.to_owned(), |dir| dir.display().to_string());
+    let folder =
+        choices.download_dir.as_ref().map_or_else(|| words::DOWNLOADS.to_owned(), |dir| dir.display().to_string());
     let pick = button::with_words(look, Kind::Plain, words::CHOOSE)
         .icon(Icon::Folder)
         .small()
