@@ -115,3 +115,32 @@ pub fn has_display() -> bool {
     let names = ["WAYLAND_DISPLAY", "WAYLAND_SOCKET", "DISPLAY"];
     std::env::vars_os().any(|(key, value)| names.iter().any(|name| key == *name) && !value.is_empty())
 }
+
+/// False where there is certainly no GPU: on Linux drivers make a file for each that can draw.
+pub fn may_have_gpu() -> bool {
+    if !cfg!(target_os = "linux") {
+        return true;
+    }
+    let Ok(files) = std::fs::read_dir("/dev/dri") else { return false };
+    files.flatten().any(|file| file.file_name().to_string_lossy().starts_with("renderD"))
+}
+
+/// Starts this program again in its own place, same arguments, same process id, with one more word in its environment.
+/// Comes back only when that failed.
+pub fn start_again(name: &str, value: &str) -> std::io::Error {
+    let program = match std::env::current_exe() {
+        Ok(program) => program,
+        Err(error) => return error,
+    };
+    let mut command = std::process::Command::new(program);
+    command.args(std::env::args_os().skip(1)).env(name, value);
+    #[cfg(unix)]
+    {
+        use std::os::unix::process::CommandExt as _;
+        command.exec()
+    }
+    #[cfg(not(unix))]
+    {
+        std::io::Error::from(std::io::ErrorKind::Unsupported)
+    }
+}

@@ -10,6 +10,8 @@ pub mod action;
 #[cfg(feature = "gui")]
 pub mod app;
 #[cfg(feature = "gui")]
+pub mod backend;
+#[cfg(feature = "gui")]
 pub mod choices;
 #[cfg(feature = "gui")]
 pub mod dialog;
@@ -34,6 +36,8 @@ pub mod text;
 pub mod theme;
 #[cfg(feature = "gui")]
 pub mod toast;
+#[cfg(feature = "gui")]
+pub mod video;
 #[cfg(feature = "gui")]
 pub mod widget;
 #[cfg(feature = "gui")]

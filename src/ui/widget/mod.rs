@@ -8,10 +8,12 @@ pub mod card;
 pub mod field;
 pub mod focus;
 pub mod label;
+pub mod tile;
 
 pub use avatar::avatar;
 pub use card::{card, divider};
 pub use label::{label, quiet, strong, title};
+pub use tile::Tile;
 
 #[cfg(doc)]
 use super::theme::Look;
