@@ -67,24 +67,6 @@ pub fn default_downloads() -> Option<PathBuf> {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    #[cfg(target_os = "linux")]
-    fn this_process_costs_something() {
-        let process = process();
-        assert!(process.cpu_s.is_some_and(|s| s >= 0.0));
-        assert!(process.rss_bytes.is_some_and(|b| b > 100_000));
-    }
-
-    #[test]
-    fn somebody_is_logged_in() {
-        assert!(!account_name().as_str().is_empty());
-    }
-}
-
 /// Shows a file or folder with the program that the desktop has for it. Blocks until that program was started.
 pub fn open(path: &std::path::Path) -> std::io::Result<()> {
     let program = if cfg!(target_os = "macos") {
@@ -142,5 +124,23 @@ pub fn start_again(name: &str, value: &str) -> std::io::Error {
     #[cfg(not(unix))]
     {
         std::io::Error::from(std::io::ErrorKind::Unsupported)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn this_process_costs_something() {
+        let process = process();
+        assert!(process.cpu_s.is_some_and(|s| s >= 0.0));
+        assert!(process.rss_bytes.is_some_and(|b| b > 100_000));
+    }
+
+    #[test]
+    fn somebody_is_logged_in() {
+        assert!(!account_name().as_str().is_empty());
     }
 }

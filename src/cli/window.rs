@@ -25,6 +25,7 @@ pub fn run(common: &Common, window: &Window, _output: &Output) -> Result<Exit, F
         let message = "No display here. Use lets-meet join ROOM.";
         return Err(Failure::new(Exit::Device, code::DISPLAY, message));
     }
+    ui::backend::choose();
     let setup = Setup::load(common)?;
     let profile = setup.profile.dir().to_owned();
     let choices = Choices::load(&profile);

@@ -15,7 +15,7 @@ use super::dialog::Dialog;
 use super::model::Model;
 use super::screen::settings::Settings;
 use super::toast::{Toast, Tone};
-use super::{Start, map, text};
+use super::{Start, map, text, video};
 use crate::engine::{self, Handle};
 use crate::meeting::{Command, Done};
 
@@ -183,8 +183,10 @@ impl Session {
 
     /// Says when a picture is new.
     pub fn pictures(&self) -> Subscription<Message> {
-        // Until tiles are there.
-        Subscription::none()
+        match &self.stage {
+            Stage::Running(handle) => video::ticks(&handle.pictures()).map(|()| Message::Pictures),
+            _ => Subscription::none(),
+        }
     }
 
     /// Says goodbye.
