@@ -18,7 +18,8 @@ pub const KEYS: &str = "Keys and people";
 /// The field of one's name.
 pub const NAME: &str = "Your name";
 /// What the name is.
-pub const NAME_WHY: &str = "Others see it beside your key. Two people may have the same name; their keys never are the same.";
+pub const NAME_WHY: &str =
+    "Others see it beside your key. Two people may have the same name; their keys never are the same.";
 /// Keeps the name.
 pub const KEEP_NAME: &str = "Keep this name";
 
@@ -113,7 +114,8 @@ pub const REDUCED_MOTION: &str = "Reduced motion";
 /// One's own fingerprint.
 pub const OWN_KEY: &str = "Your key";
 /// What it is.
-pub const OWN_KEY_WHY: &str = "It stays the same when your name or address changes. Somebody who has it knows that it is you.";
+pub const OWN_KEY_WHY: &str =
+    "It stays the same when your name or address changes. Somebody who has it knows that it is you.";
 /// To the clipboard.
 pub const COPY: &str = "Copy";
 /// It was copied.

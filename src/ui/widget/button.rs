@@ -67,6 +67,7 @@ pub struct Button<Message> {
     tip: Option<String>,
     small: bool,
     wide: bool,
+    left: bool,
     id: Option<iced::widget::Id>,
     press: Option<Message>,
 }
@@ -74,13 +75,24 @@ pub struct Button<Message> {
 /// A button with words.
 pub fn with_words<Message>(look: Look, kind: Kind, words: impl Into<String>) -> Button<Message> {
     let words = Some(words.into());
-    Button { look, kind, icon: None, words, tip: None, small: false, wide: false, id: None, press: None }
+    Button { look, kind, icon: None, words, tip: None, small: false, wide: false, left: false, id: None, press: None }
 }
 
 /// A button with an icon alone; `tip` says in words what it does.
 pub fn with_icon<Message>(look: Look, kind: Kind, icon: Icon, tip: impl Into<String>) -> Button<Message> {
     let tip = Some(tip.into());
-    Button { look, kind, icon: Some(icon), words: None, tip, small: false, wide: false, id: None, press: None }
+    Button {
+        look,
+        kind,
+        icon: Some(icon),
+        words: None,
+        tip,
+        small: false,
+        wide: false,
+        left: false,
+        id: None,
+        press: None,
+    }
 }
 
 impl<Message: Clone> Button<Message> {
@@ -102,6 +114,13 @@ impl<Message: Clone> Button<Message> {
     #[must_use]
     pub fn wide(mut self) -> Self {
         self.wide = true;
+        self
+    }
+
+    /// With its words at the left, for lists of places to go to.
+    #[must_use]
+    pub fn left(mut self) -> Self {
+        self.left = true;
         self
     }
 
@@ -144,7 +163,7 @@ impl<'a, Message: Clone + 'a> From<Button<Message>> for Element<'a, Message> {
         let words = b.words.map(|words| iced::widget::text(words).size(look.size(Size::Body)).font(MEDIUM));
         let inside = row![icon, words].spacing(8).align_y(Alignment::Center);
         let body = container(inside).center_y(Length::Fill);
-        let body = if b.wide || alone { body.center_x(Length::Fill) } else { body };
+        let body = if (b.wide && !b.left) || alone { body.center_x(Length::Fill) } else { body };
         let mut button = button(body).height(height).style(style(look, b.kind, RADIUS)).on_press_maybe(b.press.clone());
         button = if alone {
             button.width(height).padding(0)

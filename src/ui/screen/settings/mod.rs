@@ -214,7 +214,7 @@ impl Settings {
             let button = if narrow {
                 button::with_icon(look, kind, icon, name)
             } else {
-                button::with_words(look, kind, name).icon(icon).wide()
+                button::with_words(look, kind, name).icon(icon).wide().left()
             };
             button.id(id).on_press(Message::Section(section)).into()
         });
@@ -227,8 +227,9 @@ impl Settings {
         let page = column![title(look, name).size(look.size(theme::Size::Large)), self.section(context)]
             .spacing(PAD)
             .padding(iced::Padding { right: PAD, ..iced::Padding::ZERO })
-            .max_width(look.scaled(560.0));
-        let page = scrollable(page).width(Length::Fill).height(Length::Fill);
+            .max_width(look.scaled(600.0));
+        // Around it as much as there is, or the line that scrolls would stand in the middle.
+        let page = scrollable(container(page).width(Length::Fill)).width(Length::Fill).height(Length::Fill);
         let body = column![head, row![list, page].spacing(GAP).height(Length::Fill)].spacing(GAP);
         let sheet = container(body)
             .padding(GAP)
