@@ -107,9 +107,8 @@ pub enum Command {
     /// Ring a person (not available yet)
     #[command(hide = true)]
     Call(Later),
-    /// Known keys and the short words to compare (not available yet)
-    #[command(hide = true)]
-    Trust(Later),
+    /// Known keys, and the words to compare with somebody
+    Trust(Trust),
     /// Join by a link (not available yet)
     #[command(hide = true)]
     Open(Later),
@@ -303,6 +302,39 @@ pub enum NameAction {
     Lookup {
         /// The name
         username: String,
+    },
+}
+
+/// `trust`.
+#[derive(Debug, Args)]
+pub struct Trust {
+    /// What to do.
+    #[command(subcommand)]
+    pub action: TrustAction,
+}
+
+/// What `trust` does.
+#[derive(Debug, Subcommand)]
+pub enum TrustAction {
+    /// List everybody whose key is known
+    List,
+    /// Show the words to compare with WHO; mark the key as verified once both of you see the same
+    Verify {
+        /// A known name, name#suffix, peer id or @username
+        who: String,
+        /// The words were compared and are the same: do not ask
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Accept the key of WHO, which bears the name of somebody verified, without comparing words
+    Accept {
+        /// A name#suffix or peer id
+        who: String,
+    },
+    /// Forget the key of WHO, and that it was verified
+    Forget {
+        /// A known name, name#suffix, peer id or @username
+        who: String,
     },
 }
 

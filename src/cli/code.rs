@@ -38,6 +38,8 @@ words! {
     SOURCE_FAILED = "source-failed",
     /// In sight, or at least known, and there is no answer.
     UNREACHABLE = "unreachable",
+    /// Words were shown, and nobody said that they are the same.
+    NOT_CONFIRMED = "not-confirmed",
     /// Somebody else holds the username.
     NAME_TAKEN = "name-taken",
     /// Nobody holds the name.

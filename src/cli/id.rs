@@ -7,16 +7,20 @@ use super::output::Output;
 use super::setup::Setup;
 use super::{Exit, Failure};
 
-/// Prints peer id, name and fingerprint; makes the identity at first start.
+/// Prints peer id, name, fingerprint and its words; makes the identity at first start.
 pub fn run(common: &Common, output: &Output) -> Result<Exit, Failure> {
     let setup = Setup::load(common)?;
     let peer = setup.identity.peer_id().to_string();
+    let words = crate::engine::words_of(&setup.identity);
     if output.is_json() {
-        output.event("identity", json!({ "peer": peer, "name": setup.name.as_str(), "fingerprint": peer }));
+        let words = words.to_string();
+        let fields = json!({ "peer": peer, "name": setup.name.as_str(), "fingerprint": peer, "words": words });
+        output.event("identity", fields);
     } else {
         output.line(&format!("name         {}", setup.name));
         output.line(&format!("peer id      {peer}"));
         output.line(&format!("fingerprint  {}", grouped(&peer)));
+        output.line(&format!("in words     {words}"));
     }
     Ok(Exit::Done)
 }

@@ -17,6 +17,7 @@ mod quarters;
 mod receive;
 mod rendezvous;
 pub mod setup;
+mod trust;
 #[cfg(feature = "gui")]
 mod window;
 
@@ -145,7 +146,7 @@ fn run(cli: Cli, output: &Output) -> Result<Exit, Failure> {
             "This build has no window. Use lets-meet join ROOM, or lets-meet --help.",
         )),
         Command::Call(_) => Err(Failure::later("lets-meet call")),
-        Command::Trust(_) => Err(Failure::later("lets-meet trust")),
+        Command::Trust(trust) => trust::run(&common, &trust, output),
         Command::Open(_) => Err(Failure::later("lets-meet open")),
         Command::Devices(_) => Err(Failure::later("lets-meet devices")),
         Command::Bench(_) => Err(Failure::later("lets-meet bench")),
@@ -166,7 +167,7 @@ fn unsupported(command: &Command, common: &Common) -> Option<&'static str> {
     ];
     let ignored: &[&str] = match command {
         Command::Demo(_) => &["--profile", "--name", "--interface", "--port", "--hidden", "--rendezvous", "--connect"],
-        Command::Id => &["--interface", "--port", "--rendezvous", "--connect"],
+        Command::Id | Command::Trust(_) => &["--interface", "--port", "--rendezvous", "--connect"],
         Command::Nearby(_) => &["--port", "--rendezvous", "--connect"],
         Command::Doctor | Command::Rendezvous(_) => &["--rendezvous", "--connect"],
         Command::Name(_) => &["--connect"],

@@ -1,6 +1,6 @@
 //! The loop of a meeting. Every branch hands one happening to the meeting and then drains what the meeting wants.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -15,8 +15,11 @@ use super::{Config, Reply, failure, files};
 use crate::endpoint::Endpoint;
 use crate::id::{Instance, LinkKey, PeerId, Username};
 use crate::known::names::Names;
+use crate::known::trust::Book;
 use crate::media::TrackKind;
-use crate::meeting::{self, Command, Done, Event, Failure, LeftReason, Meeting, Output, Person, Warning, WarningCode};
+use crate::meeting::{
+    self, Command, Done, Edit, Event, Failure, LeftReason, Meeting, Output, Person, Warning, WarningCode,
+};
 use crate::mesh::discovery::Announcement;
 use crate::mesh::discovery::mdns::Mdns;
 use crate::mesh::drops::{self, Drops};
@@ -39,6 +42,7 @@ pub struct Parts {
     pub config: Config,
     pub instance: Instance,
     pub names: Names,
+    pub trust: Book,
     pub known: known::Store,
     pub endpoint: Endpoint,
     pub mesh: mesh::Handle,
@@ -71,6 +75,8 @@ pub struct Actor {
     typed_until: Instant,
     /// Where we listen, as last announced.
     listen: Vec<std::net::SocketAddr>,
+    /// Visitors with the name of somebody verified. As many as the mesh lets in.
+    pub(super) unwelcome: BTreeSet<LinkKey>,
     /// Answers that come later: results of spawned work.
     pub(super) later: (mpsc::Sender<Later>, mpsc::Receiver<Later>),
 }
@@ -79,6 +85,7 @@ pub struct Actor {
 pub enum Later {
     Claimed(Result<Username, Failure>, Reply),
     Remembered(Result<(), known::Error>),
+    Decided(Result<(Edit, Done), Failure>, Reply),
     LookedUp(Vec<(PeerId, Username)>, Command, Reply),
 }
 
@@ -95,14 +102,15 @@ impl Actor {
             room: config.room.clone(),
             seed: rand::random(),
             known: parts.names.clone(),
+            trust: parts.trust.clone(),
             settings: config.settings.clone(),
         });
         let later = mpsc::channel(16);
         let listen = parts.endpoint.listen_addresses();
         let typed = parts.config.connect.iter().map(|(address, _)| *address).collect();
         let typed_until = clock::now() + TYPED_PATIENCE;
-        let (seated, sighted) = (BTreeMap::new(), BTreeMap::new());
-        Self { parts, meeting, seated, sighted, typed, typed_until, listen, later }
+        let (seated, sighted, unwelcome) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
+        Self { parts, meeting, seated, sighted, unwelcome, typed, typed_until, listen, later }
     }
 
     pub async fn run(mut self, mut inboxes: Inboxes) {
@@ -252,6 +260,14 @@ impl Actor {
                         let _ = sender.try_send(Later::Remembered(store.remember(peer, &name, clock::unix_millis())));
                     });
                 }
+                Output::Decided(edit) => {
+                    let (store, sender) = (self.parts.known.clone(), self.later.0.clone());
+                    self.parts.services.spawn_blocking(move || {
+                        let _ = sender.try_send(Later::Remembered(store.decide(&edit)));
+                    });
+                }
+                Output::Withhold { peer } => self.withhold(peer),
+                Output::Release { peer } => self.wire(peer),
             }
         }
     }
@@ -263,16 +279,15 @@ impl Actor {
             mesh::Event::Linked(linked) => {
                 self.typed.retain(|address| *address != linked.address);
                 if linked.seat == Seat::Visitor {
-                    self.parts.drops.on_visitor(linked.key);
+                    self.on_visitor(linked.key, &linked.name);
                 } else {
-                    self.parts.drops.on_linked(linked.key);
                     let peer = linked.key.peer;
                     self.seated.insert(peer, (linked.key, Person { peer, name: linked.name.clone() }));
-                    self.rewire(peer);
                     self.meeting.on_linked(
                         now,
                         meeting::Linked { key: linked.key, public_key: linked.public_key, name: linked.name },
                     );
+                    self.wire(peer);
                 }
             }
             mesh::Event::Verify(peer) => {
@@ -297,13 +312,25 @@ impl Actor {
                 };
                 self.meeting.on_left(now, peer, reason);
             }
-            mesh::Event::Unlinked(key) => self.parts.drops.on_unlinked(key),
+            mesh::Event::Unlinked(key) => {
+                self.unwelcome.remove(&key);
+                self.parts.drops.on_unlinked(key);
+            }
             mesh::Event::Message { from, message } => {
-                if !self.parts.drops.on_message(from, &message) {
+                let for_files = drops::KINDS.contains(&message.kind);
+                if for_files && self.takes_files(from) {
+                    self.parts.drops.on_message(from, &message);
+                } else if !for_files {
                     self.meeting.on_message(now, from, &message);
                 }
             }
-            mesh::Event::Stream { from, stream } => self.parts.drops.on_stream(from, stream),
+            mesh::Event::Stream { from, mut stream } => {
+                if self.takes_files(from) {
+                    self.parts.drops.on_stream(from, stream);
+                } else {
+                    stream.stop();
+                }
+            }
             mesh::Event::Renamed { peer, name } => {
                 if let Some((_, person)) = self.seated.get_mut(&peer) {
                     person.name = name.clone();
@@ -341,7 +368,7 @@ impl Actor {
     }
 
     /// The link under a peer is new: media goes over it from now on.
-    fn rewire(&mut self, peer: PeerId) {
+    pub(super) fn rewire(&mut self, peer: PeerId) {
         if let Some(outlet) = self.parts.mesh.outlet(peer) {
             self.parts.media.on_link(peer, outlet, self.parts.mesh.clock(peer));
         }
@@ -412,6 +439,7 @@ impl Actor {
                 }
                 let _ = reply.send(result.map(Done::Claimed));
             }
+            Later::Decided(result, reply) => self.on_decision(result, reply),
             Later::Remembered(Ok(())) => {}
             Later::Remembered(Err(error)) => {
                 self.warn(

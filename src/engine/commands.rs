@@ -61,6 +61,7 @@ impl Actor {
             Ok(Answer::Work(Work::Decline { transfer, .. })) => self.answer_offer(transfer, Accept::No, Some(reply)),
             Ok(Answer::Work(Work::Cancel { transfer, .. })) => self.answer_offer(transfer, Accept::Never, Some(reply)),
             Ok(Answer::Work(Work::Invite)) => drop(reply.send(Ok(Done::Invited(self.invite())))),
+            Ok(Answer::Work(Work::Decide { edit, done })) => self.decide(edit, *done, reply),
             Ok(Answer::Work(Work::Leave)) => {
                 let _ = reply.send(Ok(Done::Ok));
                 return Ends::Now;
@@ -111,7 +112,7 @@ impl Actor {
                 self.announce();
             }
             // Answered by `carry_out`, since they take time.
-            Work::Claim(_) | Work::Invite | Work::Leave | Work::Offer { .. } => {}
+            Work::Claim(_) | Work::Invite | Work::Leave | Work::Offer { .. } | Work::Decide { .. } => {}
             Work::Accept { .. } | Work::Decline { .. } | Work::Cancel { .. } => {}
         }
         Ok(Done::Ok)
@@ -157,6 +158,7 @@ pub(super) fn usernames(command: &Command) -> Vec<Username> {
         Command::Say { to, .. } | Command::SendFile { to, .. } => to.iter().collect(),
         Command::View { peer, .. } | Command::Volume { peer, .. } => vec![peer],
         Command::Call { who } => vec![who],
+        Command::Words { peer } | Command::Verify { peer } | Command::TrustChanged { peer } => vec![peer],
         _ => Vec::new(),
     };
     who.into_iter().filter(|who| who.starts_with('@')).filter_map(|who| Username::new(who).ok()).take(16).collect()

@@ -23,6 +23,7 @@ mod media;
 mod media;
 pub mod pictures;
 mod router;
+mod trust;
 pub mod visit;
 
 use std::net::SocketAddr;
@@ -163,6 +164,7 @@ pub async fn start(config: Config) -> Result<Handle, Error> {
     let (scope, services) = (Scope::new(), Scope::new());
     let known = crate::known::Store::open(config.profile.dir()).map_err(|error| Error::State(error.to_string()))?;
     let names = known.names().map_err(|error| Error::State(error.to_string()))?;
+    let trust = known.trust().map_err(|error| Error::State(error.to_string()))?;
     let instance = Instance::draw();
     let endpoint = Endpoint::bind(config.endpoint.clone(), Arc::clone(&config.identity))?;
     let introduced = introduce::rendezvous(&config, instance, &endpoint, &services).await?;
@@ -196,6 +198,7 @@ pub async fn start(config: Config) -> Result<Handle, Error> {
         config,
         instance,
         names,
+        trust,
         known,
         endpoint,
         mesh,

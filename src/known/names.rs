@@ -104,6 +104,14 @@ impl Names {
         names.into_iter().map(|used| (used.shown.as_str(), used.at, used.keys.as_slice())).collect()
     }
 
+    /// Forgets a key; true when it was known.
+    pub fn forget(&mut self, peer: PeerId) -> bool {
+        let before: usize = self.names.values().map(|used| used.keys.len()).sum();
+        self.names.values_mut().for_each(|used| used.keys.retain(|key| *key != peer));
+        self.names.retain(|_, used| !used.keys.is_empty());
+        before > self.names.values().map(|used| used.keys.len()).sum()
+    }
+
     /// How many names are known.
     pub fn len(&self) -> usize {
         self.names.len()

@@ -81,6 +81,19 @@ mod tests {
     }
 
     #[test]
+    fn the_words_of_two_keys_stay_what_they_are() {
+        assert_eq!(
+            Words::between(peer(1), peer(2)).to_string(),
+            "hamster south liquid inject sponsor pet disease practice"
+        );
+        assert_eq!(Words::of(peer(1)).to_string(), "switch century denial tiger spawn clean idle obtain");
+        assert_eq!(
+            blake3::hash(LIST.as_bytes()).to_hex().as_str(),
+            "43afe08c75f902534cfd2a694bef11db381f4804cd3ef76cd05a8ad0d7199122"
+        );
+    }
+
+    #[test]
     fn the_list_is_the_one_that_was_checked() {
         let words: Vec<&str> = LIST.lines().collect();
         assert_eq!(words.len(), 1 << BITS);

@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use crate::av::spec;
 use crate::id::{CallId, PeerId, RoomName, TransferId, Username};
 use crate::invite::Invite;
+use crate::known::trust::Edit;
 use crate::known::words::Words;
 use crate::media::View;
 
@@ -273,6 +274,13 @@ pub enum Work {
     Invite,
     /// Claim at the rendezvous, then `Meeting::on_own_username` and answer [`Done::Claimed`].
     Claim(Username),
+    /// Write this decision into the profile, then `Meeting::on_decided` and answer `done`.
+    Decide {
+        /// The decision.
+        edit: Edit,
+        /// The answer.
+        done: Box<Done>,
+    },
     /// Say goodbye and end; answer [`Done::Ok`] first.
     Leave,
 }

@@ -28,6 +28,9 @@ enum To {
 impl Meeting {
     /// A face wishes something. `wall_ms` is the Unix time for `sent_at`.
     pub fn on_command(&mut self, now: Instant, wall_ms: u64, command: Command) -> Result<Answer, Failure> {
+        if let Some(answer) = self.people.directory.on_command(wall_ms, &command) {
+            return answer;
+        }
         match command {
             Command::Say { text, to } => self.say(now, wall_ms, &text, &to),
             Command::SendFile { path, to } => {
@@ -36,6 +39,7 @@ impl Meeting {
             }
             Command::AcceptFile(transfer) => {
                 let peer = self.shares.find(transfer, Verb::Accept)?;
+                self.people.directory.allows(peer)?;
                 Ok(Answer::Work(Work::Accept { peer, transfer }))
             }
             Command::DeclineFile(transfer) => {
@@ -72,6 +76,7 @@ impl Meeting {
             Command::React { emoji } => self.react(now, &emoji),
             Command::Invite => Ok(Answer::Work(Work::Invite)),
             Command::Rename(name) => self.rename(&name),
+            // Answered above.
             Command::Words { .. }
             | Command::Verify { .. }
             | Command::Forget { .. }
@@ -102,7 +107,15 @@ impl Meeting {
     fn present(&self, to: &[String]) -> Result<Vec<Person>, Failure> {
         let people: BTreeSet<PeerId> = match self.recipients(to, Reach::Present)? {
             To::People(people) => people,
-            To::Room => self.people.seats().map(|(peer, _)| peer).collect(),
+            To::Room => {
+                let (held, free): (Vec<_>, Vec<_>) =
+                    self.people.seats().map(|(peer, _)| peer).partition(|peer| self.is_withheld(*peer));
+                // Rather a refusal than a file that goes to nobody.
+                if let (true, Some(held)) = (free.is_empty(), held.first()) {
+                    self.people.directory.allows(*held)?;
+                }
+                free.into_iter().collect()
+            }
         };
         if people.is_empty() {
             return Err(Failure::new(Code::UnknownPeer, "Nobody else is here.", "Wait until somebody joins."));
@@ -122,7 +135,9 @@ impl Meeting {
                 let hint = format!("Use room:{} alone, or name people.", self.room);
                 return Err(Failure::new(Code::OtherRoom, message, hint));
             }
-            people.insert(self.people.directory.resolve(who, reach)?);
+            let peer = self.people.directory.resolve(who, reach)?;
+            self.people.directory.allows(peer)?;
+            people.insert(peer);
         }
         Ok(if to.is_empty() { To::Room } else { To::People(people) })
     }
@@ -197,6 +212,7 @@ mod tests {
     use crate::id::{Instance, LinkKey, RoomName, TransferId};
     use crate::identity::Identity;
     use crate::known::names::Names;
+    use crate::known::trust::Book;
     use crate::media::{TrackInfo, TrackKind, View};
     use crate::meeting::{
         Accept, Config, Direction, Event, FileEvent, FileStage, LeftReason, Linked, Presence, Setting, Settings,
@@ -218,6 +234,7 @@ mod tests {
             room: RoomName::new("Stand-up").expect("valid"),
             seed: 1,
             known: Names::new(),
+            trust: Book::new(),
             settings: Settings { files, view: View::Small, ..Settings::default() },
         }
     }

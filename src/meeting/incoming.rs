@@ -18,6 +18,10 @@ impl Meeting {
         if self.people.seat(from.peer).is_none_or(|seat| seat.instance != from.instance) {
             return;
         }
+        // For the chat it is not linked; what it pushes it pushes again.
+        if matches!(message.kind, wire::LINES | wire::HAVE | wire::WANT) && self.is_withheld(from.peer) {
+            return;
+        }
         match message.kind {
             wire::LINES => match message.decode() {
                 Ok(lines) => {

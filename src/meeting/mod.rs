@@ -21,6 +21,7 @@ mod people;
 pub mod shares;
 mod state;
 mod tracks;
+mod trust;
 pub mod who;
 pub mod wire;
 
@@ -37,7 +38,7 @@ pub use nearby::{Nearby, NearbyMeeting, NearbyPerson};
 pub use shares::Accept;
 pub use state::{KnownPerson, PersonState, Presence, Settings, State};
 
-pub use crate::known::trust::Trust;
+pub use crate::known::trust::{Book, Edit, Trust};
 pub use crate::known::words::Words;
 
 use crate::framing::Message;
@@ -71,6 +72,8 @@ pub struct Config {
     pub seed: u64,
     /// Names and keys of earlier meetings, from the profile.
     pub known: Names,
+    /// What was decided about keys, from the profile.
+    pub trust: Book,
     /// What was chosen at the start (default view, accept rule, sources).
     pub settings: Settings,
 }
@@ -159,6 +162,19 @@ pub enum Output {
         /// The name.
         name: DisplayName,
     },
+    /// Write into the profile what follows from an earlier decision.
+    Decided(Edit),
+    /// Nothing of ours may go to this key any more: transfers with it end, and for files its link is gone. Also when its
+    /// link comes up.
+    Withhold {
+        /// The key.
+        peer: PeerId,
+    },
+    /// It was decided about: for files its link is up.
+    Release {
+        /// The key.
+        peer: PeerId,
+    },
 }
 
 /// A meeting, as one participant sees it.
@@ -174,6 +190,8 @@ pub struct Meeting {
     tracks: Tracks,
     hands: Hands,
     shares: Shares,
+    // How far each participant was last said to be trusted.
+    trusts: BTreeMap<PeerId, Trust>,
     // When each warning was last given: one a minute, a peer and a code.
     warned: BTreeMap<(PeerId, WarningCode), Instant>,
     unknown_messages: u64,
@@ -201,13 +219,14 @@ impl Meeting {
             me,
             instance: config.instance,
             username: None,
-            people: People::new(person, config.known),
+            people: People::new(person, config.known, config.trust),
             chat: Chat::new(config.identity, config.instance, config.room.id(), config.seed),
             room: config.room,
             hands: Hands::new(me),
             tracks: Tracks::new(config.settings.view),
             shares: Shares::new(config.settings.files),
             settings: config.settings,
+            trusts: BTreeMap::new(),
             warned: BTreeMap::new(),
             unknown_messages: 0,
             owed: BTreeMap::new(),
@@ -226,6 +245,7 @@ impl Meeting {
         match self.people.arrive(now, linked.key) {
             Came::Joined => {
                 self.event(Event::Joined(person));
+                self.weigh(now, peer);
                 let changes = self.tracks.arrive(now, peer);
                 self.apply(peer, changes);
                 self.hands.arrive(now, peer);
@@ -246,6 +266,11 @@ impl Meeting {
                 let changes = self.tracks.again(peer);
                 self.apply(peer, changes);
             }
+        }
+        // A newer run, or another link, may bear another name.
+        self.weigh(now, peer);
+        if self.is_withheld(peer) {
+            return;
         }
         self.introduce(peer);
         self.chat.on_linked(now, linked.key);
@@ -284,7 +309,8 @@ impl Meeting {
             return;
         }
         self.out.push_back(Output::Remember { peer, name: name.clone() });
-        if others.is_empty() {
+        // A changed key is warned about as such.
+        if others.is_empty() || self.trust(peer) == Trust::Changed {
             return;
         }
         let here = others.iter().any(|other| *other == self.me || self.people.seat(*other).is_some());
@@ -333,6 +359,7 @@ impl Meeting {
             return;
         }
         self.owed.remove(&peer);
+        self.trusts.remove(&peer);
         let changes = self.tracks.depart(peer);
         self.apply(peer, changes);
         let moved = self.hands.depart(peer);
@@ -400,12 +427,16 @@ impl Meeting {
                 let person = self.person(peer);
                 self.event(Event::Renamed(person));
             }
+            self.weigh(now, peer);
         }
     }
 
     /// A rendezvous confirmed that `peer` owns this username, or no longer does.
-    pub fn on_username(&mut self, _now: Instant, peer: PeerId, username: Option<Username>) {
+    pub fn on_username(&mut self, now: Instant, peer: PeerId, username: Option<Username>) {
         self.people.directory.set_username(peer, username);
+        if self.people.seat(peer).is_some() {
+            self.weigh(now, peer);
+        }
     }
 
     /// A rendezvous confirmed our own username, or we lost it.
@@ -472,9 +503,14 @@ impl Meeting {
         self.drain_chat(now);
     }
 
-    /// What is to be done, one at a time; drain until `None`.
+    /// What is to be done, one at a time; drain until `None`. Nothing of ours passes to a key that is withheld.
     pub fn poll_output(&mut self) -> Option<Output> {
-        self.out.pop_front()
+        loop {
+            let output = self.out.pop_front()?;
+            if self.may(&output) {
+                return Some(output);
+            }
+        }
     }
 
     /// When `on_timeout` wants to be called.
@@ -508,11 +544,6 @@ impl Meeting {
             transfers: self.shares.list(),
             settings: self.settings.clone(),
         }
-    }
-
-    /// How far the key of `peer` is trusted.
-    pub fn trust(&self, peer: PeerId) -> Trust {
-        self.people.directory.trust(peer)
     }
 
     /// `peer` with the name it goes by.

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::id::{Instance, LinkKey, PeerId};
 use crate::known::names::Names;
+use crate::known::trust::Book;
 
 use super::event::Person;
 use super::state::Presence;
@@ -49,8 +50,9 @@ pub struct People {
 
 impl People {
     /// Nobody yet.
-    pub fn new(me: Person, used: Names) -> Self {
-        Self { directory: Directory::new(me, used), seats: BTreeMap::new(), volumes: BTreeMap::new() }
+    pub fn new(me: Person, used: Names, trust: Book) -> Self {
+        let directory = Directory::new(me, used).with_trust(trust);
+        Self { directory, seats: BTreeMap::new(), volumes: BTreeMap::new() }
     }
 
     /// A link is up.

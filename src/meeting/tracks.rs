@@ -155,6 +155,15 @@ impl Tracks {
         wishes.map(|(kind, view)| Change::Subscribe(*kind, *view)).collect()
     }
 
+    /// Nothing of `peer` was received or given, and all of it is to be.
+    pub fn anew(&self, peer: PeerId) -> Vec<Change> {
+        let tracks = self.of(peer).into_iter().map(|info| {
+            let view = self.view(peer, info.kind);
+            Change::Receive(info, view)
+        });
+        tracks.chain(self.again(peer)).collect()
+    }
+
     /// `peer` is gone.
     pub fn depart(&mut self, peer: PeerId) -> Vec<Change> {
         let Some(remote) = self.remotes.remove(&peer) else { return Vec::new() };

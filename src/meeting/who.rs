@@ -6,15 +6,19 @@
 //! peer, and no other key may have used it: not now, not earlier in this meeting, not in the known-peers store.
 //! Ids, prefixes and suffixes also find peers who were here and are away, where the caller allows it.
 
+mod trust;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::id::{PeerId, RoomName, Username, fold};
 use crate::known::names::{Learned, Names};
-use crate::known::trust::Trust;
+use crate::known::trust::{Alias, Book};
 use crate::share::DisplayName;
 
 use super::event::Person;
 use super::failure::{Code, Failure};
+
+pub use trust::Likeness;
 
 /// Fewest digits of an id alone.
 const MIN_PREFIX: usize = 8;
@@ -93,6 +97,8 @@ struct Known {
     name: DisplayName,
     folded: String,
     username: Option<Username>,
+    // Names of somebody verified that it bore under a link in this run. At most `MAX_ALIASES`.
+    bore: Vec<Alias>,
     standing: Standing,
     // Grows with each change of standing.
     since: u64,
@@ -109,6 +115,9 @@ pub struct Directory {
     me: Person,
     peers: BTreeMap<PeerId, Known>,
     used: Names,
+    book: Book,
+    // Keys known before this run.
+    earlier: BTreeSet<PeerId>,
     renames: BTreeMap<PeerId, usize>,
     clock: u64,
 }
@@ -116,7 +125,8 @@ pub struct Directory {
 impl Directory {
     /// Only oneself, and what was used before.
     pub fn new(me: Person, used: Names) -> Self {
-        Self { me, peers: BTreeMap::new(), used, renames: BTreeMap::new(), clock: 0 }
+        let (earlier, book) = (used.all_keys().collect(), Book::new());
+        Self { me, peers: BTreeMap::new(), used, book, earlier, renames: BTreeMap::new(), clock: 0 }
     }
 
     /// Our own name changed.
@@ -133,9 +143,10 @@ impl Directory {
     pub fn arrive(&mut self, peer: PeerId, name: DisplayName) -> Learned {
         self.clock += 1;
         let folded = name.folded();
-        let username = self.peers.get(&peer).and_then(|known| known.username.clone());
+        let (username, bore) = self.kept(peer);
         let learned = self.learn(peer, &name);
-        self.peers.insert(peer, Known { name, folded, username, standing: Standing::Present, since: self.clock });
+        self.peers.insert(peer, Known { name, folded, username, bore, standing: Standing::Present, since: self.clock });
+        self.mark_borne(peer);
         learned
     }
 
@@ -143,8 +154,13 @@ impl Directory {
     pub fn sight(&mut self, peer: PeerId, name: DisplayName) {
         self.clock += 1;
         let folded = name.folded();
-        let username = self.peers.get(&peer).and_then(|known| known.username.clone());
-        self.peers.insert(peer, Known { name, folded, username, standing: Standing::Present, since: self.clock });
+        let (username, bore) = self.kept(peer);
+        let standing = Standing::Present;
+        self.peers.insert(peer, Known { name, folded, username, bore, standing, since: self.clock });
+    }
+
+    fn kept(&self, peer: PeerId) -> (Option<Username>, Vec<Alias>) {
+        self.peers.get(&peer).map(|known| (known.username.clone(), known.bore.clone())).unwrap_or_default()
     }
 
     /// True when `peer` is here or said to be here.
@@ -159,6 +175,7 @@ impl Directory {
             known.folded = name.folded();
             known.name = name;
         }
+        self.mark_borne(peer);
         learned
     }
 
@@ -197,6 +214,7 @@ impl Directory {
         if let Some(known) = self.peers.get_mut(&peer) {
             known.username = username;
         }
+        self.mark_borne(peer);
     }
 
     /// The confirmed username of `peer`.
@@ -211,11 +229,6 @@ impl Directory {
         }
         let name = self.peers.get(&peer).map(|known| known.name.clone());
         Person { peer, name: name.unwrap_or_else(|| DisplayName::new(&peer.short())) }
-    }
-
-    /// How far the key of `peer` is trusted.
-    pub fn trust(&self, peer: PeerId) -> Trust {
-        if self.used.all_keys().any(|key| key == peer) { Trust::Known } else { Trust::New }
     }
 
     /// True when `peer` is or was here.
@@ -237,9 +250,12 @@ impl Directory {
 
     /// `name#suffix` with as many digits as tell it apart, at least eight.
     pub fn handle(&self, peer: PeerId) -> String {
-        let person = self.person(peer);
-        let digits = peer.to_string();
-        let others = self.others_named(peer, &person.name.folded());
+        self.handle_of(&self.person(peer))
+    }
+
+    fn handle_of(&self, person: &Person) -> String {
+        let digits = person.peer.to_string();
+        let others = self.others_named(person.peer, &person.name.folded());
         let clash = |length: usize| others.iter().any(|other| other.to_string()[..length] == digits[..length]);
         let length = (MIN_PREFIX..64).find(|length| !clash(*length)).unwrap_or(64);
         format!("{}#{}", person.name, &digits[..length])
@@ -285,6 +301,7 @@ impl Directory {
             name: self.me.name.clone(),
             folded: self.me.name.folded(),
             username: None,
+            bore: Vec::new(),
             standing: Standing::Present,
             since: 0,
         };
@@ -298,7 +315,7 @@ impl Directory {
         match all.iter().next() {
             Some(only) if all.len() == 1 && Some(*only) == mine => Err(oneself()),
             Some(only) if all.len() == 1 && reached(only) => Ok(*only),
-            Some(_) if all.len() > 1 => Err(self.ambiguous(text, &all)),
+            Some(_) if all.len() > 1 => Err(self.ambiguous(text, self.people(&all))),
             _ => Err(unknown(text)),
         }
     }
@@ -311,7 +328,7 @@ impl Directory {
             return Err(if mine { oneself() } else { unknown(text) });
         };
         if found.len() > 1 || mine {
-            return Err(self.ambiguous(text, &found));
+            return Err(self.ambiguous(text, self.people(&found)));
         }
         if self.others_named(only, folded).is_empty() {
             return Ok(only);
@@ -321,11 +338,14 @@ impl Directory {
         Err(Failure { candidates: vec![self.person(only)], ..Failure::new(Code::NameKeyChanged, message, hint) })
     }
 
-    fn ambiguous(&self, text: &str, found: &BTreeSet<PeerId>) -> Failure {
-        let handles: Vec<String> = found.iter().map(|peer| self.handle(*peer)).collect();
+    fn people(&self, peers: &BTreeSet<PeerId>) -> Vec<Person> {
+        peers.iter().map(|peer| self.person(*peer)).collect()
+    }
+
+    fn ambiguous(&self, text: &str, candidates: Vec<Person>) -> Failure {
+        let handles: Vec<String> = candidates.iter().map(|person| self.handle_of(person)).collect();
         let message = format!("'{}' may mean several people.", shown(text));
         let hint = format!("Say which: {}.", handles.join(", "));
-        let candidates = found.iter().map(|peer| self.person(*peer)).collect();
         Failure { candidates, ..Failure::new(Code::AmbiguousPeer, message, hint) }
     }
 }

@@ -20,7 +20,6 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::blob::{Incoming, Outgoing, SourceError};
 use super::link::{RecvStream, SendStream};
-use super::transfer::KINDS;
 use crate::bucket::Bucket;
 use crate::clock;
 use crate::framing::Message;
@@ -28,6 +27,7 @@ use crate::id::{LinkKey, TransferId};
 use crate::media::Bitrate;
 use crate::task::Scope;
 
+pub use super::transfer::KINDS;
 pub use super::transfer::{About, Accept, Direction, Event, Reason, Refused, What};
 
 /// Commands and news that wait for the actor. Peers may fill half of it: messages are left out from there on and their
@@ -124,6 +124,7 @@ enum Input<S> {
     Linked(LinkKey),
     Visitor(LinkKey),
     Unlinked(LinkKey),
+    Withheld(LinkKey),
     Message { from: LinkKey, message: Message },
     Stream { from: LinkKey, stream: S },
 }
@@ -205,6 +206,11 @@ impl<L: Links> Drops<L> {
     /// The mesh lost this link.
     pub fn on_unlinked(&self, link: LinkKey) {
         let _ = self.inbox.try_send(Input::Unlinked(link));
+    }
+
+    /// The link stands, and nothing may go to it until [`Self::on_linked`]: its transfers end.
+    pub fn on_withheld(&self, link: LinkKey) {
+        let _ = self.inbox.try_send(Input::Withheld(link));
     }
 
     /// A message came. False when its kind is not about files.

@@ -6,3 +6,4 @@ mod hostile;
 mod link;
 mod meeting;
 mod rendezvous;
+mod trust;

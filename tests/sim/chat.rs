@@ -8,6 +8,7 @@ use lets_meet::framing::Message;
 use lets_meet::id::{Instance, LinkKey, PeerId, RoomName};
 use lets_meet::identity::Identity;
 use lets_meet::known::names::Names;
+use lets_meet::known::trust::Book;
 use lets_meet::meeting::{
     Answer, Audience, Code, Command, Config, Done, Event, Failure, LeftReason, Linked, Meeting, MessageId, Output,
     Settings,
@@ -261,6 +262,7 @@ fn start(identity: &Arc<Identity>, name: &str, run: u64, who: usize) -> (Meeting
         room: RoomName::new("hall").expect("valid"),
         seed: run,
         known: Names::new(),
+        trust: Book::new(),
         settings: Settings::default(),
     });
     (meeting, LinkKey { peer: identity.peer_id(), instance })

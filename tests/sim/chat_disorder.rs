@@ -9,6 +9,7 @@ use lets_meet::framing::Message;
 use lets_meet::id::{Instance, LinkKey, RoomName};
 use lets_meet::identity::Identity;
 use lets_meet::known::names::Names;
+use lets_meet::known::trust::Book;
 use lets_meet::meeting::{Command, Config, Event, Linked, Meeting, Output, Settings};
 use lets_meet::share::DisplayName;
 use proptest::prelude::*;
@@ -65,6 +66,7 @@ impl Room {
             room: RoomName::new("hall").expect("valid"),
             seed: 1,
             known: Names::new(),
+            trust: Book::new(),
             settings: Settings::default(),
         };
         let mut room = Self {

@@ -8,6 +8,7 @@ use lets_meet::framing::Message;
 use lets_meet::id::{Instance, LinkKey, PeerId, RoomId, RoomName};
 use lets_meet::identity::Identity;
 use lets_meet::known::names::Names;
+use lets_meet::known::trust::Book;
 use lets_meet::meeting::chat::line;
 use lets_meet::meeting::wire::{self, Entry, Have, Line, Lines, Want};
 use lets_meet::meeting::{Command, Config, ConversationId, Event, LeftReason, Linked, Meeting, Output, Settings};
@@ -76,6 +77,7 @@ impl Victim {
             room: RoomName::new("hall").expect("valid"),
             seed: 1,
             known: Names::new(),
+            trust: Book::new(),
             settings: Settings::default(),
         });
         Self { now: lets_meet::clock::now(), me, meeting, events: Vec::new(), sent: Vec::new() }

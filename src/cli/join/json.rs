@@ -29,7 +29,7 @@ pub struct Request {
 }
 
 /// Words that the contract knows and that later versions bring.
-const LATER: [&str; 14] = [
+const LATER: [&str; 13] = [
     "pause-file",
     "resume-file",
     "screen",
@@ -37,7 +37,6 @@ const LATER: [&str; 14] = [
     "call",
     "answer",
     "decline",
-    "verify",
     "mute",
     "stop-video",
     "remove",
@@ -150,6 +149,11 @@ fn command(word: &str, fields: &Fields<'_>) -> Result<Command, Failure> {
         "invite" => Command::Invite,
         "rename" => Command::Rename(fields.text("name")?),
         "claim" => Command::Claim(fields.text("name")?),
+        "words" => Command::Words { peer: fields.text("peer")? },
+        "verify" => Command::Verify { peer: fields.text("peer")? },
+        "forget" => Command::Forget { peer: fields.text("peer")? },
+        "trust-changed" => Command::TrustChanged { peer: fields.text("peer")? },
+        "known" => Command::KnownPeople,
         "state" => Command::State,
         "leave" => Command::Leave,
         later if LATER.contains(&later) => return Err(Failure::not_available_yet(later)),

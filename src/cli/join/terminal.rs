@@ -22,6 +22,9 @@ Type a line to say it to the room.
 /react EMOJI      show an emoji to everybody
 /invite           show a link to this meeting
 /people           who is here
+/words WHO        the words to compare with WHO by another way
+/verify WHO       they are the same: trust this key
+/trust WHO        accept another key of somebody whom you verified
 /leave            leave (also Ctrl-C)";
 
 /// What a typed line asks for.
@@ -53,6 +56,10 @@ pub fn parse(line: &str) -> Result<Input, Failure> {
     let usage = |how: &str| Failure::new(Code::BadRequest, format!("/{word} needs more words."), how.to_owned());
     let transfer =
         || rest.parse::<TransferId>().map_err(|_| usage(&format!("Use /{word} ID, with the id that was shown.")));
+    let who = || match rest.trim_matches('"') {
+        "" => Err(usage(&format!("Use /{word} WHO."))),
+        who => Ok(who.to_owned()),
+    };
     Ok(match word {
         "to" => {
             let (who, text) = split_who(rest).ok_or_else(|| usage("Use /to WHO TEXT; quote a name with spaces."))?;
@@ -82,6 +89,9 @@ pub fn parse(line: &str) -> Result<Input, Failure> {
         "react" => Input::Command(Command::React { emoji: rest.to_owned() }),
         "invite" => Input::Command(Command::Invite),
         "mute" => Input::Mute,
+        "words" => Input::Command(Command::Words { peer: who()? }),
+        "verify" => Input::Command(Command::Verify { peer: who()? }),
+        "trust" => Input::Command(Command::TrustChanged { peer: who()? }),
         "people" => Input::People,
         "leave" | "quit" => Input::Command(Command::Leave),
         "help" => Input::Help,
@@ -205,7 +215,11 @@ fn people(state: &State) -> String {
     let mut lines = vec![format!("* {} here besides you:", state.people.len())];
     for person in &state.people {
         let username = person.username.as_ref().map(|name| format!(" @{name}")).unwrap_or_default();
-        lines.push(format!("  {}{username} ({})", person.handle, person.presence.as_str()));
+        let trust = match person.trust {
+            Trust::New | Trust::Known => String::new(),
+            trust => format!(", {}", trust.as_str()),
+        };
+        lines.push(format!("  {}{username} ({}{trust})", person.handle, person.presence.as_str()));
     }
     lines.join("\n")
 }
@@ -235,8 +249,11 @@ mod tests {
             }),
         );
         check("/mute", Input::Mute);
+        check("/words bo", Input::Command(Command::Words { peer: "bo".into() }));
+        check("/verify \"Bo Ek\"", Input::Command(Command::Verify { peer: "Bo Ek".into() }));
+        check("/trust bo#12345678", Input::Command(Command::TrustChanged { peer: "bo#12345678".into() }));
         check("/leave", Input::Command(Command::Leave));
-        for bad in ["/to bo", "/to", "/accept x", "/dance", "/drop"] {
+        for bad in ["/to bo", "/to", "/accept x", "/verify", "/dance", "/drop"] {
             assert!(parse(bad).is_err(), "{bad}");
         }
     }

@@ -235,6 +235,14 @@ impl Chat {
         self.pump(now);
     }
 
+    /// A link that was up and was held back is used from now on. The other side has greeted long ago.
+    pub fn on_released(&mut self, now: Instant, key: LinkKey) {
+        self.links.insert(key.peer, Link::new(now, key.instance));
+        self.greet(key.peer, Ask::Yes);
+        self.pull_due = true;
+        self.pump(now);
+    }
+
     /// Nothing was heard for a while.
     pub fn on_suspected(&mut self, peer: PeerId) {
         if let Some(link) = self.links.get_mut(&peer) {

@@ -158,6 +158,7 @@ impl<L: Links> Actor<L> {
             Input::Linked(link) => self.transfers.on_linked(now, link),
             Input::Visitor(link) => self.transfers.on_visitor(now, link),
             Input::Unlinked(link) => self.transfers.on_unlinked(now, link),
+            Input::Withheld(link) => self.transfers.on_withheld(now, link),
             Input::Message { from, message } => {
                 if self.events.len() < FLOODED || !matches!(Word::read(&message), Some(Word::Offer(Offer { .. }))) {
                     self.transfers.on_message(now, from, &message);

@@ -263,6 +263,18 @@ impl Transfers {
         self.incoming.values_mut().filter(|r| r.about.link == link).for_each(|r| r.on_unlinked(now));
     }
 
+    /// A link stands, and nothing may go to it any more: its transfers end with a last word, and no other starts before
+    /// [`Self::on_linked`].
+    pub fn on_withheld(&mut self, now: Instant, link: LinkKey) {
+        let outgoing = self.outgoing.iter().filter(|(_, sending)| sending.about.link == link);
+        let incoming = self.incoming.iter().filter(|(_, receiving)| receiving.about.link == link);
+        let ended: Vec<TransferId> = outgoing.map(|(id, _)| *id).chain(incoming.map(|(id, _)| *id)).collect();
+        self.on_unlinked(now, link);
+        for transfer in ended {
+            let _ = self.cancel(now, transfer);
+        }
+    }
+
     /// A message of our [`KINDS`] came. What cannot be read, or is about an unknown transfer, is ignored.
     pub fn on_message(&mut self, now: Instant, from: LinkKey, message: &Message) {
         match Word::read(message) {
