@@ -95,6 +95,9 @@ fn names(data: &[u8]) {
 }
 
 fn invite(data: &[u8]) {
+    let line = [b"lets-meet 1 open ", data, b"\n"].concat();
+    assert!(!matches!(crate::handover::Message::read(&line), Some(crate::handover::Message::Raise)));
+    let _ = crate::handover::Message::read(data);
     let text = String::from_utf8_lossy(data);
     let _ = text.parse::<invite::Typed>();
     if let Ok(invite) = text.parse::<invite::Invite>() {

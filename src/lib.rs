@@ -8,6 +8,7 @@ pub mod bucket;
 pub mod clock;
 pub mod config;
 pub mod framing;
+pub mod handover;
 pub mod id;
 pub mod invite;
 pub mod known;

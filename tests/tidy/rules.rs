@@ -11,6 +11,7 @@ const VOCABULARY: &[&str] = &[
     "endpoint",
     "frame",
     "framing",
+    "handover",
     "id",
     "identity",
     "invite",
@@ -195,6 +196,9 @@ pub const PLATFORM_FILES: &[&str] = &[
     "src/endpoint/socket.rs",
     // A port shared with other responders.
     "src/mesh/discovery/local.rs",
+    // A local socket with a mode, and none elsewhere.
+    "src/handover.rs",
+    "src/handover/*",
     // SIGTERM.
     "src/cli/mod.rs",
 ];
