@@ -109,9 +109,8 @@ pub enum Command {
     Call(Later),
     /// Known keys, and the words to compare with somebody
     Trust(Trust),
-    /// Join by a link (not available yet)
-    #[command(hide = true)]
-    Open(Later),
+    /// Join the meeting of a letsmeet:// link
+    Open(Box<Open>),
     /// Cameras, microphones, speakers, screens (not available yet)
     #[command(hide = true)]
     Devices(Later),
@@ -156,6 +155,27 @@ pub struct Later {
 pub struct Join {
     /// The room's name; the first to join makes it
     pub room: String,
+    /// What one brings along.
+    #[command(flatten)]
+    pub options: JoinOptions,
+}
+
+/// `open`.
+#[derive(Debug, Args)]
+pub struct Open {
+    /// A letsmeet:// link
+    pub link: String,
+    /// Join without asking
+    #[arg(long)]
+    pub yes: bool,
+    /// What one brings along.
+    #[command(flatten)]
+    pub options: JoinOptions,
+}
+
+/// The options of every command that takes a seat.
+#[derive(Debug, Args)]
+pub struct JoinOptions {
     /// Camera: none, testcard[:WxH@FPS], file:CLIP.y4m
     #[arg(long, value_name = "SRC", default_value = "none")]
     pub camera: String,
@@ -397,7 +417,7 @@ pub struct Media {
     pub quality: spec::Quality,
 }
 
-impl Join {
+impl JoinOptions {
     /// Parses the source and sink words.
     pub fn media(&self) -> Result<Media, spec::ParseError> {
         Ok(Media {
@@ -406,6 +426,11 @@ impl Join {
             speaker: self.speaker.parse()?,
             quality: self.quality.parse()?,
         })
+    }
+
+    /// How long to stay, if not until told.
+    pub fn duration(&self) -> Option<std::time::Duration> {
+        self.for_seconds.map(std::time::Duration::from_secs_f64)
     }
 
     /// The first option of a later version that was given.

@@ -40,6 +40,10 @@ words! {
     UNREACHABLE = "unreachable",
     /// Words were shown, and nobody said that they are the same.
     NOT_CONFIRMED = "not-confirmed",
+    /// Another key answered than the one that was expected.
+    WRONG_KEY = "wrong-key",
+    /// A person said no, or cannot be asked.
+    DECLINED = "declined",
     /// Somebody else holds the username.
     NAME_TAKEN = "name-taken",
     /// Nobody holds the name.

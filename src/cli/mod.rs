@@ -12,6 +12,7 @@ mod id;
 mod join;
 mod name;
 mod nearby;
+mod open;
 pub mod output;
 mod quarters;
 mod receive;
@@ -147,7 +148,7 @@ fn run(cli: Cli, output: &Output) -> Result<Exit, Failure> {
         )),
         Command::Call(_) => Err(Failure::later("lets-meet call")),
         Command::Trust(trust) => trust::run(&common, &trust, output),
-        Command::Open(_) => Err(Failure::later("lets-meet open")),
+        Command::Open(open) => open::run(&common, &open, output),
         Command::Devices(_) => Err(Failure::later("lets-meet devices")),
         Command::Bench(_) => Err(Failure::later("lets-meet bench")),
     }

@@ -14,6 +14,7 @@ mod commands;
 mod failure;
 mod files;
 mod introduce;
+mod invited;
 pub mod levels;
 pub mod lobby;
 #[cfg(feature = "media")]
@@ -48,6 +49,7 @@ use crate::rendezvous::client;
 
 pub use crate::av::devices;
 pub use crate::service::Service;
+pub use invited::{Refused, start_invited};
 pub use levels::Levels;
 pub use lobby::{LobbyConfig, lobby};
 pub use media::Config as MediaConfig;
@@ -103,6 +105,9 @@ pub enum Error {
     /// The rendezvous answered with another key than before, or refuses the name for another reason.
     #[error(transparent)]
     Rendezvous(#[from] client::Error),
+    /// A link led to nobody, or to somebody else.
+    #[error(transparent)]
+    Invite(#[from] invited::Refused),
     /// Something in the profile cannot be read or written.
     #[error("{0}")]
     State(String),

@@ -90,8 +90,9 @@ pub enum Event {
     Warning(Warning),
 }
 
+/// Nobody sends media to a visit.
 #[derive(Debug)]
-struct NoMedia;
+pub(super) struct NoMedia;
 
 impl Sink for NoMedia {
     fn on_arrival(&self, _: PeerId, _: Arrival) {}

@@ -176,6 +176,7 @@ pub fn trouble(error: &crate::engine::Error) -> super::session::Trouble {
         Error::Media(_) => "Choose another device in the settings.",
         Error::NameTaken(_) => "Choose another name.",
         Error::Rendezvous(_) => "Check the address of the rendezvous in the settings, or go on without one.",
+        Error::Invite(_) => "Ask who invited you for a new link.",
         Error::State(_) => "Check that the disk is not full and that the profile folder may be read and written.",
     };
     Trouble { message: format!("{error}."), hint: hint.to_owned() }

@@ -2,8 +2,12 @@
 mod calls;
 mod discovery;
 mod drop;
+mod hands;
 mod hostile;
+mod invited;
 mod link;
 mod meeting;
 mod rendezvous;
 mod trust;
+#[cfg(feature = "media")]
+mod view;

@@ -17,40 +17,53 @@ use lets_meet::{endpoint, platform};
 /// Longest wait for one fact. Loopback needs milliseconds; a busy machine more.
 const LIMIT: Duration = Duration::from_secs(30);
 
-struct Peer {
-    handle: Handle,
-    address: std::net::SocketAddr,
-    id: lets_meet::id::PeerId,
+/// Somebody in a meeting on loopback.
+pub struct Peer {
+    pub handle: Handle,
+    pub address: std::net::SocketAddr,
+    pub id: lets_meet::id::PeerId,
+}
+
+/// What somebody of this name starts with.
+pub fn config(folder: &Path, name: &str, connect: &[std::net::SocketAddr]) -> engine::Config {
+    let profile = Profile::open(Some(folder.join(name))).expect("profile");
+    let identity = Arc::new(Identity::load_or_create(profile.dir()).expect("identity"));
+    engine::Config {
+        profile,
+        identity,
+        name: DisplayName::new(name),
+        room: RoomName::new("net test").expect("valid"),
+        seats: 50,
+        endpoint: endpoint::Config { port: None, interfaces: vec!["lo".to_owned()] },
+        connect: connect.iter().map(|address| (*address, None)).collect(),
+        visibility: Visibility::Hidden,
+        rendezvous: None,
+        media: MediaConfig {
+            camera: spec::Camera::None,
+            microphone: spec::Microphone::None,
+            speaker: spec::Speaker::None,
+            quality: spec::Quality::Auto,
+            max_bitrate: None,
+            dump_video: None,
+            dump_audio: None,
+        },
+        settings: Settings { files: Accept::All, ..Settings::default() },
+        download_dir: folder.join(format!("{name}-downloads")),
+    }
 }
 
 impl Peer {
-    async fn start(folder: &Path, name: &str, connect: &[std::net::SocketAddr]) -> Self {
-        let profile = Profile::open(Some(folder.join(name))).expect("profile");
-        let identity = Arc::new(Identity::load_or_create(profile.dir()).expect("identity"));
-        let config = engine::Config {
-            profile,
-            identity: Arc::clone(&identity),
-            name: DisplayName::new(name),
-            room: RoomName::new("net test").expect("valid"),
-            seats: 50,
-            endpoint: endpoint::Config { port: None, interfaces: vec!["lo".to_owned()] },
-            connect: connect.iter().map(|address| (*address, None)).collect(),
-            visibility: Visibility::Hidden,
-            rendezvous: None,
-            media: MediaConfig {
-                camera: spec::Camera::None,
-                microphone: spec::Microphone::None,
-                speaker: spec::Speaker::None,
-                quality: spec::Quality::Auto,
-                max_bitrate: None,
-                dump_video: None,
-                dump_audio: None,
-            },
-            settings: Settings { files: Accept::All, ..Settings::default() },
-            download_dir: folder.join(format!("{name}-downloads")),
-        };
-        let handle = engine::start(config).await.expect("started");
-        let mut peer = Self { handle, address: ([127, 0, 0, 1], 0).into(), id: identity.peer_id() };
+    pub async fn start(folder: &Path, name: &str, connect: &[std::net::SocketAddr]) -> Self {
+        Self::with(config(folder, name, connect)).await
+    }
+
+    pub async fn with(config: engine::Config) -> Self {
+        let id = config.identity.peer_id();
+        Self::of(engine::start(config).await.expect("started"), id).await
+    }
+
+    pub async fn of(handle: Handle, id: lets_meet::id::PeerId) -> Self {
+        let mut peer = Self { handle, address: ([127, 0, 0, 1], 0).into(), id };
         let Event::Ready { listen, .. } = peer.wait("ready", |event| matches!(event, Event::Ready { .. })).await else {
             unreachable!("waited for it");
         };
@@ -59,7 +72,7 @@ impl Peer {
     }
 
     /// The next event that `wanted` accepts.
-    async fn wait(&self, what: &str, mut wanted: impl FnMut(&Event) -> bool) -> Event {
+    pub async fn wait(&self, what: &str, mut wanted: impl FnMut(&Event) -> bool) -> Event {
         let next = async {
             loop {
                 let event = self.handle.event().await.expect("still running");
@@ -71,7 +84,7 @@ impl Peer {
         tokio::time::timeout(LIMIT, next).await.unwrap_or_else(|_| panic!("no {what} within {LIMIT:?}"))
     }
 
-    async fn joined(&self, other: &Self) {
+    pub async fn joined(&self, other: &Self) {
         self.wait("joined", |event| matches!(event, Event::Joined(person) if person.peer == other.id)).await;
     }
 }

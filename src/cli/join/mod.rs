@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use super::args::{Common, Join};
+use super::args::{Common, Join, JoinOptions};
 use super::output::Output;
 use super::setup::{self, Setup};
 use super::{Exit, Failure, code};
@@ -26,17 +26,19 @@ const FULL_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Runs a meeting until it is left.
 pub fn run(common: &Common, join: &Join, output: &Output) -> Result<Exit, Failure> {
-    if let Some(option) = join.later() {
-        return Err(Failure::later(option));
-    }
-    let config = config(common, join)?;
-    let seconds = join.for_seconds.map(Duration::from_secs_f64);
-    super::block_on(meet(config, seconds, output))
+    let room = RoomName::new(&join.room).map_err(|error| Failure::usage(format!("{error}.")))?;
+    let config = config(common, room, &join.options)?;
+    super::block_on(async {
+        let handle = engine::start(config).await.map_err(|error| failure(&error))?;
+        meet(handle, join.options.duration(), output).await
+    })
 }
 
 /// The engine's settings from the command line and the profile.
-fn config(common: &Common, join: &Join) -> Result<engine::Config, Failure> {
-    let room = RoomName::new(&join.room).map_err(|error| Failure::usage(format!("{error}.")))?;
+pub fn config(common: &Common, room: RoomName, join: &JoinOptions) -> Result<engine::Config, Failure> {
+    if let Some(option) = join.later() {
+        return Err(Failure::later(option));
+    }
     let media = join.media().map_err(|error| Failure::usage(format!("{error}.")))?;
     let Setup { profile, config, identity, name } = Setup::load(common)?;
     let download_dir = join.download_dir.clone().or(config.download_dir).ok_or_else(|| {
@@ -88,8 +90,8 @@ fn config(common: &Common, join: &Join) -> Result<engine::Config, Failure> {
     })
 }
 
-async fn meet(config: engine::Config, seconds: Option<Duration>, output: &Output) -> Result<Exit, Failure> {
-    let handle = engine::start(config).await.map_err(|error| failure(&error))?;
+/// Stays in a meeting until it is left, or for so long.
+pub async fn meet(handle: Handle, seconds: Option<Duration>, output: &Output) -> Result<Exit, Failure> {
     let lines = stdin_lines();
     let scope = crate::task::Scope::new();
     let typed = scope.spawn(commands(handle.clone(), lines, output.clone()));
@@ -296,6 +298,8 @@ pub fn failure(error: &engine::Error) -> Failure {
         engine::Error::Media(_) => Failure::new(Exit::Device, code::SOURCE_FAILED, sentence),
         engine::Error::NameTaken(_) => Failure::new(Exit::Refused, code::NAME_TAKEN, sentence),
         engine::Error::Rendezvous(error) => super::name::failure(error),
+        engine::Error::Invite(engine::Refused::WrongKey) => Failure::new(Exit::Refused, code::WRONG_KEY, sentence),
+        engine::Error::Invite(engine::Refused::Silent) => Failure::new(Exit::NotFound, code::UNREACHABLE, sentence),
         engine::Error::State(_) => Failure::new(Exit::State, code::STATE, sentence),
     }
 }
