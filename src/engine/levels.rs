@@ -1,6 +1,6 @@
 //! How loud everybody is right now: read by a window at the pace of its pictures, without a question to the loop.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::av::loudness::Loudness;
@@ -44,6 +44,17 @@ impl Levels {
         Level { loudness, speaking }
     }
 
+    /// Who speaks now; `None` is oneself.
+    pub fn speaking(&self) -> BTreeSet<Option<PeerId>> {
+        let now = clock::now();
+        let mut speaking: BTreeSet<Option<PeerId>> =
+            self.lock().iter().filter(|(_, loudness)| loudness.read(now).1).map(|(peer, _)| Some(*peer)).collect();
+        if self.own.read(now).1 {
+            speaking.insert(None);
+        }
+        speaking
+    }
+
     /// Where the own microphone says how loud it is.
     pub fn own(&self) -> Loudness {
         self.own.clone()
@@ -74,6 +85,7 @@ mod tests {
         loudness.hear(clock::now(), Heard::new(6, true));
         assert!(levels.of(Some(peer)).speaking);
         assert_eq!(levels.of(None), Level::default());
+        assert_eq!(levels.speaking(), BTreeSet::from([Some(peer)]));
         levels.close(peer);
         assert_eq!(levels.of(Some(peer)), Level::default());
     }

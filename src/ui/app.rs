@@ -208,6 +208,7 @@ impl App {
                     outcome,
                     &self.choices,
                     &mut self.screen,
+                    &mut self.model,
                     self.settings.as_deref_mut(),
                     &mut self.dialogs,
                 );
@@ -222,10 +223,9 @@ impl App {
             Message::Tick(now) => {
                 self.now = now;
                 self.toasts.expire(now);
-                if let Screen::Meeting(screen) = &mut self.screen {
-                    screen.on_tick(now);
-                }
-                Task::none()
+                let Screen::Meeting(screen) = &mut self.screen else { return Task::none() };
+                let action = screen.on_tick(&self.model, now);
+                self.perform(action)
             }
             Message::MapDue => map::look(self.size).map(Message::Map),
             Message::Map(entries) => session::write_map(&self.start, entries),
@@ -373,7 +373,7 @@ impl App {
 
     fn screen_key(&mut self, shortcut: keys::Shortcut) -> Task<Message> {
         let Screen::Meeting(screen) = &mut self.screen else { return Task::none() };
-        let action = screen.on_shortcut(shortcut, &mut self.model, &self.choices);
+        let action = screen.on_shortcut(shortcut, &mut self.model, &self.choices, self.now);
         self.perform(action)
     }
 
@@ -386,7 +386,11 @@ impl App {
             }
             window::Event::Rescaled(scale) => self.scale = scale,
             window::Event::Focused => self.focused = true,
-            window::Event::Unfocused => self.focused = false,
+            window::Event::Unfocused => {
+                self.focused = false;
+                // A key that is let go elsewhere is not heard of here.
+                return self.screen_key(keys::Shortcut::Quiet);
+            }
             window::Event::CloseRequested => return self.close(),
             window::Event::FileDropped(path) => {
                 let to = match &self.screen {
@@ -428,7 +432,7 @@ impl App {
                 // One of a kind: two rings of one person are one.
                 self.dialogs.retain(|open| !open.is_like(&dialog));
                 self.dialogs.push(*dialog);
-                focus.map_or_else(Task::none, |id| iced::widget::operation::focus(id))
+                focus.map_or_else(Task::none, iced::widget::operation::focus)
             }
             Action::Close => {
                 self.dialogs.pop();
@@ -459,10 +463,9 @@ impl App {
             }
             Action::Save(content, name) => session::save_as(content, name),
             Action::ShowPanel(panel) => {
-                if let Screen::Meeting(screen) = &mut self.screen {
-                    screen.show_panel(panel, &mut self.model);
-                }
-                Task::none()
+                let Screen::Meeting(screen) = &mut self.screen else { return Task::none() };
+                let action = screen.open_panel(panel, &mut self.model);
+                self.perform(action)
             }
             Action::Toast(toast) => {
                 self.toasts.push(clock::now(), toast);
@@ -509,12 +512,14 @@ impl App {
             iced::system::theme_changes().map(|mode| Message::Light(mode == iced::theme::Mode::Light)),
             self.session.events(),
             self.session.pictures(),
+            self.session.speaking(),
+            self.session.drawn(),
         ];
         if self.start.map.is_some() {
             all.push(iced::time::every(Duration::from_millis(150)).map(|_| Message::MapDue));
         }
         let pace = match &self.screen {
-            Screen::Meeting(screen) => screen.pace(),
+            Screen::Meeting(screen) => screen.pace(&self.model, self.now),
             Screen::Lobby(lobby) => lobby.pace(),
         };
         let pace = if self.toasts.is_empty() { pace } else { Some(pace.unwrap_or(Duration::from_millis(500))) };
@@ -527,5 +532,11 @@ impl App {
 
 /// Goes into `meet`: for those who have only the room.
 pub fn meet(room: crate::id::RoomName, choices: &Choices) -> Meet {
-    Meet { room, connect: Vec::new(), camera: choices.camera_on, microphone: choices.microphone_on, call: false }
+    Meet {
+        room,
+        connect: Vec::new(),
+        camera: choices.camera_on,
+        microphone: choices.microphone_on && !choices.push_to_talk,
+        call: false,
+    }
 }

@@ -74,6 +74,7 @@ pub enum Icon {
     Eye,
     EyeOff,
     Headphones,
+    Secure,
 }
 
 impl Icon {
@@ -140,6 +141,7 @@ impl Icon {
             Self::Eye => Glyph::Eye,
             Self::EyeOff => Glyph::EyeOff,
             Self::Headphones => Glyph::Headphones,
+            Self::Secure => Glyph::ShieldCheck,
         }
     }
 

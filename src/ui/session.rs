@@ -2,8 +2,10 @@
 
 mod desktop;
 
+use std::collections::BTreeSet;
 use std::hash::{Hash, Hasher};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use iced::futures::stream;
 use iced::{Subscription, Task};
@@ -13,6 +15,7 @@ use super::app::{Message, Screen};
 use super::choices::Choices;
 use super::dialog::Dialog;
 use super::model::Model;
+use super::screen::meeting;
 use super::screen::settings::Settings;
 use super::toast::{Toast, Tone};
 use super::{Start, map, text, video};
@@ -20,6 +23,9 @@ use crate::engine::{self, Handle};
 use crate::meeting::{Command, Done};
 
 pub use desktop::{notify, paste, pick_files, pick_folder, reveal, save_as};
+
+/// How often it is looked who speaks.
+const LISTEN: Duration = Duration::from_millis(100);
 
 /// Where to go.
 #[derive(Debug, Clone, PartialEq)]
@@ -189,6 +195,36 @@ impl Session {
         }
     }
 
+    /// Says who speaks, when that changes: looking often costs little, drawing does not.
+    pub fn speaking(&self) -> Subscription<Message> {
+        let Some(handle) = self.handle().cloned() else { return Subscription::none() };
+        Subscription::run_with(Feed(self.generation, handle), |Feed(_, handle)| {
+            stream::unfold((handle.levels(), BTreeSet::new()), |(levels, before)| async move {
+                loop {
+                    tokio::time::sleep(LISTEN).await;
+                    let now = levels.speaking();
+                    if now != before {
+                        return Some((Message::Meeting(meeting::Message::Speaking(now.clone())), (levels, now)));
+                    }
+                }
+            })
+        })
+    }
+
+    /// Says which pictures are on screen and how large, when that changes.
+    pub fn drawn(&self) -> Subscription<Message> {
+        let Some(handle) = self.handle().cloned() else { return Subscription::none() };
+        Subscription::run_with(Feed(self.generation, handle), |Feed(_, handle)| {
+            let pictures = handle.pictures();
+            let changes = pictures.resized();
+            stream::unfold((pictures, changes), |(pictures, mut changes)| async move {
+                changes.next().await;
+                let drawn = pictures.drawn();
+                Some((Message::Meeting(meeting::Message::Drawn(drawn)), (pictures, changes)))
+            })
+        })
+    }
+
     /// Says goodbye.
     pub fn finish(&mut self) -> Task<Message> {
         self.generation += 1;
@@ -272,6 +308,13 @@ pub fn answer(command: &Command, done: Done, model: &mut Model, _dialogs: &mut V
             }
             Action::None
         }
+        (Command::React { emoji }, _) => {
+            // Our own comes by no event.
+            if let (Some(meeting), Some(me)) = (&mut model.meeting, &model.me) {
+                meeting.reactions.push(crate::clock::now(), me.peer, emoji);
+            }
+            Action::None
+        }
         _ => Action::None,
     }
 }
@@ -281,6 +324,7 @@ pub fn outcome(
     outcome: Outcome,
     choices: &Choices,
     screen: &mut Screen,
+    model: &mut Model,
     settings: Option<&mut Settings>,
     _dialogs: &mut Vec<Dialog>,
 ) -> Action {
@@ -289,7 +333,7 @@ pub fn outcome(
         Outcome::Picked(paths, to) => Action::SendFiles(paths, to),
         Outcome::Folder(folder) => settings.map_or(Action::None, |settings| settings.on_folder(folder, choices)),
         Outcome::Pasted(pasted) => match screen {
-            Screen::Meeting(screen) => screen.on_pasted(pasted),
+            Screen::Meeting(screen) => screen.on_pasted(pasted, model),
             Screen::Lobby(_) => Action::None,
         },
         Outcome::Devices(devices) => {

@@ -1,6 +1,8 @@
 //! Sans-IO. Words shown to a person, in one place.
 
 #[cfg(feature = "gui")]
+pub mod meeting;
+#[cfg(feature = "gui")]
 pub mod settings;
 
 use crate::meeting::{CallEnd, Direction, Failure, FileEvent, LeftReason, Warning};

@@ -4,8 +4,12 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use super::chat::Chat;
+use super::quality::Quality;
+use super::reactions::Reactions;
 use super::traffic::Traffic;
+use crate::av::spec::{Camera, Microphone};
 use crate::id::{PeerId, RoomName};
+use crate::known::trust::Trust;
 use crate::media::{TrackInfo, TrackKind};
 use crate::meeting::{Audience, Event, MessageId, Person, PersonState, Presence, Settings, State};
 use crate::stats;
@@ -41,6 +45,11 @@ impl Participant {
         self.tracks.get(&TrackKind::Microphone).is_some_and(|track| track.on)
     }
 
+    /// How far its key is trusted.
+    pub fn trust(&self) -> Trust {
+        self.state.as_ref().map_or(Trust::New, |state| state.trust)
+    }
+
     /// How loud it is played.
     pub fn volume(&self) -> f32 {
         self.state.as_ref().map_or(1.0, |state| state.volume)
@@ -64,6 +73,10 @@ pub struct Meeting {
     pub own: BTreeMap<TrackKind, TrackInfo>,
     /// What is chosen in the engine.
     pub settings: Settings,
+    /// Raised hands, the first to be raised first, oneself included.
+    pub hands: Vec<Person>,
+    /// Reactions that are seen.
+    pub reactions: Reactions,
     next: u64,
 }
 
@@ -78,6 +91,8 @@ impl Meeting {
             traffic: Traffic::default(),
             own: BTreeMap::new(),
             settings: Settings::default(),
+            hands: Vec::new(),
+            reactions: Reactions::default(),
             next: 0,
         }
     }
@@ -96,12 +111,17 @@ impl Meeting {
 
     /// Our camera sends.
     pub fn camera_on(&self) -> bool {
-        self.settings.camera_on
+        self.settings.camera_on && self.settings.camera != Camera::None
     }
 
     /// Our microphone sends.
     pub fn microphone_on(&self) -> bool {
-        self.settings.microphone_on
+        self.settings.microphone_on && self.settings.microphone != Microphone::None
+    }
+
+    /// The worst of all links; `None` as long as none was measured.
+    pub fn quality(&self) -> Option<Quality> {
+        self.people.values().filter_map(|participant| participant.stats.as_ref().and_then(Quality::of)).max()
     }
 
     fn come(&mut self, person: Person) -> &mut Participant {
@@ -124,6 +144,7 @@ impl Meeting {
     /// Everything at once.
     pub fn on_state(&mut self, state: &State) {
         self.settings = state.settings.clone();
+        self.hands.clone_from(&state.hands);
         self.own = state.tracks.iter().map(|track| (track.kind, track.clone())).collect();
         self.people.retain(|peer, _| state.people.iter().any(|other| other.person.peer == *peer));
         for other in &state.people {
@@ -149,7 +170,7 @@ impl Meeting {
     }
 
     /// One event.
-    pub fn on_event(&mut self, _now: Instant, unix_ms: u64, event: Event) {
+    pub fn on_event(&mut self, now: Instant, unix_ms: u64, event: Event) {
         match event {
             Event::Joined(person) => {
                 self.come(person).presence = Presence::Linked;
@@ -166,6 +187,18 @@ impl Meeting {
             }
             Event::Chat { id, from, text, to, sent_at, .. } => self.chat.on_line(unix_ms, id, from, &text, to, sent_at),
             Event::Delivered { id, to } => self.chat.on_delivered(id, to),
+            Event::Trust { person, trust } => {
+                if let Some(state) = self.people.get_mut(&person.peer).and_then(|known| known.state.as_mut()) {
+                    state.trust = trust;
+                }
+            }
+            Event::Renamed(person) => {
+                if let Some(participant) = self.people.get_mut(&person.peer) {
+                    participant.person = person;
+                }
+            }
+            Event::Hand { order, .. } => self.hands = order,
+            Event::Reaction { person, emoji } => self.reactions.push(now, person.peer, emoji.as_str()),
             Event::Stats(stats) => {
                 self.traffic.push(unix_ms, stats.rates);
                 for (peer, figures) in stats.peers {

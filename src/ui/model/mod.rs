@@ -3,6 +3,8 @@
 
 pub mod chat;
 pub mod meeting;
+pub mod quality;
+pub mod reactions;
 pub mod traffic;
 pub mod transfers;
 

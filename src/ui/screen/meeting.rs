@@ -1,26 +1,83 @@
 //! The meeting: top bar, stage, panel, control bar.
 
+mod bar;
+mod frame;
+mod stage;
+#[cfg(test)]
+mod tests;
+mod tile;
+mod top;
+mod views;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use iced::Element;
-use iced::widget::{center, column, row};
+use iced::widget::{column, container, opaque, row, stack};
+use iced::{Element, Length, Point, Size};
 
+use crate::av::spec;
+use crate::engine::pictures::{Key, PixelSize};
+use crate::id::PeerId;
 use crate::meeting::Command;
 use crate::ui::action::{Action, Meet};
 use crate::ui::app::Context;
-use crate::ui::choices::{Choices, Panel};
-use crate::ui::icon::Icon;
+use crate::ui::choices::{Choices, Layout, Panel};
+use crate::ui::dialog::Dialog;
 use crate::ui::keys::Shortcut;
+use crate::ui::model::meeting::Meeting;
 use crate::ui::model::{Model, Notice};
+use crate::ui::panel::chat::{self, Chat};
+use crate::ui::panel::files::{self, Files};
+use crate::ui::panel::people::{self, People};
+use crate::ui::panel::stats::{self, Stats};
 use crate::ui::session::Pasted;
-use crate::ui::text;
-use crate::ui::widget::button::{self, Kind};
-use crate::ui::widget::title;
+use crate::ui::text::meeting as words;
+use crate::ui::theme::TICK_MS;
+use crate::ui::toast::{Does, Toast, Tone};
+
+use stage::{Corner, Own};
+use views::Views;
+
+/// How the stage is laid out now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shown {
+    /// Everybody in tiles of one size.
+    Grid,
+    /// Who speaks is large.
+    Speaker,
+    /// This one is large.
+    Pinned(PeerId),
+}
+
+/// A menu that rises from the control bar.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Menu {
+    /// Emoji to react with.
+    React,
+    /// All else.
+    More,
+}
 
 /// Its state.
 #[derive(Debug)]
 pub struct Screen {
     panel: Option<Panel>,
+    shown: Shown,
+    pinned: Option<PeerId>,
+    menu: Option<Menu>,
+    own: Own,
+    over_own: bool,
+    talking: bool,
+    // `None` is oneself. Present people only, as the engine counts them.
+    speaking: BTreeSet<Option<PeerId>>,
+    // Who is large while the layout follows the voices.
+    loudest: Option<PeerId>,
+    drawn: BTreeMap<Key, PixelSize>,
+    views: Views,
+    chat: Chat,
+    people: People,
+    files: Files,
+    stats: Stats,
 }
 
 /// What was done.
@@ -28,65 +85,412 @@ pub struct Screen {
 pub enum Message {
     /// Leave.
     Leave,
-    /// A command as it is.
-    Engine(Command),
+    /// Microphone on or off.
+    Microphone,
+    /// Camera on or off.
+    Camera,
+    /// Raise or lower the hand.
+    Hand,
+    /// React with this.
+    React(String),
+    /// Open this menu, or close it.
+    Menu(Menu),
+    /// Close the open menu.
+    CloseMenu,
+    /// Open this panel, or close it.
+    Panel(Panel),
+    /// Close the panel.
+    ClosePanel,
+    /// Lay the stage out like this.
+    Layout(Layout),
+    /// Make this one large, or no longer.
+    Pin(PeerId),
+    /// Cap the own picture.
+    Quality(spec::Quality),
+    /// Show one's own tile.
+    OwnTile(bool),
+    /// The own tile is held.
+    OwnHeld,
+    /// The pointer that holds it is here, on a stage of this size.
+    OwnMoved(Point, Size),
+    /// It was let go.
+    OwnDropped(Size),
+    /// It is to rest there.
+    OwnCorner(Corner),
+    /// The pointer is over it.
+    OverOwn(bool),
+    /// To the clipboard.
+    Copy(String),
+    /// Open the settings.
+    Settings,
+    /// Open the sheet of shortcuts.
+    Shortcuts,
+    /// These speak now.
+    Speaking(BTreeSet<Option<PeerId>>),
+    /// These pictures are on screen, so large.
+    Drawn(BTreeMap<Key, PixelSize>),
+    /// In the chat.
+    Chat(chat::Message),
+    /// In the panel of people.
+    People(people::Message),
+    /// In the files.
+    Files(files::Message),
+    /// In the figures.
+    Stats(stats::Message),
 }
 
 impl Screen {
     /// At the start of a meeting.
     pub fn new(choices: &Choices, _meet: &Meet) -> Self {
-        Self { panel: choices.panel }
+        Self {
+            panel: choices.panel,
+            shown: shown(choices.layout),
+            pinned: None,
+            menu: None,
+            own: Own::default(),
+            over_own: false,
+            talking: false,
+            speaking: BTreeSet::new(),
+            loudest: None,
+            drawn: BTreeMap::new(),
+            views: Views::default(),
+            chat: Chat::default(),
+            people: People::default(),
+            files: Files::default(),
+            stats: Stats::default(),
+        }
     }
 
     /// One thing that was done.
-    pub fn update(&mut self, message: Message, _model: &mut Model, _choices: &Choices, _now: Instant) -> Action {
+    pub fn update(&mut self, message: Message, model: &mut Model, choices: &Choices, now: Instant) -> Action {
         match message {
             Message::Leave => Action::Leave,
-            Message::Engine(command) => Action::Engine(command),
+            Message::Microphone => {
+                self.talking = false;
+                let on = !model.meeting.as_ref().is_some_and(Meeting::microphone_on);
+                microphone(model, choices, on)
+            }
+            Message::Camera => camera(model, choices),
+            Message::Hand => Action::Engine(Command::Hand { up: !self.hand_up(model) }),
+            Message::React(emoji) => {
+                self.menu = None;
+                Action::Engine(Command::React { emoji })
+            }
+            Message::Menu(menu) => {
+                self.menu = if self.menu == Some(menu) { None } else { Some(menu) };
+                Action::None
+            }
+            Message::CloseMenu => {
+                self.menu = None;
+                Action::None
+            }
+            Message::Panel(panel) => self.toggle_panel(panel, model, choices),
+            Message::ClosePanel => self.close_panel(choices),
+            Message::Layout(layout) => {
+                self.shown = shown(layout);
+                Action::Choose(Box::new(Choices { layout, ..choices.clone() }))
+            }
+            Message::Pin(peer) => {
+                if self.shown == Shown::Pinned(peer) {
+                    (self.shown, self.pinned) = (shown(choices.layout), None);
+                } else {
+                    (self.shown, self.pinned) = (Shown::Pinned(peer), Some(peer));
+                }
+                Action::None
+            }
+            Message::Quality(quality) => {
+                let chosen = Choices { quality: quality.to_string(), ..choices.clone() };
+                Action::Engine(Command::Quality(quality)).and(Action::Choose(Box::new(chosen)))
+            }
+            Message::OwnTile(own_tile) => {
+                (self.over_own, self.own.held) = (false, None);
+                Action::Choose(Box::new(Choices { own_tile, ..choices.clone() }))
+            }
+            Message::OwnHeld => {
+                self.own.held = Some(stage::Held::default());
+                Action::None
+            }
+            Message::OwnMoved(at, area) => {
+                self.own.on_move(at, area);
+                Action::None
+            }
+            Message::OwnDropped(area) => {
+                self.own.on_drop(area);
+                Action::None
+            }
+            Message::OwnCorner(corner) => {
+                self.own.corner = corner;
+                Action::None
+            }
+            Message::OverOwn(over) => {
+                self.over_own = over;
+                Action::None
+            }
+            Message::Copy(text) => Action::Copy(text, words::COPIED),
+            Message::Settings => {
+                self.menu = None;
+                Action::Settings(true)
+            }
+            Message::Shortcuts => {
+                self.menu = None;
+                Action::Open(Box::new(Dialog::Shortcuts))
+            }
+            Message::Speaking(speaking) => {
+                self.on_speaking(speaking);
+                Action::None
+            }
+            Message::Drawn(drawn) => {
+                self.drawn = drawn;
+                self.look_at(model, now)
+            }
+            Message::Chat(message) => self.chat.update(message, model, choices),
+            Message::People(people::Message::OnlyTo(person)) => {
+                let open = self.open_panel(Panel::Chat, model);
+                self.chat.only_to(person);
+                open
+            }
+            Message::People(message) => self.people.update(message, model, choices),
+            Message::Files(message) => self.files.update(message, model, choices),
+            Message::Stats(message) => self.stats.update(message, model, choices),
         }
     }
 
     /// A key.
-    pub fn on_shortcut(&mut self, _shortcut: Shortcut, _model: &mut Model, _choices: &Choices) -> Action {
-        Action::None
+    pub fn on_shortcut(&mut self, shortcut: Shortcut, model: &mut Model, choices: &Choices, now: Instant) -> Action {
+        let message = match shortcut {
+            Shortcut::Microphone => Message::Microphone,
+            Shortcut::Camera => Message::Camera,
+            Shortcut::Hand => Message::Hand,
+            Shortcut::Chat => Message::Panel(Panel::Chat),
+            Shortcut::People => Message::Panel(Panel::People),
+            Shortcut::Files => Message::Panel(Panel::Files),
+            Shortcut::Stats => Message::Panel(Panel::Stats),
+            Shortcut::Grid => Message::Layout(Layout::Grid),
+            Shortcut::Speaker => Message::Layout(Layout::Speaker),
+            Shortcut::Pinned => match self.to_pin(model) {
+                Some(peer) => Message::Pin(peer),
+                None => return Action::None,
+            },
+            Shortcut::Talk => {
+                let silent = model.meeting.as_ref().is_some_and(|meeting| !meeting.microphone_on());
+                if !silent || self.talking {
+                    return Action::None;
+                }
+                self.talking = true;
+                return microphone(model, choices, true);
+            }
+            Shortcut::Quiet => {
+                let talked = std::mem::take(&mut self.talking);
+                return if talked { microphone(model, choices, false) } else { Action::None };
+            }
+            Shortcut::Escape => {
+                if self.menu.take().is_some() || self.own.held.take().is_some() {
+                    return Action::None;
+                }
+                let closed = match self.panel {
+                    Some(Panel::Chat) => self.chat.on_escape(),
+                    Some(Panel::Files) => self.files.on_escape(),
+                    Some(Panel::Stats) => self.stats.on_escape(),
+                    Some(Panel::People) | None => false,
+                };
+                return if closed || self.panel.is_none() { Action::None } else { self.close_panel(choices) };
+            }
+            Shortcut::Paste => return Action::Paste,
+        };
+        self.update(message, model, choices, now)
     }
 
     /// Time went on.
-    pub fn on_tick(&mut self, _now: Instant) {}
+    pub fn on_tick(&mut self, model: &Model, now: Instant) -> Action {
+        if self.views.is_waiting() { self.look_at(model, now) } else { Action::None }
+    }
 
     /// The model changed by an event.
-    pub fn on_model_changed(&mut self, _model: &mut Model, _now: Instant) -> Action {
-        Action::None
+    pub fn on_model_changed(&mut self, model: &mut Model, now: Instant) -> Action {
+        if self.panel == Some(Panel::Chat) {
+            self.chat.on_model_changed(model);
+        }
+        if let Some(meeting) = &model.meeting {
+            self.people.on_model_changed(meeting);
+        }
+        self.look_at(model, now)
     }
 
     /// What was on the clipboard: for the chat, or for the files where that panel is open.
-    pub fn on_pasted(&mut self, _pasted: Pasted) -> Action {
-        Action::None
+    pub fn on_pasted(&mut self, pasted: Pasted, model: &mut Model) -> Action {
+        if self.panel == Some(Panel::Files) {
+            return self.files.on_pasted(pasted);
+        }
+        let open = self.open_panel(Panel::Chat, model);
+        open.and(self.chat.on_pasted(pasted))
     }
 
     /// A command of this screen failed.
-    pub fn on_failure(&mut self, _command: &Command) {}
+    pub fn on_failure(&mut self, command: &Command) {
+        self.chat.on_failure(command);
+        if matches!(command, Command::Microphone { on: true, .. }) {
+            self.talking = false;
+        }
+    }
 
     /// The notice is on screen already: no toast.
     pub fn shows(&self, notice: &Notice) -> bool {
-        matches!((notice, self.panel), (Notice::Said { .. }, Some(Panel::Chat)))
+        matches!(
+            (notice, self.panel),
+            (Notice::Said { .. }, Some(Panel::Chat)) | (Notice::Offered(_), Some(Panel::Files))
+        )
     }
 
-    /// Opens a panel.
-    pub fn show_panel(&mut self, panel: Panel, _model: &mut Model) {
+    /// Opens a panel, or leaves it open.
+    pub fn open_panel(&mut self, panel: Panel, model: &mut Model) -> Action {
+        self.menu = None;
         self.panel = Some(panel);
+        if panel == Panel::Chat { self.chat.on_open(model) } else { Action::None }
     }
 
     /// How often it wants time.
-    pub fn pace(&self) -> Option<Duration> {
-        Some(Duration::from_secs(1))
+    pub fn pace(&self, model: &Model, now: Instant) -> Option<Duration> {
+        let moving = model.meeting.as_ref().is_some_and(|meeting| meeting.reactions.is_moving(now));
+        Some(Duration::from_millis(match (moving, self.views.is_waiting()) {
+            (true, _) => TICK_MS,
+            (false, true) => 250,
+            // The clock in the top bar.
+            (false, false) => 1000,
+        }))
     }
 
     /// The picture of it.
     pub fn view<'a>(&'a self, context: Context<'a>) -> Element<'a, Message> {
-        let look = context.look;
-        let room = context.model.meeting.as_ref().map_or("", |meeting| meeting.room.as_str());
-        let leave = button::round(look, Kind::Danger, Icon::Leave, text::LEAVE, "leave", Some(Message::Leave));
-        column![center(title(look, room)), row![leave].padding(16)].into()
+        let Some(meeting) = &context.model.meeting else { return column![].into() };
+        let panel = frame::view(self, context, meeting);
+        let stage = if self.panel == Some(Panel::Stats) && self.stats.is_expanded() {
+            crate::ui::screen::stats::page(&self.stats, context).map(Message::Stats)
+        } else {
+            stage::view(self, context, meeting)
+        };
+        // What the panel covers is not drawn at all.
+        let middle: Element<'a, Message> = match panel {
+            Some(panel) if frame::covers(context) && !self.stats_page() => opaque(panel),
+            Some(panel) if !frame::covers(context) => row![stage, panel].into(),
+            _ => stage,
+        };
+        let middle = stack![middle, bar::menu(self, context, meeting)].width(Length::Fill).height(Length::Fill);
+        let all = column![
+            top::view(self, context, meeting),
+            container(middle).height(Length::Fill),
+            bar::view(self, context, meeting)
+        ];
+        all.into()
+    }
+
+    fn stats_page(&self) -> bool {
+        self.panel == Some(Panel::Stats) && self.stats.is_expanded()
+    }
+
+    /// The name in the top bar.
+    fn title(&self, meeting: &Meeting) -> String {
+        meeting.room.to_string()
+    }
+
+    /// Our hand is raised.
+    fn hand_up(&self, model: &Model) -> bool {
+        let me = model.me.as_ref().map(|me| me.peer);
+        let hands = model.meeting.iter().flat_map(|meeting| &meeting.hands);
+        hands.into_iter().any(|person| Some(person.peer) == me)
+    }
+
+    /// The layout below a pin.
+    fn layout(&self) -> Option<Layout> {
+        match self.shown {
+            Shown::Grid => Some(Layout::Grid),
+            Shown::Speaker => Some(Layout::Speaker),
+            Shown::Pinned(_) => None,
+        }
+    }
+
+    /// Whose tile is large.
+    fn featured(&self, meeting: &Meeting) -> Option<PeerId> {
+        match self.shown {
+            Shown::Grid => None,
+            Shown::Pinned(peer) => Some(peer).filter(|peer| meeting.people.contains_key(peer)),
+            Shown::Speaker => {
+                let loudest = self.loudest.filter(|peer| meeting.people.contains_key(peer));
+                loudest.or_else(|| meeting.in_order().first().map(|first| first.person.peer))
+            }
+        }
+    }
+
+    /// Whom the key of the pinned layout is about.
+    fn to_pin(&self, model: &Model) -> Option<PeerId> {
+        let meeting = model.meeting.as_ref()?;
+        let here = |peer: &PeerId| meeting.people.contains_key(peer);
+        let first = || meeting.in_order().first().map(|first| first.person.peer);
+        self.pinned.filter(here).or(self.loudest.filter(here)).or_else(first)
+    }
+
+    fn on_speaking(&mut self, speaking: BTreeSet<Option<PeerId>>) {
+        self.speaking = speaking;
+        // Who is large stays so while it speaks: tiles that jump to and fro tell nobody anything.
+        if !self.loudest.is_some_and(|peer| self.speaking.contains(&Some(peer))) {
+            self.loudest = self.speaking.iter().flatten().next().copied().or(self.loudest);
+        }
+    }
+
+    /// Asks for the pictures that are on screen.
+    fn look_at(&mut self, model: &Model, now: Instant) -> Action {
+        let Some(meeting) = &model.meeting else { return Action::None };
+        // Where nothing is to be seen there is nothing to ask for.
+        let people: Vec<PeerId> = meeting.people.values().filter(|p| p.has_picture()).map(|p| p.person.peer).collect();
+        let commands = self.views.update(now, &people, &self.drawn);
+        commands.into_iter().fold(Action::None, |all, command| all.and(Action::Engine(command)))
+    }
+
+    fn toggle_panel(&mut self, panel: Panel, model: &mut Model, choices: &Choices) -> Action {
+        if self.panel == Some(panel) {
+            return self.close_panel(choices);
+        }
+        let open = self.open_panel(panel, model);
+        open.and(Action::Choose(Box::new(Choices { panel: self.panel, ..choices.clone() })))
+    }
+
+    fn close_panel(&mut self, choices: &Choices) -> Action {
+        self.panel = None;
+        Action::Choose(Box::new(Choices { panel: None, ..choices.clone() }))
+    }
+}
+
+fn shown(layout: Layout) -> Shown {
+    match layout {
+        Layout::Grid => Shown::Grid,
+        Layout::Speaker => Shown::Speaker,
+    }
+}
+
+/// Nothing is chosen that could be switched on.
+fn choose(words: &str) -> Action {
+    Action::Toast(Toast::new(Tone::Caution, words).with(words::CHOOSE, Does::Settings))
+}
+
+fn microphone(model: &Model, choices: &Choices, on: bool) -> Action {
+    let Some(meeting) = &model.meeting else { return Action::None };
+    if !on || meeting.settings.microphone != spec::Microphone::None {
+        return Action::Engine(Command::Microphone { on, source: None });
+    }
+    // None was opened yet: the chosen one is.
+    match choices.microphone.parse() {
+        Ok(spec::Microphone::None) | Err(_) => choose(words::NO_MICROPHONE),
+        Ok(source) => Action::Engine(Command::Microphone { on, source: Some(source) }),
+    }
+}
+
+fn camera(model: &Model, choices: &Choices) -> Action {
+    let Some(meeting) = &model.meeting else { return Action::None };
+    let on = !meeting.camera_on();
+    if !on || meeting.settings.camera != spec::Camera::None {
+        return Action::Engine(Command::Camera { on, source: None });
+    }
+    match choices.camera.parse() {
+        Ok(spec::Camera::None) | Err(_) => choose(words::NO_CAMERA),
+        Ok(source) => Action::Engine(Command::Camera { on, source: Some(source) }),
     }
 }

@@ -7,7 +7,9 @@ pub mod button;
 pub mod card;
 pub mod field;
 pub mod focus;
+pub mod grid;
 pub mod label;
+pub mod places;
 pub mod tile;
 
 pub use avatar::avatar;
