@@ -72,6 +72,34 @@ impl Profile {
     }
 }
 
+impl Profile {
+    /// Writes the display name into the settings, for the next runs: whole or not at all, and nothing else changes.
+    pub fn set_name(&self, name: &DisplayName) -> Result<(), Error> {
+        use std::io::Write as _;
+        // A file that cannot be read is not written over.
+        self.config()?;
+        let path = self.dir.join(FILE);
+        let wrong = |error: &dyn std::fmt::Display| Error::Settings { path: path.clone(), detail: error.to_string() };
+        let mut settings = match std::fs::read(&path) {
+            Ok(bytes) => serde_json::from_slice::<serde_json::Map<_, _>>(&bytes).map_err(|error| wrong(&error))?,
+            Err(_) => serde_json::Map::new(),
+        };
+        settings.insert("name".to_owned(), name.as_str().into());
+        let text = serde_json::to_vec_pretty(&settings).map_err(|error| wrong(&error))?;
+        let temporary = self.dir.join(format!(".{FILE}.{:016x}", rand::random::<u64>()));
+        let written = std::fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .open(&temporary)
+            .and_then(|mut file| file.write_all(&text).and_then(|()| file.sync_all()))
+            .and_then(|()| std::fs::rename(&temporary, &path));
+        written.map_err(|error| {
+            let _ = std::fs::remove_file(&temporary);
+            wrong(&error)
+        })
+    }
+}
+
 /// The settings file as written; unknown keys are errors, so that a typing mistake is noticed.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -123,6 +151,22 @@ mod tests {
         let folder = tempfile::tempdir().expect("folder");
         let profile = Profile::open(Some(folder.path().join("new"))).expect("made");
         assert_eq!(profile.config().expect("defaults").seats, 50);
+    }
+
+    #[test]
+    fn a_new_name_changes_nothing_else() {
+        let folder = tempfile::tempdir().expect("folder");
+        let profile = Profile::open(Some(folder.path().to_owned())).expect("there");
+        profile.set_name(&DisplayName::new("Mira")).expect("a new file");
+        assert_eq!(profile.config().expect("read").name.as_str(), "Mira");
+        std::fs::write(folder.path().join(FILE), r#"{"name":"Mira","seats":7}"#).expect("written");
+        profile.set_name(&DisplayName::new("Mira K")).expect("changed");
+        let config = profile.config().expect("read");
+        assert_eq!((config.name.as_str(), config.seats), ("Mira K", 7));
+        std::fs::write(folder.path().join(FILE), "{").expect("written");
+        assert!(profile.set_name(&DisplayName::new("x")).is_err());
+        assert_eq!(std::fs::read_to_string(folder.path().join(FILE)).expect("kept"), "{");
+        assert_eq!(std::fs::read_dir(folder.path()).expect("listed").count(), 1);
     }
 
     #[test]

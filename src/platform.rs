@@ -67,6 +67,18 @@ pub fn default_downloads() -> Option<PathBuf> {
     }
 }
 
+/// The firewall that is switched on here, as far as an ordinary account can see.
+pub fn firewall() -> Option<&'static str> {
+    let ufw = std::fs::read_to_string("/etc/ufw/ufw.conf").unwrap_or_default();
+    if ufw.lines().any(|line| line.trim().eq_ignore_ascii_case("enabled=yes")) {
+        return Some("ufw");
+    }
+    ["/run/firewalld", "/run/firewalld.pid"]
+        .iter()
+        .any(|path| std::path::Path::new(path).exists())
+        .then_some("firewalld")
+}
+
 /// Shows a file or folder with the program that the desktop has for it. Blocks until that program was started.
 pub fn open(path: &std::path::Path) -> std::io::Result<()> {
     let program = if cfg!(target_os = "macos") {

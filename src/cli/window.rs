@@ -1,8 +1,8 @@
 //! `lets-meet` without a command: the window. Here the command line's options and the profile become what the window
-//! starts engines with.
+//! starts engines with. A profile that cannot be read is said in the window, with a way on.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use iced::futures::future::BoxFuture;
 
@@ -11,12 +11,14 @@ use super::output::Output;
 use super::setup::{self, Setup};
 use super::{Exit, Failure, code};
 use crate::av::spec;
+use crate::config::Profile;
 use crate::engine::{self, Handle};
 use crate::meeting::{Accept, Settings};
 use crate::mesh::Visibility;
+use crate::share::DisplayName;
 use crate::ui::action::Meet;
 use crate::ui::choices::Choices;
-use crate::ui::session::{Goal, Trouble};
+use crate::ui::session::{Goal, Trouble, Way};
 use crate::ui::{self, Launcher, Start};
 
 /// Opens the window and stays until it is closed.
@@ -26,20 +28,26 @@ pub fn run(common: &Common, window: &Window, _output: &Output) -> Result<Exit, F
         return Err(Failure::new(Exit::Device, code::DISPLAY, message));
     }
     ui::backend::choose();
-    let setup = Setup::load(common)?;
-    let profile = setup.profile.dir().to_owned();
-    let choices = Choices::load(&profile);
+    let profile = Profile::open(common.profile.clone()).map(|profile| profile.dir().to_owned());
+    let choices = profile.as_deref().map(Choices::load).unwrap_or_default();
     let room = window.room.as_deref().map(crate::id::RoomName::new).transpose();
     let room = room.map_err(|error| Failure::usage(format!("{error}.")))?;
     let meet = room.map(|room| Meet {
         room,
         connect: Vec::new(),
+        rendezvous: None,
         camera: window.camera.is_some() || choices.camera_on,
         microphone: window.mic.is_some() || choices.microphone_on,
-        call: false,
+        call: None,
     });
-    let launcher = Arc::new(Local { common: common.clone(), window: window.clone(), setup });
-    let start = Start { profile, choices, launcher, meet, link: window.link.clone(), map: window.map.clone() };
+    let launcher = Arc::new(Local(Arc::new(Inner {
+        common: common.clone(),
+        window: window.clone(),
+        setup: Mutex::new(None),
+        name: Mutex::new(None),
+    })));
+    let (link, map) = (window.link.clone(), window.map.clone());
+    let start = Start { profile: profile.unwrap_or_default(), choices, launcher, meet, link, map };
     ui::run(start).map_err(|error| {
         Failure::new(
             Exit::Device,
@@ -52,66 +60,103 @@ pub fn run(common: &Common, window: &Window, _output: &Output) -> Result<Exit, F
 
 /// Starts engines on this machine.
 #[derive(Debug)]
-struct Local {
+struct Local(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
     common: Common,
     window: Window,
-    setup: Setup,
+    // Read at the first start, and again until it can be read.
+    setup: Mutex<Option<Arc<Setup>>>,
+    // Chosen in the window.
+    name: Mutex<Option<DisplayName>>,
 }
 
-impl Local {
+impl Inner {
+    /// The profile. Blocks on the disk.
+    fn setup(&self) -> Result<Arc<Setup>, Trouble> {
+        let mut kept = self.setup.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(setup) = kept.as_ref() {
+            return Ok(Arc::clone(setup));
+        }
+        let setup = Setup::load(&self.common).map(Arc::new).map_err(profile)?;
+        *kept = Some(Arc::clone(&setup));
+        Ok(setup)
+    }
+
+    fn name(&self, setup: &Setup) -> DisplayName {
+        let chosen = self.name.lock().unwrap_or_else(PoisonError::into_inner);
+        chosen.clone().unwrap_or_else(|| setup.name.clone())
+    }
+
+    fn interfaces(&self, choices: &Choices) -> Vec<String> {
+        if self.common.interface.is_empty() { choices.interfaces.clone() } else { self.common.interface.clone() }
+    }
+
+    fn endpoint(&self, choices: &Choices) -> crate::endpoint::Config {
+        let mut endpoint = setup::endpoint_config(&self.common);
+        if endpoint.port.is_none() {
+            endpoint.port = choices.port;
+        }
+        endpoint.interfaces = self.interfaces(choices);
+        endpoint
+    }
+
+    fn lobby(&self, choices: &Choices) -> Result<engine::LobbyConfig, Trouble> {
+        let setup = self.setup()?;
+        let mut settings = Settings { files: Accept::Ask, ..Settings::default() };
+        settings.calls.silence_unknown = choices.silence_unknown || setup.config.silence_unknown;
+        Ok(engine::LobbyConfig {
+            profile: setup.profile.clone(),
+            identity: Arc::clone(&setup.identity),
+            name: self.name(&setup),
+            endpoint: self.endpoint(choices),
+            connect: self.common.connect.iter().map(|connect| (connect.address, connect.peer)).collect(),
+            visibility: self.visibility(choices, None),
+            rendezvous: self.service(choices)?,
+            settings,
+            download_dir: Self::download_dir(choices, &setup)?,
+        })
+    }
+
     fn meeting(&self, choices: &Choices, meet: Meet) -> Result<engine::Config, Trouble> {
-        let wrong = |message: String| Trouble { message, hint: "Choose it again in the settings.".to_owned() };
+        let setup = self.setup()?;
+        let wrong = |error: spec::ParseError| {
+            Trouble::new(format!("{error}."), "Choose it again in the settings.").way(Way::Settings)
+        };
         // What was said on the command line goes before what was chosen.
-        let camera: spec::Camera = self
-            .window
-            .camera
-            .clone()
-            .map_or_else(|| choices.camera.parse(), Ok)
-            .map_err(|e: spec::ParseError| wrong(format!("{e}.")))?;
-        let microphone: spec::Microphone = self
-            .window
-            .mic
-            .clone()
-            .map_or_else(|| choices.microphone.parse(), Ok)
-            .map_err(|e: spec::ParseError| wrong(format!("{e}.")))?;
-        let speaker: spec::Speaker = self
-            .window
-            .speaker
-            .clone()
-            .map_or_else(|| choices.speaker.parse(), Ok)
-            .map_err(|e: spec::ParseError| wrong(format!("{e}.")))?;
+        let window = &self.window;
+        let camera = window.camera.clone().map_or_else(|| choices.camera.parse(), Ok).map_err(wrong)?;
+        let microphone = window.mic.clone().map_or_else(|| choices.microphone.parse(), Ok).map_err(wrong)?;
+        let speaker = window.speaker.clone().map_or_else(|| choices.speaker.parse(), Ok).map_err(wrong)?;
         let quality: spec::Quality = choices.quality.parse().unwrap_or_default();
-        let camera = if meet.camera { camera } else { spec::Camera::None };
-        let settings = Settings {
+        let camera: spec::Camera = if meet.camera { camera } else { spec::Camera::None };
+        let mut settings = Settings {
             camera: camera.clone(),
             camera_on: meet.camera,
-            microphone: microphone.clone(),
+            microphone: spec::Microphone::clone(&microphone),
             microphone_on: meet.microphone,
-            speaker: speaker.clone(),
+            speaker: spec::Speaker::clone(&speaker),
             speaker_on: true,
             quality,
             files: Accept::Ask,
             ..Settings::default()
         };
-        let download_dir = self.download_dir(choices)?;
-        let mut endpoint = setup::endpoint_config(&self.common);
-        if endpoint.port.is_none() {
-            endpoint.port = choices.port;
-        }
-        if endpoint.interfaces.is_empty() {
-            endpoint.interfaces.clone_from(&choices.interfaces);
-        }
+        settings.calls.silence_unknown = choices.silence_unknown || setup.config.silence_unknown;
         let typed = self.common.connect.iter().map(|connect| (connect.address, connect.peer));
         Ok(engine::Config {
-            profile: self.setup.profile.clone(),
-            identity: Arc::clone(&self.setup.identity),
-            name: self.setup.name.clone(),
+            profile: setup.profile.clone(),
+            identity: Arc::clone(&setup.identity),
+            name: self.name(&setup),
             room: meet.room,
-            seats: self.setup.config.seats,
-            endpoint,
+            seats: setup.config.seats,
+            endpoint: self.endpoint(choices),
             connect: meet.connect.into_iter().chain(typed).collect(),
-            visibility: self.visibility(choices, meet.call),
-            rendezvous: self.service(choices)?.map(|service| (service, None)),
+            visibility: self.visibility(choices, meet.call.as_deref()),
+            rendezvous: meet
+                .rendezvous
+                .map_or_else(|| self.service(choices), |service| Ok(Some(service)))?
+                .map(|s| (s, None)),
             media: engine::MediaConfig {
                 camera,
                 microphone,
@@ -122,41 +167,78 @@ impl Local {
                 dump_audio: None,
             },
             settings,
-            download_dir,
+            download_dir: Self::download_dir(choices, &setup)?,
         })
     }
 
-    fn visibility(&self, choices: &Choices, call: bool) -> Visibility {
-        if self.common.hidden || !choices.announce || call { Visibility::Hidden } else { Visibility::Open }
+    fn visibility(&self, choices: &Choices, call: Option<&str>) -> Visibility {
+        if self.common.hidden || !choices.announce || call.is_some() { Visibility::Hidden } else { Visibility::Open }
     }
 
     fn service(&self, choices: &Choices) -> Result<Option<engine::Service>, Trouble> {
         let chosen = Some(choices.rendezvous.as_str()).filter(|text| !text.is_empty());
         let Some(text) = self.common.rendezvous.as_deref().or(chosen) else { return Ok(None) };
-        setup::service(text).map(Some).map_err(|failure| Trouble {
-            message: failure.message,
-            hint: "Correct the rendezvous in the settings, or leave it empty.".to_owned(),
+        setup::service(text).map(Some).map_err(|failure| {
+            Trouble::new(failure.message, "Correct the rendezvous in the settings, or leave it empty.")
+                .way(Way::Settings)
         })
     }
 
-    fn download_dir(&self, choices: &Choices) -> Result<PathBuf, Trouble> {
-        let folder = choices.download_dir.clone().or_else(|| self.setup.config.download_dir.clone());
-        folder.ok_or_else(|| Trouble {
-            message: "This account has no home folder for drops.".to_owned(),
-            hint: "Choose a folder for received files in the settings.".to_owned(),
+    fn download_dir(choices: &Choices, setup: &Setup) -> Result<PathBuf, Trouble> {
+        let folder = choices.download_dir.clone().or_else(|| setup.config.download_dir.clone());
+        folder.ok_or_else(|| {
+            let hint = "Choose a folder for received files in the settings.";
+            Trouble::new("This account has no home folder for drops.", hint).way(Way::Settings)
         })
     }
 }
 
+/// The sentence of a profile that cannot be used, which the profile's own error says in two halves.
+fn profile(failure: Failure) -> Trouble {
+    let (message, hint) = match failure.message.split_once("; ") {
+        Some((message, hint)) => (format!("{message}."), hint.to_owned()),
+        None => (failure.message, "Check that the folder may be read and written.".to_owned()),
+    };
+    let sentence = |text: &str| {
+        let mut chars = text.chars();
+        let first = chars.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
+        first + chars.as_str()
+    };
+    let dot = if hint.ends_with('.') { "" } else { "." };
+    Trouble::new(sentence(&message), format!("{}{dot}", sentence(&hint)))
+}
+
 impl Launcher for Local {
     fn launch(&self, choices: &Choices, goal: Goal) -> BoxFuture<'static, Result<Handle, Trouble>> {
-        match goal {
-            Goal::Lobby => Box::pin(async { Err(Trouble { message: String::new(), hint: String::new() }) }),
-            Goal::Meeting(meet) => {
-                let config = self.meeting(choices, meet);
-                Box::pin(async move { engine::start(config?).await.map_err(Trouble::from) })
+        let (inner, choices) = (Arc::clone(&self.0), choices.clone());
+        let ended = || Trouble::new("The profile could not be read.", "Try again.");
+        Box::pin(async move {
+            match goal {
+                Goal::Lobby => {
+                    let config = ui::session::blocking(move || inner.lobby(&choices)).await;
+                    engine::lobby(config.ok_or_else(ended)??).await.map_err(Trouble::from)
+                }
+                Goal::Meeting(meet) => {
+                    let config = ui::session::blocking(move || inner.meeting(&choices, meet)).await;
+                    engine::start(config.ok_or_else(ended)??).await.map_err(Trouble::from)
+                }
             }
-        }
+        })
+    }
+
+    fn rename(&self, name: &DisplayName) -> Result<(), Trouble> {
+        *self.0.name.lock().unwrap_or_else(PoisonError::into_inner) = Some(name.clone());
+        let setup = self.0.setup()?;
+        let hint = "The name holds until the window is closed. Check that the profile folder may be written.";
+        setup.profile.set_name(name).map_err(|error| Trouble::new(format!("{error}."), hint))
+    }
+
+    fn interfaces(&self, choices: &Choices) -> Vec<String> {
+        self.0.interfaces(choices)
+    }
+
+    fn is_hidden(&self, choices: &Choices) -> bool {
+        self.0.visibility(choices, None) == Visibility::Hidden
     }
 
     fn stopped(&self) -> BoxFuture<'static, ()> {

@@ -53,7 +53,6 @@ pub struct LobbyConfig {
 }
 
 /// Enters the lobby: binds the socket, looks around, announces us where that is wanted.
-#[expect(clippy::unused_async, reason = "a start of any kind is awaited")]
 pub async fn lobby(config: LobbyConfig) -> Result<Handle, Error> {
     let scope = Scope::new();
     let mut visit = Visit::start(visit::Config {

@@ -11,6 +11,7 @@
 
 mod actor;
 mod commands;
+pub mod doctor;
 mod failure;
 mod files;
 mod introduce;

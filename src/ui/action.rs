@@ -9,6 +9,7 @@ use iced::widget::Id;
 use super::choices::Choices;
 use super::dialog::Dialog;
 use super::toast::Toast;
+use crate::engine::Service;
 use crate::id::{PeerId, RoomName};
 use crate::meeting::Command;
 
@@ -62,10 +63,16 @@ pub enum Action {
     },
     /// Play the test sound on the chosen speaker.
     TestSound,
-    /// Look at the network and say in words what is wrong.
+    /// Look at the network; the findings go into the model.
+    Check,
+    /// The same, in a dialog.
     Doctor,
+    /// Start the lobby again, after it did not.
+    Again,
     /// Another name, in the engine and in the profile.
     Rename(String),
+    /// Ring this person (WHO, name).
+    Call(String, String),
     /// Ask the system which devices there are.
     ListDevices,
     /// All of these, in order.
@@ -79,12 +86,14 @@ pub struct Meet {
     pub room: RoomName,
     /// Where somebody of it is, as far as that is known.
     pub connect: Vec<(SocketAddr, Option<PeerId>)>,
+    /// A service of the invitation, that knows more addresses.
+    pub rendezvous: Option<Service>,
     /// With the camera on.
     pub camera: bool,
     /// With the microphone on.
     pub microphone: bool,
-    /// A call: nobody else is to find the room.
-    pub call: bool,
+    /// A call with this person: nobody else is to find the room, and its name says nothing.
+    pub call: Option<String>,
 }
 
 impl Action {

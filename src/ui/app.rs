@@ -23,9 +23,11 @@ use super::screen::{lobby, meeting, settings};
 use super::session::{self, Goal, Session, Trouble};
 use super::theme::{Look, PAD};
 use super::toast::{self, Toast, Toasts, Tone};
+use super::widget::inert::inert;
 use super::{Start, keys, map, notices, text};
 use crate::clock;
 use crate::engine::Handle;
+use crate::id::RoomName;
 use crate::meeting::{Command, Done, Event, Failure};
 
 /// What happened.
@@ -165,7 +167,7 @@ impl App {
 
     /// The title bar.
     pub fn title(&self) -> String {
-        text::window_title(self.model.meeting.as_ref().map(|meeting| meeting.room.as_str()))
+        text::window_title(self.model.meeting.as_ref().map(|meeting| meeting.title.as_str()))
     }
 
     /// One thing that happened.
@@ -173,7 +175,7 @@ impl App {
         match message {
             Message::Lobby(message) => {
                 let Screen::Lobby(lobby) = &mut self.screen else { return Task::none() };
-                let action = lobby.update(message, &self.model, &self.choices);
+                let action = lobby.update(message, &mut self.model, &self.choices);
                 self.perform(action)
             }
             Message::Meeting(message) => {
@@ -204,6 +206,13 @@ impl App {
             Message::Ended(generation) if generation == self.session.generation() => self.on_ended(),
             Message::Event(..) | Message::Answered(..) | Message::Ended(_) => Task::none(),
             Message::Done(outcome) => {
+                if let session::Outcome::Checked(found) = &outcome {
+                    self.model.checkup.found.clone_from(found);
+                    self.model.checkup.running = false;
+                }
+                if let session::Outcome::Previewing(preview) = &outcome {
+                    return self.session.on_preview(&self.choices, preview.clone());
+                }
                 let action = session::outcome(
                     outcome,
                     &self.choices,
@@ -223,8 +232,10 @@ impl App {
             Message::Tick(now) => {
                 self.now = now;
                 self.toasts.expire(now);
-                let Screen::Meeting(screen) = &mut self.screen else { return Task::none() };
-                let action = screen.on_tick(&self.model, now);
+                let action = match &mut self.screen {
+                    Screen::Meeting(screen) => screen.on_tick(&self.model, now),
+                    Screen::Lobby(lobby) => lobby.on_tick(now, &self.model, &mut self.session),
+                };
                 self.perform(action)
             }
             Message::MapDue => map::look(self.size).map(Message::Map),
@@ -246,6 +257,9 @@ impl App {
             }
             Goal::Meeting(meet) => {
                 self.model.enter(self.now, meet.room.clone());
+                if let (Some(name), Some(meeting)) = (&meet.call, &mut self.model.meeting) {
+                    meeting.title = text::dialogs::call_with(name);
+                }
                 self.screen = Screen::Meeting(Box::new(meeting::Screen::new(&self.choices, meet)));
                 self.settings = None;
                 self.dialogs.clear();
@@ -289,12 +303,9 @@ impl App {
         self.now = clock::now();
         let stale =
             matches!(event, Event::Joined(_) | Event::Left { .. } | Event::Track { .. } | Event::Reconnected { .. });
-        let at_once = notices::dialog_for(&event);
+        let at_once = notices::at_once(&event, &self.model, &self.choices, &mut self.dialogs);
         let notices = self.model.on_event(self.now, clock::unix_millis(), event);
-        let mut tasks = Vec::new();
-        if let Some(dialog) = at_once {
-            tasks.push(self.perform(Action::Open(Box::new(dialog))));
-        }
+        let mut tasks = vec![self.perform(at_once)];
         for notice in notices {
             tasks.push(self.on_notice(&notice));
         }
@@ -317,10 +328,14 @@ impl App {
         if let Some(toast) = notices::toast(notice).filter(|_| !seen) {
             self.toasts.push(self.now, toast);
         }
+        let mut tasks = Vec::new();
         if !self.focused && self.choices.notifications {
-            return session::notify(notice);
+            tasks.push(session::notify(notice));
         }
-        Task::none()
+        if let Notice::Rings(_) = notice {
+            tasks.push(session::call_attention());
+        }
+        Task::batch(tasks)
     }
 
     fn on_answer(&mut self, command: Command, result: Result<Done, Failure>) -> Task<Message> {
@@ -333,7 +348,7 @@ impl App {
                 if let Some(settings) = &mut self.settings {
                     settings.on_answer(&done);
                 }
-                let action = session::answer(&command, done, &mut self.model, &mut self.dialogs);
+                let action = session::answer(&command, done, &mut self.model, &self.choices, &mut self.dialogs);
                 // What a command changed is seen in the state.
                 let state =
                     if session::changes_state(&command) { self.session.command(Command::State) } else { Task::none() };
@@ -341,6 +356,7 @@ impl App {
                 Task::batch([action, state])
             }
             Err(failure) => {
+                dialog::failed(&command, &mut self.dialogs);
                 if let Screen::Meeting(screen) = &mut self.screen {
                     screen.on_failure(&command);
                 }
@@ -420,7 +436,7 @@ impl App {
             Action::Many(all) => Task::batch(all.into_iter().map(|action| self.perform(action)).collect::<Vec<_>>()),
             Action::Engine(command) => self.session.command(command),
             Action::Meet(meet) => {
-                if !meet.call {
+                if meet.call.is_none() {
                     self.choices.remember_room(meet.room.as_str());
                 }
                 let save = self.session.save(&self.start, &self.choices);
@@ -454,7 +470,6 @@ impl App {
                 Task::batch(paths.into_iter().map(send).collect::<Vec<_>>())
             }
             Action::Paste => session::paste(),
-            Action::Rename(name) => self.session.command(Command::Rename(name)),
             Action::PickFolder => session::pick_folder(),
             Action::Reveal(path) => session::reveal(path),
             Action::Copy(words, about) => {
@@ -475,7 +490,21 @@ impl App {
             Action::ScrollToEnd(id) => iced::widget::operation::snap_to_end(id),
             Action::Preview { camera, microphone } => self.session.preview(&self.choices, camera, microphone),
             Action::TestSound => session::test_sound(&self.choices),
-            Action::Doctor => session::doctor(&self.start),
+            Action::Check => session::check(&self.start, &self.choices, &mut self.model),
+            Action::Doctor => {
+                let open = self.perform(Action::Open(Box::new(Dialog::Doctor)));
+                Task::batch([open, session::check(&self.start, &self.choices, &mut self.model)])
+            }
+            Action::Rename(name) => {
+                let told = self.session.command(Command::Rename(name.clone()));
+                Task::batch([told, session::rename(&self.start, &name)])
+            }
+            Action::Call(who, name) => {
+                let calling = dialog::calling::Calling::new(who.clone(), name);
+                let open = self.perform(Action::Open(Box::new(Dialog::Calling(calling))));
+                Task::batch([open, self.session.command(Command::Call { who })])
+            }
+            Action::Again => self.go(Goal::Lobby),
             Action::ListDevices => session::list_devices(),
         }
     }
@@ -487,9 +516,10 @@ impl App {
             Screen::Lobby(lobby) => lobby.view(context, &self.session).map(Message::Lobby),
             Screen::Meeting(screen) => screen.view(context).map(Message::Meeting),
         };
-        let mut layers = stack![screen].width(Length::Fill).height(Length::Fill);
+        let (settings, dialog) = (self.settings.is_some(), !self.dialogs.is_empty());
+        let mut layers = stack![inert(screen, settings || dialog)].width(Length::Fill).height(Length::Fill);
         if let Some(settings) = &self.settings {
-            layers = layers.push(settings.view(context).map(Message::Settings));
+            layers = layers.push(inert(settings.view(context).map(Message::Settings), dialog));
         }
         if let Some(dialog) = self.dialogs.last() {
             layers = layers.push(dialog.view(context).map(Message::Dialog));
@@ -530,13 +560,19 @@ impl App {
     }
 }
 
-/// Goes into `meet`: for those who have only the room.
-pub fn meet(room: crate::id::RoomName, choices: &Choices) -> Meet {
+/// Most addresses that a meeting in sight is tried at: the first to answer tells of all others.
+const MOST_TRIED: usize = 32;
+
+/// How `room` is gone into, with the addresses of those in sight who are in it.
+pub fn meet_nearby(room: RoomName, model: &Model, choices: &Choices) -> Meet {
+    let inside = model.nearby.meetings.iter().filter(|meeting| meeting.room.id() == room.id());
+    let connect = inside.flat_map(|meeting| &meeting.addresses).take(MOST_TRIED);
     Meet {
+        connect: connect.map(|(address, peer)| (*address, Some(*peer))).collect(),
         room,
-        connect: Vec::new(),
+        rendezvous: None,
         camera: choices.camera_on,
-        microphone: choices.microphone_on && !choices.push_to_talk,
-        call: false,
+        microphone: choices.starts_heard(),
+        call: None,
     }
 }

@@ -171,6 +171,11 @@ impl Choices {
         written
     }
 
+    /// Whether meetings start with the microphone on: not when it is on only while Space is held.
+    pub fn starts_heard(&self) -> bool {
+        self.microphone_on && !self.push_to_talk
+    }
+
     /// A meeting was started or joined.
     pub fn remember_room(&mut self, room: &str) {
         self.rooms.retain(|known| known != room);

@@ -1,16 +1,67 @@
 //! What is said of what happened: the toast, and the dialog that an event opens at once.
 
-use super::action::Action;
-use super::choices::Panel;
-use super::dialog::Dialog;
-use super::model::Notice;
-use super::text;
-use super::toast::{Does, Toast, Tone};
-use crate::meeting::{Command, Direction, Event, FileStage};
+use std::net::SocketAddr;
 
-/// The dialog that an event opens.
-pub fn dialog_for(_event: &Event) -> Option<Dialog> {
-    None
+use super::action::{Action, Meet};
+use super::choices::{Choices, Panel};
+use super::dialog::{self, Dialog, incoming};
+use super::model::{Model, Notice};
+use super::text;
+use super::text::dialogs as words;
+use super::toast::{Does, Toast, Tone};
+use crate::id::{PeerId, RoomName};
+use crate::meeting::{CallEnd, Command, Direction, Event, FileStage, Trust, Warning, WarningCode};
+
+/// What an event asks for at once: a dialog opened or closed, a move into the room of a call.
+pub fn at_once(event: &Event, model: &Model, choices: &Choices, dialogs: &mut Vec<Dialog>) -> Action {
+    match event {
+        Event::Ring { call, from, trust, room } => {
+            Action::Open(Box::new(Dialog::Ring(incoming::Ring::new(*call, from.clone(), *trust, room.clone()))))
+        }
+        Event::CallEnded { call, person, direction, reason, room, connect } => {
+            let who = person.peer.to_string();
+            dialogs.retain(|dialog| {
+                let to = matches!(dialog, Dialog::Calling(calling) if calling.is_to(&who));
+                !(dialog.is_of(*call) || to && *direction == Direction::Out)
+            });
+            let name = person.name.as_str();
+            match direction {
+                // From a meeting a call invites: the other one comes here.
+                Direction::Out if *reason == CallEnd::Answered && model.meeting.is_none() => {
+                    Action::Meet(call_to(room, connect, name, choices))
+                }
+                Direction::Out => words::call_ended(name, *reason)
+                    .map_or(Action::None, |words| Action::Toast(Toast::new(Tone::Caution, words))),
+                Direction::In if matches!(reason, CallEnd::Cancelled | CallEnd::Timeout) => {
+                    Action::Toast(Toast::new(Tone::Plain, words::missed(name)))
+                }
+                Direction::In => Action::None,
+            }
+        }
+        // In the lobby nobody has a seat yet: there the list says it.
+        Event::Warning(Warning { code: WarningCode::VerifiedKeyChanged, person: Some(person), .. })
+            if model.meeting.is_some() =>
+        {
+            dialog::changed(person.clone())
+        }
+        Event::Trust { person, trust } if *trust != Trust::Changed => {
+            dialogs.retain(|dialog| !matches!(dialog, Dialog::Changed(open) if open.person().peer == person.peer));
+            Action::None
+        }
+        _ => Action::None,
+    }
+}
+
+/// The room where a call goes on.
+pub fn call_to(room: &RoomName, connect: &[(SocketAddr, Option<PeerId>)], name: &str, choices: &Choices) -> Meet {
+    Meet {
+        room: room.clone(),
+        connect: connect.to_vec(),
+        rendezvous: None,
+        camera: choices.camera_on,
+        microphone: choices.starts_heard(),
+        call: room.is_call().then(|| name.to_owned()),
+    }
 }
 
 /// The word in the corner, if one is due.
@@ -35,6 +86,9 @@ pub fn toast(notice: &Notice) -> Option<Toast> {
             }
             _ => return None,
         },
+        // It has a dialog.
+        Notice::Rings(_) => return None,
+        Notice::Warning(warning) if warning.code == WarningCode::VerifiedKeyChanged => return None,
         Notice::Warning(warning) => Toast::new(Tone::Caution, text::warning(warning)),
     })
 }

@@ -1,10 +1,12 @@
 //! The running engine as the root sees it, and the tasks that touch the world: each blocks nobody and ends as a message.
 
 mod desktop;
+pub mod preview;
 
 use std::collections::BTreeSet;
 use std::hash::{Hash, Hasher};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use iced::futures::stream;
@@ -13,14 +15,18 @@ use iced::{Subscription, Task};
 use super::action::{Action, Meet};
 use super::app::{Message, Screen};
 use super::choices::Choices;
-use super::dialog::Dialog;
+use super::dialog::{self, Dialog};
 use super::model::Model;
 use super::screen::meeting;
 use super::screen::settings::Settings;
 use super::toast::{Toast, Tone};
-use super::{Start, map, text, video};
+use super::{Start, map, notices, text, video};
+use crate::engine::doctor::{self, Check};
 use crate::engine::{self, Handle};
 use crate::meeting::{Command, Done};
+use crate::share::DisplayName;
+
+pub use preview::test_sound;
 
 pub use desktop::{notify, paste, pick_files, pick_folder, reveal, save_as};
 
@@ -43,9 +49,35 @@ pub struct Trouble {
     pub message: String,
     /// What to do, where it is known apart.
     pub hint: String,
+    /// Where that can be done.
+    pub way: Way,
+}
+
+/// Where a trouble can be mended, beside trying again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Way {
+    /// Nowhere in this window.
+    #[default]
+    Again,
+    /// In the settings.
+    Settings,
+    /// The doctor says more.
+    Doctor,
 }
 
 impl Trouble {
+    /// What happened, and what to do.
+    pub fn new(message: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { message: message.into(), hint: hint.into(), way: Way::Again }
+    }
+
+    /// Where to do it.
+    #[must_use]
+    pub fn way(mut self, way: Way) -> Self {
+        self.way = way;
+        self
+    }
+
     /// Both in one.
     pub fn words(&self) -> String {
         if self.hint.is_empty() { self.message.clone() } else { format!("{} {}", self.message, self.hint) }
@@ -80,6 +112,10 @@ pub enum Outcome {
     Pasted(Pasted),
     /// The system has these devices.
     Devices(engine::devices::Devices),
+    /// The doctor has looked.
+    Checked(Vec<Check>),
+    /// The preview of the lobby runs, or has ended.
+    Previewing(preview::Started),
     /// Something is to be said.
     Say(Toast),
 }
@@ -98,6 +134,7 @@ enum Stage {
 #[derive(Debug, Default)]
 pub struct Session {
     stage: Stage,
+    preview: preview::Stage,
     generation: u64,
 }
 
@@ -142,7 +179,10 @@ impl Session {
         let generation = self.generation;
         let old = std::mem::replace(&mut self.stage, Stage::Starting);
         let next = start.launcher.launch(choices, goal);
+        // A camera can be opened once: the preview gives it back before a meeting takes it.
+        let closing = self.preview.close();
         let run = async move {
+            closing.await;
             if let Stage::Running(old) = old {
                 old.leave().await;
             }
@@ -246,9 +286,24 @@ impl Session {
         })
     }
 
-    /// Starts or ends the preview.
-    pub fn preview(&mut self, _choices: &Choices, _camera: bool, _microphone: bool) -> Task<Message> {
-        Task::none()
+    /// Starts, changes or ends the preview.
+    pub fn preview(&mut self, choices: &Choices, camera: bool, microphone: bool) -> Task<Message> {
+        self.preview.want(choices, camera, microphone)
+    }
+
+    /// A preview was started or ended.
+    pub fn on_preview(&mut self, choices: &Choices, started: preview::Started) -> Task<Message> {
+        self.preview.on_started(choices, started)
+    }
+
+    /// What the preview shows and hears.
+    pub fn previewed(&self) -> &preview::Stage {
+        &self.preview
+    }
+
+    /// The same, to ask it for what went wrong.
+    pub fn preview_mut(&mut self) -> &mut preview::Stage {
+        &mut self.preview
     }
 }
 
@@ -276,14 +331,41 @@ pub fn list_devices() -> Task<Message> {
     })
 }
 
-/// Plays the test sound.
-pub fn test_sound(_choices: &Choices) -> Task<Message> {
-    Task::none()
+/// Looks at the network: what is quick at once, the announcements within seconds.
+pub fn check(start: &Start, choices: &Choices, model: &mut Model) -> Task<Message> {
+    if model.checkup.running {
+        return Task::none();
+    }
+    model.checkup.running = true;
+    let interfaces = start.launcher.interfaces(choices);
+    let own = model.me.as_ref().map(|me| me.peer).filter(|_| !start.launcher.is_hidden(choices));
+    let run = async move {
+        let wanted = interfaces.clone();
+        let quick = blocking(move || (doctor::interfaces(&wanted), doctor::firewall())).await;
+        let multicast = doctor::multicast(&interfaces, own).await;
+        match quick {
+            Some((interfaces, firewall)) => vec![interfaces, multicast, firewall],
+            None => vec![multicast],
+        }
+    };
+    Task::perform(run, |found| Message::Done(Outcome::Checked(found)))
 }
 
-/// Looks at the network.
-pub fn doctor(_start: &Start) -> Task<Message> {
-    Task::none()
+/// Writes the new name into the profile.
+pub fn rename(start: &Start, name: &str) -> Task<Message> {
+    let (launcher, name) = (Arc::clone(&start.launcher), DisplayName::new(name));
+    Task::perform(blocking(move || launcher.rename(&name)), |result| {
+        Message::Done(match result {
+            Some(Err(trouble)) => Outcome::Say(Toast::new(Tone::Caution, trouble.words())),
+            Some(Ok(())) | None => Outcome::Nothing,
+        })
+    })
+}
+
+/// Makes the window call for its person: by the task bar, as the desktop has it.
+pub fn call_attention() -> Task<Message> {
+    let urgent = Some(iced::window::UserAttention::Critical);
+    iced::window::latest().and_then(move |id| iced::window::request_user_attention(id, urgent))
 }
 
 /// The lobby must start anew for this change.
@@ -300,8 +382,25 @@ pub fn changes_state(command: &Command) -> bool {
 }
 
 /// What an answer means for the window.
-pub fn answer(command: &Command, done: Done, model: &mut Model, _dialogs: &mut Vec<Dialog>) -> Action {
+pub fn answer(
+    command: &Command,
+    done: Done,
+    model: &mut Model,
+    choices: &Choices,
+    dialogs: &mut Vec<Dialog>,
+) -> Action {
+    if let Some(action) = dialog::answer(command, &done, dialogs) {
+        return action;
+    }
     match (command, done) {
+        (Command::Answer(call), Done::Answered { room, connect }) => {
+            let caller = dialogs.iter().find_map(|dialog| match dialog {
+                Dialog::Ring(ring) if ring.call() == *call => Some(ring.from().name.to_string()),
+                _ => None,
+            });
+            dialogs.retain(|dialog| !dialog.is_of(*call));
+            Action::Meet(notices::call_to(&room, &connect, caller.as_deref().unwrap_or_default(), choices))
+        }
         (Command::Say { text, to }, Done::Said(id)) => {
             if let Some(meeting) = &mut model.meeting {
                 meeting.on_said(crate::clock::unix_millis(), id, text.clone(), to);
@@ -329,7 +428,11 @@ pub fn outcome(
     _dialogs: &mut Vec<Dialog>,
 ) -> Action {
     match outcome {
-        Outcome::Nothing => Action::None,
+        Outcome::Nothing | Outcome::Checked(_) | Outcome::Previewing(_) => Action::None,
+        // In the lobby a file needs a person.
+        Outcome::Picked(paths, to) if to.is_empty() && matches!(screen, Screen::Lobby(_)) => {
+            dialog::send_to_whom(paths)
+        }
         Outcome::Picked(paths, to) => Action::SendFiles(paths, to),
         Outcome::Folder(folder) => settings.map_or(Action::None, |settings| settings.on_folder(folder, choices)),
         Outcome::Pasted(pasted) => match screen {
@@ -337,6 +440,9 @@ pub fn outcome(
             Screen::Lobby(_) => Action::None,
         },
         Outcome::Devices(devices) => {
+            if let Screen::Lobby(lobby) = screen {
+                lobby.on_devices(devices.clone());
+            }
             if let Some(settings) = settings {
                 settings.on_devices(devices);
             }

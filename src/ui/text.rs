@@ -1,6 +1,10 @@
 //! Sans-IO. Words shown to a person, in one place.
 
 #[cfg(feature = "gui")]
+pub mod dialogs;
+#[cfg(feature = "gui")]
+pub mod lobby;
+#[cfg(feature = "gui")]
 pub mod meeting;
 #[cfg(feature = "gui")]
 pub mod settings;
@@ -162,6 +166,7 @@ pub fn notification(notice: &super::model::Notice) -> Option<(String, String)> {
             Some((title, text.chars().take(200).collect()))
         }
         Notice::Offered(file) => Some((APP.to_owned(), offered(file))),
+        Notice::Rings(from) => Some((APP.to_owned(), dialogs::calls(from.name.as_str()))),
         _ => None,
     }
 }
@@ -169,19 +174,23 @@ pub fn notification(notice: &super::model::Notice) -> Option<(String, String)> {
 /// Why an engine did not start.
 #[cfg(feature = "gui")]
 pub fn trouble(error: &crate::engine::Error) -> super::session::Trouble {
-    use super::session::Trouble;
+    use super::session::{Trouble, Way};
     use crate::engine::Error;
-    let hint = match error {
+    let (hint, way) = match error {
         Error::Endpoint(_) => {
-            "Check that a network is up and that no other program uses the port; see Settings, Network."
+            ("Check that a network is up and that no other program uses the port; see Settings, Network.", Way::Doctor)
         }
-        Error::Media(_) => "Choose another device in the settings.",
-        Error::NameTaken(_) => "Choose another name.",
-        Error::Rendezvous(_) => "Check the address of the rendezvous in the settings, or go on without one.",
-        Error::Invite(_) => "Ask who invited you for a new link.",
-        Error::State(_) => "Check that the disk is not full and that the profile folder may be read and written.",
+        Error::Media(_) => ("Choose another device in the settings.", Way::Settings),
+        Error::NameTaken(_) => ("Choose another name.", Way::Settings),
+        Error::Rendezvous(_) => {
+            ("Check the address of the rendezvous in the settings, or go on without one.", Way::Settings)
+        }
+        Error::Invite(_) => ("Ask who invited you for a new link.", Way::Again),
+        Error::State(_) => {
+            ("Check that the disk is not full and that the profile folder may be read and written.", Way::Again)
+        }
     };
-    Trouble { message: format!("{error}."), hint: hint.to_owned() }
+    Trouble::new(format!("{error}."), hint).way(way)
 }
 
 #[cfg(test)]

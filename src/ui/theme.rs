@@ -26,6 +26,12 @@ pub const CONTROL_SMALL: f32 = 32.0;
 pub const ROUND: f32 = 48.0;
 /// Width of the right panel.
 pub const PANEL: f32 = 320.0;
+/// Width of the left side of the lobby.
+pub const YOU: f32 = 360.0;
+/// Most width of the lobby: longer lines are hard to follow.
+pub const LOBBY: f32 = 1280.0;
+/// The side of an invitation's QR code: a camera reads it from the other side of a desk.
+pub const QR: f32 = 232.0;
 /// Below this width the panel covers the stage.
 pub const NARROW: f32 = 900.0;
 /// The ring around somebody who speaks, and around what has the keyboard.

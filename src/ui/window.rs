@@ -13,6 +13,7 @@ use super::choices::Choices;
 use super::session::{Goal, Trouble};
 use super::theme;
 use crate::engine::Handle;
+use crate::share::DisplayName;
 
 /// The smallest window that everything fits into.
 const SMALLEST: Size = Size::new(800.0, 600.0);
@@ -21,6 +22,12 @@ const SMALLEST: Size = Size::new(800.0, 600.0);
 pub trait Launcher: Debug + Send + Sync {
     /// The engine of `goal` with these choices. Nothing happens before it is awaited.
     fn launch(&self, choices: &Choices, goal: Goal) -> BoxFuture<'static, Result<Handle, Trouble>>;
+    /// Another name, for the engines to come and for the next run of the window. Blocks on the disk.
+    fn rename(&self, name: &DisplayName) -> Result<(), Trouble>;
+    /// The only interfaces that engines use; empty is all.
+    fn interfaces(&self, choices: &Choices) -> Vec<String>;
+    /// Engines announce nothing.
+    fn is_hidden(&self, choices: &Choices) -> bool;
 
     /// Ends when the system asks the program to end.
     fn stopped(&self) -> BoxFuture<'static, ()>;

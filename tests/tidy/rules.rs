@@ -60,7 +60,6 @@ pub const EXCEPTIONS: &[(&str, &str, &str)] = &[
     ("src/cli/rendezvous.rs", "rendezvous", "the service is a program of its own, with no engine"),
     ("src/cli/name.rs", "rendezvous", "a question to a service, asked without a meeting"),
     ("src/cli/nearby.rs", "mesh::discovery", "a look around takes no seat, so it needs no engine"),
-    ("src/cli/doctor.rs", "mesh::discovery", "it tries each part of the network alone"),
     ("src/cli/join/mod.rs", "mesh::Visibility", "the word of --hidden"),
     ("src/cli/window.rs", "mesh::Visibility", "the word of --hidden"),
 ];

@@ -61,6 +61,8 @@ impl Participant {
 pub struct Meeting {
     /// The room.
     pub room: RoomName,
+    /// What it is called on screen: the room's name, or whom a call is with.
+    pub title: String,
     /// When we came.
     pub since: Instant,
     /// The others, by key.
@@ -84,6 +86,7 @@ impl Meeting {
     /// An empty room.
     pub fn new(now: Instant, room: RoomName) -> Self {
         Self {
+            title: room.as_str().to_owned(),
             room,
             since: now,
             people: BTreeMap::new(),

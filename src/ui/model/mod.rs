@@ -11,8 +11,9 @@ pub mod transfers;
 use std::net::SocketAddr;
 use std::time::Instant;
 
+use crate::engine::doctor::Check;
 use crate::id::RoomName;
-use crate::meeting::{Audience, Event, FileEvent, FileStage, LeftReason, Person, State, Warning};
+use crate::meeting::{Audience, Event, FileEvent, FileStage, LeftReason, Nearby, Person, State, Warning};
 use meeting::Meeting;
 use transfers::Transfers;
 
@@ -36,6 +37,8 @@ pub enum Notice {
     Offered(FileEvent),
     /// A transfer ended.
     Ended(FileEvent),
+    /// Somebody calls us.
+    Rings(Person),
     /// Something degraded.
     Warning(Warning),
 }
@@ -53,6 +56,19 @@ pub struct Model {
     pub transfers: Transfers,
     /// Warnings that still hold, the newest last. At most [`MOST_WARNINGS`].
     pub warnings: Vec<Warning>,
+    /// Who and what is in sight.
+    pub nearby: Nearby,
+    /// What the doctor found last.
+    pub checkup: Checkup,
+}
+
+/// The findings of the doctor.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Checkup {
+    /// In the order in which they were looked at.
+    pub found: Vec<Check>,
+    /// It is looking.
+    pub running: bool,
 }
 
 /// Warnings kept for the lobby's and the doctor's page.
@@ -67,13 +83,22 @@ impl Default for Model {
 impl Model {
     /// Knows nothing.
     pub fn new() -> Self {
-        Self { me: None, listen: Vec::new(), meeting: None, transfers: Transfers::default(), warnings: Vec::new() }
+        Self {
+            me: None,
+            listen: Vec::new(),
+            meeting: None,
+            transfers: Transfers::default(),
+            warnings: Vec::new(),
+            nearby: Nearby::default(),
+            checkup: Checkup::default(),
+        }
     }
 
     /// We are going into this meeting: everything of the one before is forgotten.
     pub fn enter(&mut self, now: Instant, room: RoomName) {
         self.meeting = Some(Meeting::new(now, room));
         self.warnings.clear();
+        // Who is in sight is told anew by the engine to come; until then it is what it was.
     }
 
     /// We are in no meeting.
@@ -97,11 +122,16 @@ impl Model {
     /// One event of the engine. `now` is the clock, `unix_ms` what the wall says.
     pub fn on_event(&mut self, now: Instant, unix_ms: u64, event: Event) -> Vec<Notice> {
         match event {
-            Event::Ready { me, listen, .. } => {
+            Event::Ready { me, listen, .. } | Event::Lobby { me, listen } => {
                 self.me = Some(me);
                 self.listen = listen;
                 Vec::new()
             }
+            Event::Nearby(nearby) => {
+                self.nearby = nearby;
+                Vec::new()
+            }
+            Event::Ring { from, .. } => vec![Notice::Rings(from)],
             Event::File(file) => self.on_file(unix_ms, file),
             Event::Warning(warning) => {
                 self.warnings.retain(|known| known.code != warning.code || known.person != warning.person);

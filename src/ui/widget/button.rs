@@ -24,7 +24,12 @@ pub enum Kind {
     Danger,
 }
 
-fn style(look: Look, kind: Kind, radius: f32) -> impl Fn(&iced::Theme, button::Status) -> button::Style {
+/// The style of a button whose content is put together elsewhere.
+pub fn style(look: Look, kind: Kind) -> impl Fn(&iced::Theme, button::Status) -> button::Style {
+    rounded(look, kind, RADIUS)
+}
+
+fn rounded(look: Look, kind: Kind, radius: f32) -> impl Fn(&iced::Theme, button::Status) -> button::Style {
     move |_, status| {
         let c = look.colours;
         let (ground, text, line) = match kind {
@@ -164,7 +169,7 @@ impl<'a, Message: Clone + 'a> From<Button<Message>> for Element<'a, Message> {
         let inside = row![icon, words].spacing(8).align_y(Alignment::Center);
         let body = container(inside).center_y(Length::Fill);
         let body = if (b.wide && !b.left) || alone { body.center_x(Length::Fill) } else { body };
-        let mut button = button(body).height(height).style(style(look, b.kind, RADIUS)).on_press_maybe(b.press.clone());
+        let mut button = button(body).height(height).style(style(look, b.kind)).on_press_maybe(b.press.clone());
         button = if alone {
             button.width(height).padding(0)
         } else {
@@ -209,7 +214,7 @@ pub fn round<'a, Message: Clone + 'a>(
         .width(size)
         .height(size)
         .padding(0)
-        .style(style(look, kind, size / 2.0))
+        .style(rounded(look, kind, size / 2.0))
         .on_press_maybe(press.clone());
     let focus = Focus::new(look, button).radius(size / 2.0).id(id).on_activate(press);
     column![focus, quiet(look, words.to_owned())].spacing(6).align_x(Alignment::Center).into()

@@ -5,9 +5,11 @@
 pub mod avatar;
 pub mod button;
 pub mod card;
+pub mod checks;
 pub mod field;
 pub mod focus;
 pub mod grid;
+pub mod inert;
 pub mod label;
 pub mod places;
 pub mod tile;

@@ -1,0 +1,164 @@
+//! Checks what a meeting needs of this machine's network and says in words what is wrong and what to do. Both faces show
+//! the same findings.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::endpoint::{self, DEFAULT_PORT, Endpoint};
+use crate::id::{Instance, PeerId, RoomName};
+use crate::identity::Identity;
+use crate::mesh::discovery::{self, Announcement, mdns};
+use crate::share::DisplayName;
+
+/// How long multicast may take to come back to us: three times the goal for finding a peer.
+const MULTICAST_LIMIT: Duration = Duration::from_secs(9);
+
+/// One finding.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Check {
+    /// What was looked at, one word.
+    pub name: &'static str,
+    /// Nothing is wrong with it.
+    pub ok: bool,
+    /// What was found.
+    pub detail: String,
+    /// What to do. Where nothing is wrong: what may still be in the way.
+    pub hint: Option<String>,
+}
+
+impl Check {
+    /// Fine.
+    pub fn good(name: &'static str, detail: impl Into<String>) -> Self {
+        Self { name, ok: true, detail: detail.into(), hint: None }
+    }
+
+    /// Wrong.
+    pub fn bad(name: &'static str, detail: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self { name, ok: false, detail: detail.into(), hint: Some(hint.into()) }
+    }
+}
+
+/// Which interfaces are up; `wanted` are the only ones to use, empty is all.
+pub fn interfaces(wanted: &[String]) -> Check {
+    let all = match if_addrs::get_if_addrs() {
+        Ok(all) => all,
+        Err(error) => {
+            return Check::bad("interfaces", format!("cannot be listed: {error}."), "Run as a normal account.");
+        }
+    };
+    if let Some(missing) = wanted.iter().find(|name| all.iter().all(|interface| interface.name != **name)) {
+        let names: Vec<&str> = all.iter().map(|interface| interface.name.as_str()).collect();
+        return Check::bad(
+            "interfaces",
+            format!("there is no interface '{missing}'."),
+            format!("There are: {}.", names.join(", ")),
+        );
+    }
+    let used: Vec<String> = all
+        .iter()
+        .filter(|interface| if wanted.is_empty() { !interface.is_loopback() } else { wanted.contains(&interface.name) })
+        .map(|interface| format!("{} {}", interface.name, interface.ip()))
+        .collect();
+    if used.is_empty() {
+        return Check::bad("interfaces", "no network interface is up.", "Switch on Wi-Fi or plug in a cable.");
+    }
+    Check::good("interfaces", used.join(", "))
+}
+
+/// Whether the port can be had. Not for while an engine of ours has it.
+pub async fn port(config: endpoint::Config) -> Check {
+    match Endpoint::bind(config, Arc::new(Identity::generate())) {
+        Ok(endpoint) => {
+            let addresses: Vec<String> = endpoint.listen_addresses().iter().map(SocketAddr::to_string).collect();
+            endpoint.close("checked").await;
+            Check::good("port", format!("UDP {} is free ({})", endpoint.port(), addresses.join(", ")))
+        }
+        Err(error) => {
+            Check::bad("port", format!("{error}."), "Close the program that uses it, or choose another with --port N.")
+        }
+    }
+}
+
+/// Whether a firewall of this machine is on. What it lets through cannot be asked without being root.
+pub fn firewall() -> Check {
+    match crate::platform::firewall() {
+        Some(name) => Check {
+            hint: Some(allow()),
+            ..Check::good("firewall", format!("{name} is on and may keep others from reaching this machine"))
+        },
+        None => Check::good("firewall", "none was found on this machine"),
+    }
+}
+
+fn allow() -> String {
+    format!(
+        "Allow it in the firewall: sudo ufw allow 5353/udp && sudo ufw allow {first}:{last}/udp (firewalld: sudo \
+         firewall-cmd --add-service=mdns --add-port={first}-{last}/udp).",
+        first = DEFAULT_PORT,
+        last = DEFAULT_PORT + 9
+    )
+}
+
+/// Looks for an announcement of this machine through the system's multicast: the one of `own`, who is announced
+/// already, or one that is made up for it.
+pub async fn multicast(interfaces: &[String], own: Option<PeerId>) -> Check {
+    let scope = crate::task::Scope::new();
+    let made_up = own.is_none().then(|| Announcement {
+        peer: Identity::generate().peer_id(),
+        instance: Instance::draw(),
+        name: DisplayName::new("doctor"),
+        port: 9,
+        rooms: Vec::<RoomName>::new(),
+    });
+    let result = async {
+        let wanted = own.or_else(|| made_up.as_ref().map(|announcement| announcement.peer));
+        let browse = discovery::Config { announcement: None, interfaces: interfaces.to_vec() };
+        let (browser, mut sightings) = mdns::start(browse, &scope).map_err(|error| error.to_string())?;
+        let announcer = match made_up {
+            Some(announcement) => {
+                let announce = discovery::Config { announcement: Some(announcement), interfaces: interfaces.to_vec() };
+                Some(mdns::start(announce, &scope).map_err(|error| error.to_string())?)
+            }
+            None => None,
+        };
+        let seen = async {
+            while let Some(sighting) = sightings.recv().await {
+                if sighting.peer == wanted && !sighting.gone {
+                    return true;
+                }
+            }
+            false
+        };
+        let seen = tokio::time::timeout(MULTICAST_LIMIT, seen).await.unwrap_or(false);
+        if let Some((announcer, _)) = announcer {
+            announcer.shutdown().await;
+        }
+        browser.shutdown().await;
+        Ok::<bool, String>(seen)
+    }
+    .await;
+    scope.finish(Duration::from_secs(1)).await;
+    let hint = format!("{} Without it use an address: --connect ADDR.", allow());
+    match result {
+        Ok(true) => Check::good("multicast", "this machine hears its own announcements"),
+        Ok(false) => Check::bad("multicast", "announcements on UDP 5353 do not come back.", hint),
+        Err(error) => Check::bad("multicast", format!("mDNS cannot start: {error}."), hint),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_missing_interface_is_named() {
+        let check = interfaces(&["nosuch0".to_owned()]);
+        assert!(!check.ok && check.detail.contains("nosuch0"));
+    }
+
+    #[test]
+    fn a_firewall_is_no_failure() {
+        assert!(firewall().ok);
+    }
+}

@@ -1,0 +1,83 @@
+//! A link was opened: where it leads and who invites, before anything is sent to anybody.
+
+use iced::widget::{column, row};
+use iced::{Alignment, Element, Length};
+
+use super::{join, words};
+use crate::invite::Invite;
+use crate::ui::action::{Action, Meet};
+use crate::ui::app::Context;
+use crate::ui::choices::Choices;
+use crate::ui::icon::Icon;
+use crate::ui::theme::{GAP, GRID, PAD, Size};
+use crate::ui::widget::button::{self, Kind};
+use crate::ui::widget::{avatar, label, quiet, strong};
+
+/// The button that does nothing.
+pub const LATER: &str = "link-later";
+
+/// A link.
+#[derive(Debug, Clone)]
+pub struct Link {
+    invite: Invite,
+}
+
+/// What was pressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Message {
+    /// Go there.
+    Join,
+    /// Do not.
+    Later,
+}
+
+impl Link {
+    /// Reads a link; the error is a sentence.
+    pub fn new(typed: &str) -> Result<Self, String> {
+        typed.parse().map(Self::of).map_err(|error| join::sentence(&error))
+    }
+
+    /// Of one that was read.
+    pub fn of(invite: Invite) -> Self {
+        Self { invite }
+    }
+
+    /// One thing that was done.
+    pub fn update(&mut self, message: &Message, choices: &Choices) -> Action {
+        match message {
+            Message::Later => Action::Close,
+            Message::Join => {
+                let inviter = self.invite.inviter;
+                Action::Close.and(Action::Meet(Meet {
+                    room: self.invite.room.clone(),
+                    connect: self.invite.addresses.iter().map(|address| (*address, Some(inviter))).collect(),
+                    rendezvous: self.invite.rendezvous.clone(),
+                    camera: choices.camera_on,
+                    microphone: choices.starts_heard(),
+                    call: None,
+                }))
+            }
+        }
+    }
+
+    /// The picture of it.
+    pub fn view<'a>(&'a self, context: Context<'a>) -> Element<'a, Message> {
+        let look = context.look;
+        let (inviter, short) = (self.invite.inviter, self.invite.inviter.short());
+        let near = context.model.nearby.people.iter().find(|near| near.person.peer == inviter);
+        let name = near.map(|near| near.person.name.as_str());
+        let by = label(look, words::invited_by(name, &short)).width(Length::Fill);
+        let who = row![avatar(look, name.unwrap_or("?"), inviter, 40.0), by].spacing(PAD).align_y(Alignment::Center);
+        let room = strong(look, self.invite.room.as_str().to_owned()).size(look.size(Size::Large));
+        let how = quiet(look, words::LINK_HOW);
+        let will = quiet(look, words::will_be(context.choices.camera_on, context.choices.microphone_on));
+        let leaves = context.model.meeting.as_ref().map(|meeting| quiet(look, words::joining_leaves(&meeting.title)));
+        let later = button::with_words(look, Kind::Plain, words::LINK_LATER).id(LATER).on_press(Message::Later);
+        let join = button::with_words(look, Kind::Primary, words::LINK_JOIN)
+            .icon(Icon::Check)
+            .id("link-join")
+            .on_press(Message::Join);
+        let about = column![room, who, how, will, leaves].spacing(GRID);
+        column![about, super::buttons([later, join])].spacing(GAP).into()
+    }
+}

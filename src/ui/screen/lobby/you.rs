@@ -1,0 +1,193 @@
+//! The left side: you, as others will see and hear you.
+
+use iced::widget::{button as pressable, center, column, container, progress_bar, row, stack};
+use iced::{Alignment, Background, Border, Element, Length};
+
+use super::{Lobby, Message};
+use crate::engine::devices::{Device, Kind as DeviceKind};
+use crate::ui::app::Context;
+use crate::ui::icon::Icon;
+use crate::ui::session::{Session, preview};
+use crate::ui::text::lobby as words;
+use crate::ui::theme::{CONTROL_SMALL, GRID, HALF, Look, PAD, RADIUS, Size};
+use crate::ui::widget::button::{self, Kind};
+use crate::ui::widget::card::filled;
+use crate::ui::widget::focus::Focus;
+use crate::ui::widget::{avatar, field, label, quiet};
+
+/// A device in a picker.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Pick {
+    spec: String,
+    name: String,
+}
+
+impl std::fmt::Display for Pick {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.name)
+    }
+}
+
+/// All of it.
+pub fn view<'a>(lobby: &'a Lobby, context: Context<'a>, session: &'a Session) -> Element<'a, Message> {
+    let look = context.look;
+    let c = look.colours;
+    let me = context.model.me.as_ref();
+    let shown = me.map_or("", |me| me.name.as_str());
+    let name = field::line(look, "name", words::YOUR_NAME, lobby.name.as_deref().unwrap_or(shown))
+        .on_input(Message::Name)
+        .on_submit(Message::NameDone)
+        .width(Length::Fill);
+    let done = lobby.name.is_some().then(|| {
+        Element::from(
+            button::with_icon(look, Kind::Primary, Icon::Check, words::KEEP_NAME)
+                .id("name-done")
+                .on_press(Message::NameDone),
+        )
+    });
+    let face = me.map(|me| avatar(look, shown, me.peer, 40.0));
+    let name = row![face, name, done].spacing(12).align_y(Alignment::Center);
+    let mut inside = vec![name.into()];
+    inside.push(devices(lobby, context, session));
+    inside.push(
+        row![
+            Icon::Headphones.coloured(look, Size::Body, c.caution),
+            quiet(look, words::HEADPHONES).width(Length::Fill)
+        ]
+        .spacing(GRID)
+        .align_y(Alignment::Center)
+        .into(),
+    );
+    let body = column(inside).spacing(PAD).padding(PAD);
+    // The line around the card stays outside of the picture.
+    let card = container(column![stage(context, session), body])
+        .padding(1)
+        .clip(true)
+        .width(Length::Fill)
+        .style(move |_| filled(c.surface, Some(c.line), RADIUS));
+    let promise =
+        row![Icon::Lock.coloured(look, Size::Body, c.good), quiet(look, words::ENCRYPTED).width(Length::Fill)];
+    column![card, promise.spacing(GRID).align_y(Alignment::Center)].spacing(PAD).into()
+}
+
+/// One's own picture, or what stands in its place, with the two switches.
+fn stage<'a>(context: Context<'a>, session: &'a Session) -> Element<'a, Message> {
+    let look = context.look;
+    let c = look.colours;
+    let choices = context.choices;
+    let switch = |icon: Icon, tip: &'static str, id: &'static str, on: bool, message: Message| {
+        button::with_icon(look, if on { Kind::Plain } else { Kind::Danger }, icon, tip).small().id(id).on_press(message)
+    };
+    let microphone = if choices.microphone_on {
+        switch(Icon::Microphone, words::MICROPHONE_OFF, "microphone", true, Message::Microphone)
+    } else {
+        switch(Icon::MicrophoneOff, words::MICROPHONE_ON, "microphone", false, Message::Microphone)
+    };
+    let camera = if choices.camera_on {
+        switch(Icon::Camera, words::CAMERA_OFF, "camera", true, Message::Camera)
+    } else {
+        // Off is how it starts: no alarm.
+        button::with_icon(look, Kind::Plain, Icon::CameraOff, words::CAMERA_ON)
+            .small()
+            .id("camera")
+            .on_press(Message::Camera)
+    };
+    let picture: Element<'a, Message> = match session.previewed().pictures() {
+        Some(_) => iced::widget::space().into(),
+        None => {
+            let icon = Icon::CameraOff.coloured(look, Size::Title, c.quiet);
+            let words = if choices.camera_on { words::CAMERA_WILL_BE_ON } else { words::CAMERA_IS_OFF };
+            let see = (choices.camera_on && preview::BUILT).then(|| {
+                Element::from(
+                    button::with_words(look, Kind::Plain, words::SEE_YOURSELF).small().id("see").on_press(Message::See),
+                )
+            });
+            center(column![icon, quiet(look, words), see].spacing(GRID).align_x(Alignment::Center)).into()
+        }
+    };
+    let switches = container(row![microphone, camera].spacing(GRID)).padding(12).align_bottom(Length::Fill);
+    container(stack![picture, switches])
+        .width(Length::Fill)
+        .height(look.scaled(200.0))
+        .style(move |_| container::Style {
+            background: Some(Background::Color(c.stage)),
+            border: Border { radius: iced::border::top(RADIUS - 1.0), ..Border::default() },
+            ..Default::default()
+        })
+        .into()
+}
+
+/// The chosen devices; opened: the pickers, the meter and the test sound.
+fn devices<'a>(lobby: &'a Lobby, context: Context<'a>, session: &'a Session) -> Element<'a, Message> {
+    let look = context.look;
+    let c = look.colours;
+    let icon = if lobby.pickers { Icon::Up } else { Icon::Down };
+    let head = row![
+        Icon::Quality.coloured(look, Size::Large, c.quiet),
+        label(look, words::DEVICES).width(Length::Fill),
+        icon.coloured(look, Size::Large, c.quiet)
+    ];
+    let head = pressable(head.spacing(GRID).align_y(Alignment::Center))
+        .width(Length::Fill)
+        .padding([look.scaled(10.0), 12.0])
+        .style(button::style(look, Kind::Plain))
+        .on_press(Message::Pickers);
+    let head = Focus::new(look, head).id("devices").on_activate(Some(Message::Pickers));
+    if !lobby.pickers {
+        return head.into();
+    }
+    let picker = |kind: DeviceKind, icon: Icon, name: &'static str, spec: &str| {
+        let options = options(lobby, kind, spec);
+        let selected = options.iter().find(|pick| pick.spec == spec).cloned();
+        let list = field::picker(look, format!("pick-{kind}"), options, selected, name, move |pick: Pick| {
+            Message::Pick(kind, pick.spec)
+        });
+        row![icon.coloured(look, Size::Large, c.quiet), list].spacing(GRID).align_y(Alignment::Center)
+    };
+    let choices = context.choices;
+    let camera = picker(DeviceKind::Camera, Icon::Camera, words::CAMERA, &choices.camera);
+    let microphone = picker(DeviceKind::Microphone, Icon::Microphone, words::MICROPHONE, &choices.microphone);
+    let speaker = picker(DeviceKind::Speaker, Icon::Speaker, words::SPEAKER, &choices.speaker);
+    let test = preview::BUILT.then(|| {
+        Element::from(
+            button::with_words(look, Kind::Plain, words::TEST)
+                .tip(words::TEST_TIP)
+                .id("test-sound")
+                .on_press(Message::Test),
+        )
+    });
+    let meter = session.previewed().level().map(|level| meter(look, level));
+    column![head, camera, microphone, meter, speaker.push(test)].spacing(12).into()
+}
+
+/// How loud the microphone is.
+fn meter<'a>(look: Look, level: f32) -> Element<'a, Message> {
+    let c = look.colours;
+    let bar = progress_bar(0.0..=1.0, level).girth(HALF + 2.0).style(move |_| progress_bar::Style {
+        background: Background::Color(c.raised),
+        bar: Background::Color(c.good),
+        border: Border { radius: HALF.into(), ..Border::default() },
+    });
+    container(bar).padding(iced::Padding::default().left(CONTROL_SMALL - GRID)).into()
+}
+
+/// The devices of a kind, with the default first and what is chosen among them even when it is not plugged in.
+fn options(lobby: &Lobby, kind: DeviceKind, chosen: &str) -> Vec<Pick> {
+    let listed = lobby
+        .devices
+        .iter()
+        .flat_map(|devices| devices.of(kind))
+        .map(|device: &Device| Pick { spec: format!("device:{}", device.name), name: device.name.clone() });
+    let mut all = vec![Pick { spec: "device".to_owned(), name: words::DEFAULT_DEVICE.to_owned() }];
+    for pick in listed {
+        if !all.contains(&pick) {
+            all.push(pick);
+        }
+    }
+    all.push(Pick { spec: "none".to_owned(), name: words::NO_DEVICE.to_owned() });
+    if all.iter().all(|pick| pick.spec != chosen) {
+        let name = chosen.strip_prefix("device:").unwrap_or(chosen);
+        all.push(Pick { spec: chosen.to_owned(), name: words::not_there(name) });
+    }
+    all
+}
