@@ -52,6 +52,7 @@ pub fn run(common: &Common, drop: &Drop, output: &Output) -> Result<Exit, Failur
         // Nothing is accepted, so nothing lands here.
         download_dir: config.download_dir.unwrap_or_default(),
         accept: Accept::None,
+        capabilities: Vec::new(),
     };
     super::block_on(async {
         let mut visit = Visit::start(config).map_err(|error| super::join::failure(&error))?;

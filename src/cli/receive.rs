@@ -44,6 +44,7 @@ pub fn run(common: &Common, receive: &Receive, output: &Output) -> Result<Exit, 
         rendezvous: common.rendezvous.as_deref().map(setup::service).transpose()?,
         download_dir: download_dir.clone(),
         accept,
+        capabilities: Vec::new(),
     };
     super::block_on(async {
         let mut visit = Visit::start(config).map_err(|error| super::join::failure(&error))?;

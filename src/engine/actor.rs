@@ -1,6 +1,7 @@
 //! The loop of a meeting. Every branch hands one happening to the meeting and then drains what the meeting wants.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,10 +14,11 @@ use super::media::Media;
 use super::router::Router;
 use super::{Config, Reply, failure, files};
 use crate::endpoint::Endpoint;
-use crate::id::{Instance, LinkKey, PeerId, Username};
+use crate::id::{CallId, Instance, LinkKey, PeerId, Username};
 use crate::known::names::Names;
 use crate::known::trust::Book;
 use crate::media::TrackKind;
+use crate::meeting::calls::CAPABILITY;
 use crate::meeting::{
     self, Command, Done, Edit, Event, Failure, LeftReason, Meeting, Output, Person, Warning, WarningCode,
 };
@@ -69,14 +71,16 @@ pub struct Actor {
     pub(super) parts: Parts,
     pub(super) meeting: Meeting,
     pub(super) seated: BTreeMap<PeerId, (LinkKey, Person)>,
-    sighted: BTreeMap<(Option<PeerId>, crate::sighting::Source), Vec<std::net::SocketAddr>>,
+    sighted: BTreeMap<(Option<PeerId>, crate::sighting::Source), Vec<SocketAddr>>,
     /// Typed addresses that nobody answered at yet, and when that is said.
-    typed: Vec<std::net::SocketAddr>,
+    typed: Vec<SocketAddr>,
     typed_until: Instant,
     /// Where we listen, as last announced.
-    listen: Vec<std::net::SocketAddr>,
+    listen: Vec<SocketAddr>,
     /// Visitors with the name of somebody verified. As many as the mesh lets in.
     pub(super) unwelcome: BTreeSet<LinkKey>,
+    /// Calls that are taken: one at a time.
+    pub(super) answering: BTreeMap<CallId, Reply>,
     /// Answers that come later: results of spawned work.
     pub(super) later: (mpsc::Sender<Later>, mpsc::Receiver<Later>),
 }
@@ -86,7 +90,7 @@ pub enum Later {
     Claimed(Result<Username, Failure>, Reply),
     Remembered(Result<(), known::Error>),
     Decided(Result<(Edit, Done), Failure>, Reply),
-    LookedUp(Vec<(PeerId, Username)>, Command, Reply),
+    LookedUp(Vec<(PeerId, Username, Vec<SocketAddr>)>, Command, Reply),
 }
 
 /// Sightings remembered, so that the same news is told once. Beyond it, news is told again.
@@ -109,8 +113,9 @@ impl Actor {
         let listen = parts.endpoint.listen_addresses();
         let typed = parts.config.connect.iter().map(|(address, _)| *address).collect();
         let typed_until = clock::now() + TYPED_PATIENCE;
-        let (seated, sighted, unwelcome) = (BTreeMap::new(), BTreeMap::new(), BTreeSet::new());
-        Self { parts, meeting, seated, sighted, unwelcome, typed, typed_until, listen, later }
+        let (seated, sighted) = (BTreeMap::new(), BTreeMap::new());
+        let (unwelcome, answering) = (BTreeSet::new(), BTreeMap::new());
+        Self { parts, meeting, seated, sighted, unwelcome, typed, typed_until, listen, answering, later }
     }
 
     pub async fn run(mut self, mut inboxes: Inboxes) {
@@ -217,7 +222,7 @@ impl Actor {
 
     fn emit(&self, event: Event) {
         // What can be told again must not push out what cannot.
-        let again = matches!(event, Event::Sighted { .. } | Event::Stats(_));
+        let again = matches!(event, Event::Sighted { .. } | Event::Nearby(_) | Event::Stats(_));
         if again && self.parts.events.len() > super::EVENT_QUEUE / 2 {
             return;
         }
@@ -253,6 +258,18 @@ impl Actor {
                 Output::StopReceiving { peer, kind } => self.parts.media.on_track_gone(peer, kind),
                 Output::AcceptFile { transfer, .. } => self.answer_offer(transfer, Accept::Yes, None),
                 Output::DeclineFile { transfer, .. } => self.answer_offer(transfer, Accept::No, None),
+                Output::Reach { peer, addresses, except } => self.parts.mesh.reach_another(peer, addresses, except),
+                Output::SendTo { to, message } => {
+                    if let Err(error) = self.parts.mesh.send(to, message) {
+                        tracing::debug!(%error, "a word about a call was not sent");
+                    }
+                }
+                Output::Dismiss(key) => self.parts.mesh.release(key),
+                Output::Answered { call, result } => {
+                    if let Some(reply) = self.answering.remove(&call) {
+                        let _ = reply.send(result);
+                    }
+                }
                 Output::Remember { peer, name } => {
                     let (store, sender) = (self.parts.known.clone(), self.later.0.clone());
                     self.parts.services.spawn_blocking(move || {
@@ -270,6 +287,9 @@ impl Actor {
                 Output::Release { peer } => self.wire(peer),
             }
         }
+        if let Some(nearby) = self.meeting.poll_nearby(clock::now()) {
+            self.emit(Event::Nearby(nearby));
+        }
     }
 
     fn on_mesh(&mut self, event: mesh::Event) {
@@ -280,6 +300,8 @@ impl Actor {
                 self.typed.retain(|address| *address != linked.address);
                 if linked.seat == Seat::Visitor {
                     self.on_visitor(linked.key, &linked.name);
+                    let rings = linked.capabilities.iter().any(|word| word == CAPABILITY);
+                    self.meeting.on_neighbour(now, linked.key, linked.name, linked.address, rings);
                 } else {
                     let peer = linked.key.peer;
                     self.seated.insert(peer, (linked.key, Person { peer, name: linked.name.clone() }));
@@ -315,6 +337,7 @@ impl Actor {
             mesh::Event::Unlinked(key) => {
                 self.unwelcome.remove(&key);
                 self.parts.drops.on_unlinked(key);
+                self.meeting.on_neighbour_left(now, key);
             }
             mesh::Event::Message { from, message } => {
                 let for_files = drops::KINDS.contains(&message.kind);
@@ -376,6 +399,7 @@ impl Actor {
 
     fn on_sighting(&mut self, sighting: Sighting) {
         self.tell_sighting(&sighting);
+        self.meeting.on_sighting(sighting.clone());
         self.parts.mesh.sighting(sighting);
     }
 
@@ -428,8 +452,8 @@ impl Actor {
     fn on_later(&mut self, later: Later) -> Ends {
         match later {
             Later::LookedUp(found, command, reply) => {
-                for (peer, name) in found {
-                    self.meeting.on_username(clock::now(), peer, Some(name));
+                for (peer, name, addresses) in found {
+                    self.meeting.on_found(clock::now(), peer, name, addresses);
                 }
                 return self.carry_out(command, reply);
             }
@@ -520,7 +544,8 @@ pub fn announcement(config: &Config, instance: Instance, endpoint: &Endpoint) ->
         instance,
         name: config.name.clone(),
         port: endpoint.port(),
-        rooms: vec![config.room.clone()],
+        // The room of a call is for those who were called.
+        rooms: Some(config.room.clone()).into_iter().filter(|room| !room.is_call()).collect(),
     }
 }
 

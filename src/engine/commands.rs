@@ -40,7 +40,7 @@ impl Actor {
                     let mut found = Vec::new();
                     for name in unknown {
                         if let Ok(owner) = handle.lookup(&name).await {
-                            found.push((owner.peer, name));
+                            found.push((owner.peer, name, owner.addresses()));
                         }
                     }
                     let _ = sender.send(Later::LookedUp(found, command, reply)).await;
@@ -62,6 +62,7 @@ impl Actor {
             Ok(Answer::Work(Work::Cancel { transfer, .. })) => self.answer_offer(transfer, Accept::Never, Some(reply)),
             Ok(Answer::Work(Work::Invite)) => drop(reply.send(Ok(Done::Invited(self.invite())))),
             Ok(Answer::Work(Work::Decide { edit, done })) => self.decide(edit, *done, reply),
+            Ok(Answer::Work(Work::Answer(call))) => drop(self.answering.insert(call, reply)),
             Ok(Answer::Work(Work::Leave)) => {
                 let _ = reply.send(Ok(Done::Ok));
                 return Ends::Now;
@@ -112,7 +113,8 @@ impl Actor {
                 self.announce();
             }
             // Answered by `carry_out`, since they take time.
-            Work::Claim(_) | Work::Invite | Work::Leave | Work::Offer { .. } | Work::Decide { .. } => {}
+            Work::Answer(_) | Work::Claim(_) | Work::Invite | Work::Leave => {}
+            Work::Offer { .. } | Work::Decide { .. } => {}
             Work::Accept { .. } | Work::Decline { .. } | Work::Cancel { .. } => {}
         }
         Ok(Done::Ok)

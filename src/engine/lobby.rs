@@ -1,7 +1,7 @@
 //! The lobby behind a [`Handle`]: a [`Visit`] with the same commands and events as a meeting, as far as they make sense
 //! without one. [`meeting::Lobby`](crate::meeting::lobby::Lobby) decides, the loop here carries out.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,11 +13,12 @@ use super::commands::{Accept, Ends, usernames};
 use super::visit::{self, Visibility, Visit};
 use super::{COMMAND_QUEUE, EVENT_QUEUE, Error, Handle, Levels, Pictures, Reply, Service, files};
 use crate::config::Profile;
-use crate::id::{LinkKey, PeerId, TransferId, Username};
+use crate::id::{CallId, LinkKey, PeerId, TransferId, Username};
 use crate::identity::Identity;
+use crate::meeting::calls::CAPABILITY;
 use crate::meeting::lobby::Lobby;
 use crate::meeting::{
-    Answer, Code, Command, Done, Event, Failure, Output, Person, Settings, Warning, WarningCode, Work,
+    Answer, Code, Command, Done, Edit, Event, Failure, Output, Person, Settings, Warning, WarningCode, Work,
 };
 use crate::share::DisplayName;
 use crate::slot::Ring;
@@ -66,22 +67,26 @@ pub async fn lobby(config: LobbyConfig) -> Result<Handle, Error> {
         download_dir: config.download_dir,
         // The lobby holds the accept rule.
         accept: crate::meeting::Accept::Ask,
+        capabilities: vec![CAPABILITY.to_owned()],
     })?;
     visit.publish_soon();
+    let me = LinkKey { peer: visit.me().peer, instance: visit.instance() };
     let (command_sender, commands) = mpsc::channel(COMMAND_QUEUE);
     let events = Ring::new(EVENT_QUEUE);
+    let port = visit.port();
     let later = mpsc::channel(16);
     let actor = Actor {
-        lobby: Lobby::new(visit.instance(), config.settings),
+        lobby: Lobby::new(me, config.settings, rand::random()),
         visit,
         waiting: Vec::new(),
+        answering: BTreeMap::new(),
         events: events.clone(),
         later,
         scope: scope.clone(),
     };
     scope.spawn(actor.run(commands));
     // Nothing is shown or heard in the lobby.
-    Ok(Handle { commands: command_sender, events, scope, pictures: Pictures::new(), levels: Levels::new() })
+    Ok(Handle { commands: command_sender, events, scope, port, pictures: Pictures::new(), levels: Levels::new() })
 }
 
 /// A file whose recipients are being dialed.
@@ -95,6 +100,7 @@ struct Waiting {
 /// The result of work that was not done at once.
 enum Later {
     Claimed(Result<Username, Failure>, Reply),
+    Decided(Result<(Edit, Done), Failure>, Reply),
     LookedUp(Vec<(PeerId, Username, Vec<SocketAddr>)>, Command, Reply),
 }
 
@@ -103,6 +109,8 @@ struct Actor {
     lobby: Lobby,
     // At most MAX_WAITING.
     waiting: Vec<Waiting>,
+    // Calls that are taken: one at a time.
+    answering: BTreeMap<CallId, Reply>,
     events: Ring<Event>,
     // Overflow: the task that answers waits.
     later: (mpsc::Sender<Later>, mpsc::Receiver<Later>),
@@ -146,11 +154,12 @@ impl Actor {
 
     fn poll_timeout(&self) -> Option<Instant> {
         let waiting = self.waiting.iter().map(|waiting| waiting.until);
-        waiting.chain(self.visit.sight().poll_timeout()).min()
+        waiting.chain(self.visit.sight().poll_timeout()).chain(self.lobby.poll_timeout()).min()
     }
 
     fn on_timeout(&mut self) {
         self.look_at_waiting();
+        self.lobby.on_timeout(clock::now(), self.visit.sight());
     }
 
     /// Carries out what the lobby wants until it wants nothing more, and tells who is in sight.
@@ -160,6 +169,20 @@ impl Actor {
                 Output::Event(event) => self.emit(event),
                 Output::AcceptFile { transfer, .. } => self.answer_offer(transfer, Accept::Yes, None),
                 Output::DeclineFile { transfer, .. } => self.answer_offer(transfer, Accept::No, None),
+                Output::Reach { peer, addresses, except } => {
+                    self.visit.mesh().reach_another(peer, addresses, except);
+                }
+                Output::SendTo { to, message } => {
+                    if let Err(error) = self.visit.mesh().send(to, message) {
+                        tracing::debug!(%error, "a word about a call was not sent");
+                    }
+                }
+                Output::Dismiss(key) => self.visit.mesh().release(key),
+                Output::Answered { call, result } => {
+                    if let Some(reply) = self.answering.remove(&call) {
+                        let _ = reply.send(result);
+                    }
+                }
                 other => tracing::error!(?other, "the lobby wants what only a meeting can do"),
             }
         }
@@ -170,8 +193,16 @@ impl Actor {
 
     fn on_event(&mut self, event: visit::Event) {
         match event {
-            visit::Event::People | visit::Event::Unlinked(_) | visit::Event::Message { .. } => {}
-            visit::Event::Linked(_) => self.look_at_waiting(),
+            visit::Event::People => {}
+            visit::Event::Linked(linked) => {
+                let rings = linked.capabilities.iter().any(|word| word == CAPABILITY);
+                self.lobby.on_linked(clock::now(), self.visit.sight(), linked.key, rings);
+                self.look_at_waiting();
+            }
+            visit::Event::Unlinked(key) => self.lobby.on_unlinked(clock::now(), self.visit.sight(), key),
+            visit::Event::Message { from, message } => {
+                self.lobby.on_message(clock::now(), self.visit.sight(), from, &message);
+            }
             visit::Event::File(event) => self.lobby.on_file(event),
             visit::Event::Username(name) => self.lobby.on_own_username(name),
             visit::Event::Warning(warning) => {
@@ -212,6 +243,13 @@ impl Actor {
                 }
                 return self.carry_out(command, reply);
             }
+            Later::Decided(result, reply) => {
+                let result = result.map(|(edit, done)| {
+                    self.visit.on_decided(&edit);
+                    done
+                });
+                let _ = reply.send(result);
+            }
             Later::Claimed(result, reply) => {
                 if let Ok(name) = &result {
                     self.lobby.on_own_username(Some(name.clone()));
@@ -223,12 +261,14 @@ impl Actor {
     }
 
     fn carry_out(&mut self, command: Command, reply: Reply) -> Ends {
-        match self.lobby.on_command(clock::now(), self.visit.sight_mut(), command) {
+        match self.lobby.on_command(clock::now(), clock::unix_millis(), self.visit.sight_mut(), command) {
             Ok(Answer::Done(done)) => drop(reply.send(Ok(done))),
             Ok(Answer::Work(Work::Offer { path, to })) => self.offer(path, to, reply),
             Ok(Answer::Work(Work::Accept { transfer, .. })) => self.answer_offer(transfer, Accept::Yes, Some(reply)),
             Ok(Answer::Work(Work::Decline { transfer, .. })) => self.answer_offer(transfer, Accept::No, Some(reply)),
             Ok(Answer::Work(Work::Cancel { transfer, .. })) => self.answer_offer(transfer, Accept::Never, Some(reply)),
+            Ok(Answer::Work(Work::Decide { edit, done })) => self.decide(edit, *done, reply),
+            Ok(Answer::Work(Work::Answer(call))) => drop(self.answering.insert(call, reply)),
             Ok(Answer::Work(Work::Rename(name))) => {
                 self.visit.rename(name);
                 let _ = reply.send(Ok(Done::Ok));
@@ -249,6 +289,15 @@ impl Actor {
 
     fn answer_offer(&self, transfer: TransferId, accept: Accept, reply: Option<Reply>) {
         files::answer(&self.scope, self.visit.drops().clone(), transfer, accept, reply);
+    }
+
+    /// Writes a decision about a key down, then it counts.
+    fn decide(&self, edit: Edit, done: Done, reply: Reply) {
+        let (store, sender) = (self.visit.known().clone(), self.later.0.clone());
+        self.scope.spawn(async move {
+            let result = super::trust::write(store, edit).await.map(|edit| (edit, done));
+            let _ = sender.send(Later::Decided(result, reply)).await;
+        });
     }
 
     fn claim(&self, name: Username, reply: Reply) {

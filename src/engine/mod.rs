@@ -127,6 +127,7 @@ pub struct Handle {
     commands: mpsc::Sender<(Command, Reply)>,
     events: Ring<Event>,
     scope: Scope,
+    port: u16,
     pictures: Pictures,
     levels: Levels,
 }
@@ -155,12 +156,38 @@ impl Handle {
         self.levels.clone()
     }
 
+    /// The UDP port.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// Says goodbye and ends everything; at most two seconds.
     pub async fn leave(&self) {
         if !self.scope.finish(Duration::from_millis(1900)).await {
             tracing::warn!("some tasks did not end in time");
         }
         self.events.close();
+    }
+}
+
+/// Leaves the lobby or the meeting behind `from` and takes a seat, on the same port where it is still free: whoever was
+/// told of it finds us there.
+pub async fn enter(from: &Handle, config: Config) -> Result<Handle, Error> {
+    from.leave().await;
+    let kept = endpoint::Config { port: Some(from.port), ..config.endpoint.clone() };
+    match start(Config { endpoint: kept, ..config.clone() }).await {
+        Err(Error::Endpoint(endpoint::Error::Taken(_))) => start(config).await,
+        result => result,
+    }
+}
+
+/// Leaves the meeting behind `from` and goes to the lobby, on the same port where it is still free.
+pub async fn enter_lobby(from: &Handle, config: LobbyConfig) -> Result<Handle, Error> {
+    from.leave().await;
+    let kept = endpoint::Config { port: Some(from.port), ..config.endpoint.clone() };
+    match lobby(LobbyConfig { endpoint: kept, ..config.clone() }).await {
+        Err(Error::Endpoint(endpoint::Error::Taken(_))) => lobby(config).await,
+        result => result,
     }
 }
 
@@ -185,7 +212,7 @@ pub async fn start(config: Config) -> Result<Handle, Error> {
         name: config.name.clone(),
         room: Some(config.room.clone()),
         seats: config.seats,
-        capabilities: Vec::new(),
+        capabilities: vec![crate::meeting::calls::CAPABILITY.to_owned()],
         seed: rand::random(),
         visibility: config.visibility,
     };
@@ -200,6 +227,7 @@ pub async fn start(config: Config) -> Result<Handle, Error> {
     let (mdns, sightings) = introduce::mdns(&config, instance, &endpoint, &services);
     let (command_sender, commands) = mpsc::channel(COMMAND_QUEUE);
     let events = Ring::new(EVENT_QUEUE);
+    let port = endpoint.port();
     let actor = actor::Actor::new(actor::Parts {
         config,
         instance,
@@ -218,5 +246,5 @@ pub async fn start(config: Config) -> Result<Handle, Error> {
         services,
     });
     scope.spawn(actor.run(actor::Inboxes { commands, mesh: mesh_events, drops: drop_events, sightings }));
-    Ok(Handle { commands: command_sender, events, scope, pictures, levels })
+    Ok(Handle { commands: command_sender, events, scope, port, pictures, levels })
 }

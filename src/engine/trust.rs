@@ -15,12 +15,7 @@ impl Actor {
     pub(super) fn decide(&self, edit: Edit, done: Done, reply: Reply) {
         let (store, sender) = (self.parts.known.clone(), self.later.0.clone());
         self.parts.services.spawn(async move {
-            let written = edit.clone();
-            let result = tokio::task::spawn_blocking(move || store.decide(&written)).await;
-            let result = match result {
-                Ok(result) => result.map(|()| (edit, done)).map_err(|error| failure(&error)),
-                Err(_) => Err(Failure::new(Code::Internal, "The profile could not be written.", "")),
-            };
+            let result = write(store, edit).await.map(|edit| (edit, done));
             let _ = sender.send(Later::Decided(result, reply)).await;
         });
     }
@@ -69,6 +64,15 @@ impl Actor {
         if let Some((link, _)) = self.seated.get(&peer) {
             self.parts.drops.on_withheld(*link);
         }
+    }
+}
+
+/// Writes a decision into the profile.
+pub async fn write(store: known::Store, edit: Edit) -> Result<Edit, Failure> {
+    let result = tokio::task::spawn_blocking(move || store.decide(&edit).map(|()| edit)).await;
+    match result {
+        Ok(result) => result.map_err(|error| failure(&error)),
+        Err(_) => Err(Failure::new(Code::Internal, "The profile could not be written.", "")),
     }
 }
 

@@ -4,7 +4,7 @@
 //! One owner drives it with [`Visit::next`]; between two calls nothing is lost, all queues are the mesh's and the
 //! drops' own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -22,7 +22,7 @@ use crate::id::{Instance, LinkKey, PeerId, TransferId, Username};
 use crate::identity::Identity;
 use crate::media::{Arrival, Sink};
 use crate::meeting::nearby::Sight;
-use crate::meeting::{Accept, Failure, FileEvent, Person, Warning, WarningCode};
+use crate::meeting::{Accept, Edit, Failure, FileEvent, Person, Trust, Warning, WarningCode};
 use crate::mesh;
 use crate::mesh::blob::Source;
 use crate::mesh::discovery::{
@@ -64,6 +64,8 @@ pub struct Config {
     pub download_dir: PathBuf,
     /// What to do with offers.
     pub accept: Accept,
+    /// What this run can do beside files, in words of the protocol.
+    pub capabilities: Vec<String>,
 }
 
 /// What happened.
@@ -104,6 +106,8 @@ pub struct Visit {
     sight: Sight,
     // As many as the mesh lets in.
     links: BTreeMap<PeerId, LinkKey>,
+    // Links to keys with the name of somebody verified.
+    unwelcome: BTreeSet<LinkKey>,
     known: known::Store,
     endpoint: Endpoint,
     mesh: mesh::Handle,
@@ -133,6 +137,7 @@ impl Visit {
         let scope = Scope::new();
         let known = known::Store::open(config.profile.dir()).map_err(|error| Error::State(error.to_string()))?;
         let names = known.names().map_err(|error| Error::State(error.to_string()))?;
+        let book = known.trust().map_err(|error| Error::State(error.to_string()))?;
         let (instance, peer) = (Instance::draw(), config.identity.peer_id());
         let endpoint = Endpoint::bind(config.endpoint.clone(), Arc::clone(&config.identity))?;
         let mesh_config = mesh::Config {
@@ -141,7 +146,7 @@ impl Visit {
             name: config.name.clone(),
             room: None,
             seats: mesh::DEFAULT_SEATS,
-            capabilities: Vec::new(),
+            capabilities: config.capabilities,
             seed: rand::random(),
             visibility: config.visibility,
         };
@@ -172,8 +177,9 @@ impl Visit {
         let mut addresses_due = tokio::time::interval(ADDRESSES_INTERVAL);
         addresses_due.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let visit = Self {
-            sight: Sight::new(me, names),
+            sight: Sight::new(me, names, book),
             links: BTreeMap::new(),
+            unwelcome: BTreeSet::new(),
             known,
             endpoint,
             mesh,
@@ -221,6 +227,11 @@ impl Visit {
         self.endpoint.listen_addresses()
     }
 
+    /// The UDP port.
+    pub fn port(&self) -> u16 {
+        self.endpoint.port()
+    }
+
     /// This run.
     pub fn instance(&self) -> Instance {
         self.instance
@@ -234,6 +245,25 @@ impl Visit {
     /// Who is in sight.
     pub fn sight_mut(&mut self) -> &mut Sight {
         &mut self.sight
+    }
+
+    /// Where names and decisions are kept.
+    pub fn known(&self) -> &known::Store {
+        &self.known
+    }
+
+    /// A decision about a key was written down.
+    pub fn on_decided(&mut self, edit: &Edit) {
+        self.sight.on_decided(edit);
+        let welcome = |link: &LinkKey| self.sight.trust(link.peer) != Trust::Changed;
+        for link in self.unwelcome.extract_if(.., welcome) {
+            self.drops.on_linked(link);
+        }
+    }
+
+    /// The mesh.
+    pub fn mesh(&self) -> &mesh::Handle {
+        &self.mesh
     }
 
     /// The transfers.
@@ -297,8 +327,13 @@ impl Visit {
             mesh::Event::Linked(linked) => {
                 let key = linked.key;
                 self.links.insert(key.peer, key);
-                self.sight.on_linked(key, linked.name.clone(), linked.address);
-                self.drops.on_linked(key);
+                self.sight.on_linked(key, linked.name.clone(), Some(linked.address));
+                if self.sight.trust(key.peer) == Trust::Changed {
+                    // Nothing is taken from it or given to it before that is decided.
+                    self.unwelcome.insert(key);
+                } else {
+                    self.drops.on_linked(key);
+                }
                 Some(Event::Linked(Box::new(linked)))
             }
             mesh::Event::Unlinked(key) => {
@@ -306,14 +341,20 @@ impl Visit {
                     self.links.remove(&key.peer);
                 }
                 self.sight.on_unlinked(key);
+                self.unwelcome.remove(&key);
                 self.drops.on_unlinked(key);
                 Some(Event::Unlinked(key))
             }
             mesh::Event::Message { from, message } => {
+                if self.unwelcome.contains(&from) && drops::KINDS.contains(&message.kind) {
+                    return None;
+                }
                 (!self.drops.on_message(from, &message)).then_some(Event::Message { from, message })
             }
             mesh::Event::Stream { from, stream } => {
-                self.drops.on_stream(from, stream);
+                if !self.unwelcome.contains(&from) {
+                    self.drops.on_stream(from, stream);
+                }
                 None
             }
             mesh::Event::Renamed { peer, name } => {

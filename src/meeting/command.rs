@@ -268,6 +268,8 @@ pub enum Work {
         /// The factor.
         value: f32,
     },
+    /// A call is taken; what becomes of it comes as `Output::Answered`, which is the answer.
+    Answer(CallId),
     /// Tell the mesh the new name (the meeting has taken it), then answer [`Done::Ok`].
     Rename(crate::share::DisplayName),
     /// Put an invitation together, then answer [`Done::Invited`].

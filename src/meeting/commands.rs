@@ -69,12 +69,10 @@ impl Meeting {
                 }
                 Ok(Answer::Work(Work::Volume { peer, value }))
             }
-            Command::Call { .. } | Command::Answer(_) | Command::Decline(_) => {
-                Err(Failure::not_available_yet(command.name()))
-            }
             Command::Hand { up } => self.hand(now, up),
             Command::React { emoji } => self.react(now, &emoji),
             Command::Invite => Ok(Answer::Work(Work::Invite)),
+            Command::Call { .. } | Command::Answer(_) | Command::Decline(_) => self.call_command(now, &command),
             Command::Rename(name) => self.rename(&name),
             // Answered above.
             Command::Words { .. }
@@ -171,6 +169,7 @@ impl Meeting {
     fn rename(&mut self, name: &str) -> Result<Answer, Failure> {
         let name = display_name(name)?;
         self.people.directory.rename_me(name.clone());
+        self.sight.rename_me(name.clone());
         Ok(Answer::Work(Work::Rename(name)))
     }
 }

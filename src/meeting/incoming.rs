@@ -13,8 +13,12 @@ use super::tracks::{self, Change};
 use super::{Meeting, Output, chat, hands, wire};
 
 impl Meeting {
-    /// A message of a kind in [`KINDS`] came from a participant. Other kinds and other senders are ignored.
+    /// A message of a kind in [`KINDS`] came from a participant, or one about calls from anybody linked. Other kinds and
+    /// other senders are ignored.
     pub fn on_message(&mut self, now: Instant, from: LinkKey, message: &Message) {
+        if wire::CALL_KINDS.contains(&message.kind) {
+            return self.on_call_message(now, from, message);
+        }
         if self.people.seat(from.peer).is_none_or(|seat| seat.instance != from.instance) {
             return;
         }
@@ -121,7 +125,7 @@ impl Meeting {
         }
     }
 
-    fn bad_input(&mut self, now: Instant, peer: PeerId, detail: &str) {
+    pub(super) fn bad_input(&mut self, now: Instant, peer: PeerId, detail: &str) {
         let message = format!("A message that cannot be read was dropped: {detail}.");
         self.warn(now, WarningCode::BadInput, peer, message, String::new());
     }

@@ -2,20 +2,25 @@
 //! and see who is there. The same commands as in a meeting, as far as they make sense without one.
 
 use std::collections::{BTreeSet, VecDeque};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use crate::id::{Instance, PeerId, Username};
+use crate::framing::Message;
+use crate::id::{Instance, LinkKey, PeerId, Username};
 use crate::share::DisplayName;
 
 use super::Output;
+use super::calls::{self, Calls, Heard};
 use super::command::{Answer, Command, Done, Work};
 use super::commands::{display_name, username};
-use super::event::{Event, FileEvent, Person};
-use super::failure::{Code, Failure};
+use super::event::{Event, FileEvent, Person, Warning};
+use super::failure::{Code, Failure, WarningCode};
 use super::nearby::Sight;
 use super::shares::{Shares, Verb, Verdict};
 use super::state::{Settings, State};
-use super::wire::MAX_PEOPLE;
+use super::wire::{self, MAX_PEOPLE};
+
+/// Between two warnings about what others send.
+const WARN_AGAIN: Duration = Duration::from_secs(60);
 
 /// The lobby, as the person in it sees it.
 #[derive(Debug)]
@@ -23,20 +28,38 @@ pub struct Lobby {
     instance: Instance,
     username: Option<Username>,
     shares: Shares,
+    calls: Calls,
     settings: Settings,
+    warned: Option<Instant>,
     // Bounded by what one input can cause; drained after each.
     out: VecDeque<Output>,
 }
 
 impl Lobby {
-    /// Enters the lobby.
-    pub fn new(instance: Instance, settings: Settings) -> Self {
-        let shares = Shares::new(settings.files);
-        Self { instance, username: None, shares, settings, out: VecDeque::new() }
+    /// Enters the lobby. From `seed`, which nobody else may know, the rooms of calls are drawn.
+    pub fn new(me: LinkKey, settings: Settings, seed: [u8; 32]) -> Self {
+        Self {
+            instance: me.instance,
+            username: None,
+            shares: Shares::new(settings.files),
+            calls: Calls::new(me.peer, settings.calls, seed),
+            settings,
+            warned: None,
+            out: VecDeque::new(),
+        }
     }
 
-    /// A face wishes something. `sight` says who is there.
-    pub fn on_command(&mut self, _now: Instant, sight: &mut Sight, command: Command) -> Result<Answer, Failure> {
+    /// A face wishes something. `sight` says who is there, `wall_ms` is the Unix time.
+    pub fn on_command(
+        &mut self,
+        now: Instant,
+        wall_ms: u64,
+        sight: &mut Sight,
+        command: Command,
+    ) -> Result<Answer, Failure> {
+        if let Some(answer) = sight.trust_command(wall_ms, &command) {
+            return answer;
+        }
         match command {
             Command::SendFile { path, to } => Ok(Answer::Work(Work::Offer { path, to: recipients(sight, &to)? })),
             Command::AcceptFile(transfer) => {
@@ -52,13 +75,16 @@ impl Lobby {
                 Ok(Answer::Work(Work::Cancel { peer, transfer }))
             }
             Command::Call { .. } | Command::Answer(_) | Command::Decline(_) => {
-                Err(Failure::not_available_yet(command.name()))
+                let result = self.call_command(now, sight, &command);
+                self.drain_calls();
+                result
             }
+            // Answered above.
             Command::Words { .. }
             | Command::Verify { .. }
             | Command::Forget { .. }
             | Command::TrustChanged { .. }
-            | Command::KnownPeople => Err(Failure::not_available_yet(command.name())),
+            | Command::KnownPeople => Err(Failure::new(Code::Internal, "This command was not understood.", "")),
             Command::Rename(name) => {
                 let name: DisplayName = display_name(&name)?;
                 sight.rename_me(name.clone());
@@ -79,6 +105,73 @@ impl Lobby {
             | Command::Volume { .. } => {
                 let message = format!("'{}' makes sense in a meeting only.", command.name());
                 Err(Failure::new(Code::NotInMeeting, message, "Join or start a meeting first."))
+            }
+        }
+    }
+
+    fn call_command(&mut self, now: Instant, sight: &Sight, command: &Command) -> Result<Answer, Failure> {
+        match command {
+            Command::Call { who } => {
+                let place = self.calls.fresh_place();
+                self.calls.call(now, sight, place, who).map(|call| Answer::Done(Done::Calling(call)))
+            }
+            Command::Answer(call) => self.calls.answer(now, sight, *call).map(|()| Answer::Work(Work::Answer(*call))),
+            Command::Decline(call) => self.calls.decline(now, sight, *call).map(|()| Answer::Done(Done::Ok)),
+            _ => Err(Failure::new(Code::Internal, "This is no command about calls.", "")),
+        }
+    }
+
+    /// Somebody is linked. `rings`: its hello says that it takes calls.
+    pub fn on_linked(&mut self, now: Instant, sight: &Sight, key: LinkKey, rings: bool) {
+        self.calls.on_linked(now, sight, key, rings);
+        self.drain_calls();
+    }
+
+    /// A link is gone.
+    pub fn on_unlinked(&mut self, now: Instant, sight: &Sight, key: LinkKey) {
+        self.calls.on_unlinked(now, sight, key);
+        self.drain_calls();
+    }
+
+    /// A message that is not about files came.
+    pub fn on_message(&mut self, now: Instant, sight: &Sight, from: LinkKey, message: &Message) {
+        // Anything else belongs into a meeting.
+        if !wire::CALL_KINDS.contains(&message.kind) {
+            return;
+        }
+        let (code, text) = match self.calls.on_message(now, sight, None, from, message) {
+            Heard::Fine => return self.drain_calls(),
+            Heard::Malformed(error) => {
+                (WarningCode::BadInput, format!("A message that cannot be read was dropped: {error}."))
+            }
+            Heard::Flood => {
+                (WarningCode::Flood, "Somebody rings more often than one may; that is not heard.".to_owned())
+            }
+        };
+        // One warning a while, whoever it is: keys cost nothing.
+        if self.warned.is_none_or(|at| now.saturating_duration_since(at) >= WARN_AGAIN) {
+            self.warned = Some(now);
+            let (person, hint) = (Some(sight.person(from.peer)), String::new());
+            self.out.push_back(Output::Event(Event::Warning(Warning { code, person, message: text, hint })));
+        }
+    }
+
+    /// A deadline passed. A late or needless call does no harm.
+    pub fn on_timeout(&mut self, now: Instant, sight: &Sight) {
+        self.calls.on_timeout(now, sight);
+        self.drain_calls();
+    }
+
+    /// When `on_timeout` wants to be called.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.calls.poll_timeout()
+    }
+
+    fn drain_calls(&mut self) {
+        while let Some(out) = self.calls.poll_output() {
+            match out {
+                calls::Out::Release(key) if self.shares.runs_with(key.peer) => {}
+                out => self.out.push_back(out.into()),
             }
         }
     }
@@ -130,6 +223,9 @@ fn recipients(sight: &Sight, to: &[String]) -> Result<Vec<Person>, Failure> {
     for who in to {
         peers.extend(sight.resolve_all(who)?.into_iter().map(|person| person.peer));
     }
+    for peer in &peers {
+        sight.allows(*peer)?;
+    }
     if peers.len() > MAX_PEOPLE {
         let message = format!("That is more than {MAX_PEOPLE} people.");
         return Err(Failure::new(Code::TooManyRecipients, message, "Choose fewer."));
@@ -141,6 +237,7 @@ fn recipients(sight: &Sight, to: &[String]) -> Result<Vec<Person>, Failure> {
 mod tests {
     use super::*;
     use crate::known::names::Names;
+    use crate::known::trust::Book;
     use crate::sighting::{Sighting, Source};
 
     fn name(text: &str) -> DisplayName {
@@ -149,7 +246,7 @@ mod tests {
 
     fn table() -> (Instant, Sight, Lobby) {
         let me = Person { peer: PeerId::from_bytes([1; 32]), name: name("Ann") };
-        let mut sight = Sight::new(me, Names::new());
+        let mut sight = Sight::new(me, Names::new(), Book::new());
         sight.on_sighting(Sighting {
             peer: Some(PeerId::from_bytes([2; 32])),
             instance: Some(Instance::from_u64(2)),
@@ -159,14 +256,15 @@ mod tests {
             source: Source::Mdns,
             gone: false,
         });
-        (crate::clock::now(), sight, Lobby::new(Instance::from_u64(1), Settings::default()))
+        let me = LinkKey { peer: PeerId::from_bytes([1; 32]), instance: Instance::from_u64(1) };
+        (crate::clock::now(), sight, Lobby::new(me, Settings::default(), [1; 32]))
     }
 
     #[test]
     fn what_needs_a_meeting_says_so() {
         let (now, mut sight, mut lobby) = table();
         let say = Command::Say { text: "hi".into(), to: Vec::new() };
-        let failure = lobby.on_command(now, &mut sight, say).expect_err("nobody hears");
+        let failure = lobby.on_command(now, 1, &mut sight, say).expect_err("nobody hears");
         assert_eq!(failure.code, Code::NotInMeeting);
     }
 
@@ -175,7 +273,7 @@ mod tests {
         let (now, mut sight, mut lobby) = table();
         let mut send = |to: &[&str]| {
             let to = to.iter().map(|who| (*who).to_owned()).collect();
-            lobby.on_command(now, &mut sight, Command::SendFile { path: "a".into(), to })
+            lobby.on_command(now, 1, &mut sight, Command::SendFile { path: "a".into(), to })
         };
         assert!(matches!(send(&["bob"]), Ok(Answer::Work(Work::Offer { to, .. })) if to.len() == 1));
         for (who, code) in [(&[][..], Code::UnknownPeer), (&["Cid"], Code::UnknownPeer), (&["ann"], Code::Oneself)] {
@@ -186,7 +284,7 @@ mod tests {
     #[test]
     fn state_has_no_room() {
         let (now, mut sight, mut lobby) = table();
-        lobby.on_command(now, &mut sight, Command::Rename("Ann B".into())).expect("renamed");
+        lobby.on_command(now, 1, &mut sight, Command::Rename("Ann B".into())).expect("renamed");
         let state = lobby.state(&sight);
         assert_eq!((state.room, state.me.name.as_str()), (None, "Ann B"));
     }

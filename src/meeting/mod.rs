@@ -17,6 +17,7 @@ mod incoming;
 pub mod lobby;
 mod message_id;
 pub mod nearby;
+mod neighbours;
 mod people;
 pub mod shares;
 mod state;
@@ -26,6 +27,7 @@ pub mod who;
 pub mod wire;
 
 use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -48,8 +50,10 @@ use crate::identity::{Identity, PublicKey};
 use crate::known::names::{Learned, Names};
 use crate::media::{TrackInfo, TrackKind, View};
 use crate::share::DisplayName;
+use calls::Calls;
 use chat::Chat;
 use hands::{Hands, Moved};
+use nearby::Sight;
 use people::{Came, People};
 use shares::{Shares, Verdict};
 use tracks::{Change, Tracks};
@@ -155,6 +159,31 @@ pub enum Output {
         /// What.
         transfer: TransferId,
     },
+    /// Dial this person without a seat, even where a link to one of these runs is up already.
+    Reach {
+        /// Who.
+        peer: PeerId,
+        /// Where.
+        addresses: Vec<SocketAddr>,
+        /// Runs that are of no use.
+        except: Vec<Instance>,
+    },
+    /// Send this over exactly this link, a visitor's.
+    SendTo {
+        /// Which.
+        to: LinkKey,
+        /// What.
+        message: Message,
+    },
+    /// Close this visitor's link: nothing needs it any more.
+    Dismiss(LinkKey),
+    /// The answer to a command that was taken as [`Work::Answer`].
+    Answered {
+        /// Which call.
+        call: CallId,
+        /// What became of it.
+        result: Result<Done, Failure>,
+    },
     /// Write into the profile that this key used this name (it was linked under it).
     Remember {
         /// The key.
@@ -192,6 +221,8 @@ pub struct Meeting {
     shares: Shares,
     // How far each participant was last said to be trusted.
     trusts: BTreeMap<PeerId, Trust>,
+    sight: Sight,
+    calls: Calls,
     // When each warning was last given: one a minute, a peer and a code.
     warned: BTreeMap<(PeerId, WarningCode), Instant>,
     unknown_messages: u64,
@@ -215,10 +246,15 @@ impl Meeting {
     pub fn new(config: Config) -> Self {
         let person = Person { peer: config.identity.peer_id(), name: config.name };
         let me = person.peer;
+        // A meeting draws ids of calls from it, never a room.
+        let mut seed = [0; 32];
+        seed[..8].copy_from_slice(&config.seed.to_le_bytes());
         Self {
             me,
             instance: config.instance,
             username: None,
+            sight: Sight::new(person.clone(), config.known.clone(), config.trust.clone()),
+            calls: Calls::new(me, config.settings.calls, seed),
             people: People::new(person, config.known, config.trust),
             chat: Chat::new(config.identity, config.instance, config.room.id(), config.seed),
             room: config.room,
@@ -242,6 +278,7 @@ impl Meeting {
         }
         self.meet(now, peer, linked.name);
         let person = self.person(peer);
+        let before = self.people.seat(peer).map(|seat| seat.instance);
         match self.people.arrive(now, linked.key) {
             Came::Joined => {
                 self.event(Event::Joined(person));
@@ -275,6 +312,7 @@ impl Meeting {
         self.introduce(peer);
         self.chat.on_linked(now, linked.key);
         self.drain_chat(now);
+        self.seen_seated(now, linked.key, before);
     }
 
     // What a peer must know of our media, at the start and whenever messages may have been lost.
@@ -355,9 +393,8 @@ impl Meeting {
     /// It is gone.
     pub fn on_left(&mut self, now: Instant, peer: PeerId, reason: LeftReason) {
         let person = self.person(peer);
-        if !self.people.depart(peer) {
-            return;
-        }
+        let Some(instance) = self.people.seat(peer).map(|seat| seat.instance) else { return };
+        self.people.depart(peer);
         self.owed.remove(&peer);
         self.trusts.remove(&peer);
         let changes = self.tracks.depart(peer);
@@ -367,6 +404,7 @@ impl Meeting {
         self.event(Event::Left { person, reason });
         self.chat.on_left(now, peer);
         self.drain_chat(now);
+        self.seen_left(now, peer, instance);
     }
 
     /// Messages of unknown kinds that came.
@@ -420,6 +458,7 @@ impl Meeting {
 
     /// A participant took another display name.
     pub fn on_renamed(&mut self, now: Instant, peer: PeerId, name: DisplayName) {
+        self.sight.on_renamed(peer, name.clone());
         if self.people.seat(peer).is_some() {
             let renamed = self.person(peer).name != name;
             self.meet(now, peer, name);
@@ -501,6 +540,8 @@ impl Meeting {
         }
         self.chat.on_timeout(now);
         self.drain_chat(now);
+        self.calls.on_timeout(now, &self.sight);
+        self.drain_calls(now);
     }
 
     /// What is to be done, one at a time; drain until `None`. Nothing of ours passes to a key that is withheld.
@@ -515,7 +556,8 @@ impl Meeting {
 
     /// When `on_timeout` wants to be called.
     pub fn poll_timeout(&self) -> Option<Instant> {
-        self.owed.values().copied().chain(self.chat.poll_timeout()).min()
+        let others = [self.chat.poll_timeout(), self.calls.poll_timeout(), self.sight.poll_timeout()];
+        self.owed.values().copied().chain(others.into_iter().flatten()).min()
     }
 
     /// Everything as data, the answer to [`Command::State`].

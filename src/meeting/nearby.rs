@@ -11,10 +11,11 @@ use std::time::{Duration, Instant};
 
 use crate::id::{Instance, LinkKey, PeerId, RoomId, RoomName, Username};
 use crate::known::names::{Learned, Names};
-use crate::known::trust::Trust;
+use crate::known::trust::{Book, Edit, Trust};
 use crate::share::DisplayName;
 use crate::sighting::{self, Sighting, Source};
 
+use super::command::{Answer, Command};
 use super::event::Person;
 use super::failure::{Code, Failure};
 use super::who::{Directory, Reach, Who};
@@ -79,7 +80,7 @@ pub struct Sight {
     // At most MAX_SEEN, with MAX_RUNS each.
     seen: BTreeMap<PeerId, BTreeMap<(Source, Option<Instance>), Run>>,
     // As many as the mesh lets in.
-    links: BTreeMap<LinkKey, SocketAddr>,
+    links: BTreeMap<LinkKey, Option<SocketAddr>>,
     count: u64,
     changed: bool,
     told_at: Option<Instant>,
@@ -87,10 +88,10 @@ pub struct Sight {
 }
 
 impl Sight {
-    /// Nobody yet. `known` are the names of earlier runs.
-    pub fn new(me: Person, known: Names) -> Self {
+    /// Nobody yet. `known` are the names of earlier runs, `book` what was decided in them.
+    pub fn new(me: Person, known: Names, book: Book) -> Self {
         Self {
-            directory: Directory::new(me, known),
+            directory: Directory::new(me, known).with_trust(book),
             seen: BTreeMap::new(),
             links: BTreeMap::new(),
             count: 0,
@@ -112,6 +113,10 @@ impl Sight {
 
     /// Somebody is announced, or no longer.
     pub fn on_sighting(&mut self, sighting: Sighting) {
+        // What was typed or is the word of a third announces nobody.
+        if matches!(sighting.source, Source::Manual | Source::Gossip) {
+            return;
+        }
         let Some(peer) = sighting.peer.filter(|peer| *peer != self.me().peer) else { return };
         let key = (sighting.source, sighting.instance);
         if sighting.gone {
@@ -154,9 +159,9 @@ impl Sight {
         self.changed = true;
     }
 
-    /// A link is up, which proves the key, the name it goes by and the address. [`Learned::New`] when the key never
-    /// used this name before.
-    pub fn on_linked(&mut self, key: LinkKey, name: DisplayName, address: SocketAddr) -> Learned {
+    /// A link is up, which proves the key, the name it goes by and, where that is known here, the address.
+    /// [`Learned::New`] when the key never used this name before.
+    pub fn on_linked(&mut self, key: LinkKey, name: DisplayName, address: Option<SocketAddr>) -> Learned {
         self.links.insert(key, address);
         self.changed = true;
         self.directory.arrive(key.peer, name)
@@ -215,7 +220,7 @@ impl Sight {
 
     /// Where `peer` may be reached, proven addresses first.
     pub fn addresses(&self, peer: PeerId) -> Vec<SocketAddr> {
-        let mut list: Vec<SocketAddr> = self.links_of(peer).filter_map(|key| self.links.get(&key).copied()).collect();
+        let mut list: Vec<SocketAddr> = self.links_of(peer).filter_map(|key| *self.links.get(&key)?).collect();
         let mut runs: Vec<&Run> = self.seen.get(&peer).into_iter().flat_map(BTreeMap::values).collect();
         runs.sort_by_key(|run| std::cmp::Reverse(run.at));
         list.extend(runs.into_iter().flat_map(|run| run.addresses.iter().copied()));
@@ -227,7 +232,7 @@ impl Sight {
         let known: Vec<SocketAddr> = self
             .links_of(peer)
             .filter(|key| runs.contains(&key.instance))
-            .filter_map(|key| self.links.get(&key).copied())
+            .filter_map(|key| *self.links.get(&key)?)
             .collect();
         let seen = self.seen.get(&peer).into_iter().flatten();
         let others = seen.filter(|((_, instance), _)| !instance.is_some_and(|instance| runs.contains(&instance)));
@@ -244,6 +249,32 @@ impl Sight {
             }
         }
         rooms
+    }
+
+    /// How far the key of `peer` is trusted.
+    pub fn trust(&self, peer: PeerId) -> Trust {
+        self.directory.trust(peer)
+    }
+
+    /// Refuses what would go to a key that bears the name of somebody verified.
+    pub fn allows(&self, peer: PeerId) -> Result<(), Failure> {
+        self.directory.allows(peer)
+    }
+
+    /// What is said of such a key: a sentence and a hint.
+    pub fn warning(&self, peer: PeerId) -> (String, String) {
+        self.directory.warning(peer)
+    }
+
+    /// A decision about a key was written down.
+    pub fn on_decided(&mut self, edit: &Edit) {
+        self.directory.decide(edit);
+        self.changed = true;
+    }
+
+    /// Answers the commands about trust; `None` is another command.
+    pub fn trust_command(&self, wall_ms: u64, command: &Command) -> Option<Result<Answer, Failure>> {
+        self.directory.on_command(wall_ms, command)
     }
 
     /// The one person that `who` means.

@@ -119,6 +119,11 @@ impl Shares {
         Err(Failure::new(Code::WrongTransferState, message, "It can only be cancelled."))
     }
 
+    /// True when a transfer with `peer` runs or waits.
+    pub fn runs_with(&self, peer: PeerId) -> bool {
+        self.running.keys().any(|(_, other, _)| *other == peer)
+    }
+
     /// Those that ended, then those that run, each oldest first.
     pub fn list(&self) -> Vec<FileEvent> {
         let mut running: Vec<&(u64, FileEvent)> = self.running.values().collect();

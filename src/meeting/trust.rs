@@ -51,6 +51,7 @@ impl Meeting {
     /// A decision was written down: ours, by `Work::Decide`, or one of another run of this profile.
     pub fn on_decided(&mut self, now: Instant, edit: &Edit) {
         self.people.directory.decide(edit);
+        self.sight.on_decided(edit);
         self.weigh_all(now);
     }
 
@@ -73,6 +74,7 @@ impl Meeting {
         }
         if let Some(edit) = self.people.directory.news(peer) {
             self.people.directory.decide(&edit);
+            self.sight.on_decided(&edit);
             self.out.push_back(Output::Decided(edit));
             self.weigh_all(now);
         }

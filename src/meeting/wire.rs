@@ -9,13 +9,16 @@
 //! | 73 | [`Views`] | how the sender wants the receiver's pictures |
 //! | 74 | [`Hand`] | how the sender's hand is |
 //! | 75 | [`Reaction`] | an emoji, for a moment |
+//! | 80 | [`Ring`] | the sender calls the receiver |
+//! | 81 | [`RingAnswer`] | what the receiver of a ring says to it |
+//! | 82 | [`RingEnd`] | the ring is over: the call is on, or not |
 //!
 //! Kinds 64 to 71 count as chat traffic. Unknown kinds are counted and ignored, unknown keys skipped, unknown words in
 //! lists skipped; a key is never reused. Everything here is still unproven: `chat` and `tracks` check what it means.
 
 use serde::{Deserialize, Serialize};
 
-use crate::id::{Instance, PeerId};
+use crate::id::{CallId, Instance, PeerId, RoomName};
 use crate::identity::{PublicKey, Signature};
 use crate::media::{TrackInfo, TrackKind, View};
 
@@ -29,11 +32,31 @@ pub const WANT: u16 = 66;
 pub const TRACKS: u16 = 72;
 /// Kind of [`Views`].
 pub const VIEWS: u16 = 73;
-
 /// Kind of [`Hand`].
 pub const HAND: u16 = 74;
 /// Kind of [`Reaction`].
 pub const REACTION: u16 = 75;
+/// Kind of [`Ring`].
+pub const RING: u16 = 80;
+/// Kind of [`RingAnswer`].
+pub const RING_ANSWER: u16 = 81;
+/// Kind of [`RingEnd`].
+pub const RING_END: u16 = 82;
+/// The kinds about calls: also from peers without a seat.
+pub const CALL_KINDS: std::ops::RangeInclusive<u16> = RING..=RING_END;
+
+/// [`RingAnswer::word`]: the call is taken, or the receiver is in its room already.
+pub const TAKE: &str = "take";
+/// [`RingAnswer::word`]: no.
+pub const DECLINE: &str = "decline";
+/// [`RingAnswer::word`]: another call rings there.
+pub const BUSY: &str = "busy";
+/// [`RingEnd::word`]: to `take`: the call is on.
+pub const GO: &str = "go";
+/// [`RingEnd::word`]: the caller took it back.
+pub const CANCELLED: &str = "cancelled";
+/// [`RingEnd::word`]: it rang for as long as it may.
+pub const TIMEOUT: &str = "timeout";
 
 /// Most entries of one [`Have`]; more go into further messages.
 pub const MAX_ENTRIES: usize = 256;
@@ -227,6 +250,36 @@ pub struct Reaction {
     pub emoji: String,
 }
 
+/// The sender calls the receiver.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ring {
+    /// Which call; drawn by the caller.
+    pub call: CallId,
+    /// Where it goes on.
+    pub room: RoomName,
+    /// The caller sits in that room already.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub meeting: bool,
+}
+
+/// What the receiver of a ring says to it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RingAnswer {
+    /// Which call.
+    pub call: CallId,
+    /// `take`, `decline`, `busy`.
+    pub word: String,
+}
+
+/// The ring is over.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RingEnd {
+    /// Which call.
+    pub call: CallId,
+    /// `go`, `cancelled`, `timeout`.
+    pub word: String,
+}
+
 fn kind(word: &str) -> Option<TrackKind> {
     [TrackKind::Camera, TrackKind::Microphone, TrackKind::Screen].into_iter().find(|kind| kind.name() == word)
 }
@@ -302,6 +355,12 @@ mod tests {
         Reaction { emoji: "🎉".into() }
     }
 
+    const CALL: CallId = CallId::from_u64(0x0123_4567_89ab_cdef);
+
+    fn ring() -> Ring {
+        Ring { call: CALL, room: RoomName::new("Stand-up").expect("valid"), meeting: true }
+    }
+
     fn now() -> Vec<(&'static str, Message)> {
         let want = Want { author: peer(1), instance: Instance::from_u64(9), from: 17 };
         vec![
@@ -314,6 +373,9 @@ mod tests {
             ("hand", Message::new(HAND, &hand())),
             ("hand-down", Message::new(HAND, &Hand { revision: 6, turn: None })),
             ("reaction", Message::new(REACTION, &reaction())),
+            ("ring", Message::new(RING, &ring())),
+            ("ring-answer", Message::new(RING_ANSWER, &RingAnswer { call: CALL, word: TAKE.into() })),
+            ("ring-end", Message::new(RING_END, &RingEnd { call: CALL, word: GO.into() })),
         ]
     }
 
@@ -365,6 +427,7 @@ mod tests {
         assert_eq!(golden("views").decode(), Ok(views()));
         assert_eq!(golden("hand").decode(), Ok(hand()));
         assert_eq!(golden("reaction").decode(), Ok(reaction()));
+        assert_eq!(golden("ring").decode(), Ok(ring()));
     }
 
     #[test]
@@ -386,6 +449,7 @@ mod tests {
             let _ = (message.decode::<Lines>(), message.decode::<Have>(), message.decode::<Want>());
             let _ = (message.decode::<Tracks>(), message.decode::<Views>());
             let _ = (message.decode::<Hand>(), message.decode::<Reaction>());
+            let _ = (message.decode::<Ring>(), message.decode::<RingAnswer>(), message.decode::<RingEnd>());
         }
     }
 }

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot};
 
 use crate::endpoint::{self, Cause, Endpoint, Trouble};
-use crate::id::{LinkKey, PeerId};
+use crate::id::{Instance, LinkKey, PeerId};
 use crate::mesh::link::control::{Ending, Input, Order};
 use crate::mesh::link::greet::{CLOSE_GOODBYE, Ended, GreetError, close_code};
 use crate::mesh::link::{Current, Link, Shared, media_path};
@@ -54,7 +54,8 @@ use connection::{Connection, ending_for};
 #[derive(Debug)]
 pub(super) enum Command {
     Sighting(Sighting),
-    Reach(PeerId, Vec<SocketAddr>),
+    Reach(PeerId, Vec<SocketAddr>, Vec<Instance>),
+    Release(LinkKey),
     Rename(DisplayName),
     Remove(PeerId, String),
     Shutdown(oneshot::Sender<()>),
@@ -220,7 +221,8 @@ impl Mesh {
         let now = clock::now();
         match command {
             Command::Sighting(sighting) => self.roster.on_sighting(now, &sighting),
-            Command::Reach(peer, addresses) => self.roster.reach(now, peer, &addresses),
+            Command::Reach(peer, addresses, except) => self.roster.reach(now, peer, &addresses, &except),
+            Command::Release(key) => self.roster.release(key),
             Command::Rename(name) => {
                 self.config.name = name.clone();
                 for connection in self.connections.values().filter(|c| c.used.get().is_some()) {
@@ -461,7 +463,7 @@ impl Mesh {
     }
 
     /// Makes a fresh link of connection `id`.
-    fn start_link(&mut self, key: LinkKey, id: LinkId, replaced: Option<crate::id::Instance>) {
+    fn start_link(&mut self, key: LinkKey, id: LinkId, replaced: Option<Instance>) {
         let Some(connection) = self.connections.get(&id) else { return };
         let clock = self.shared.write(|directory| directory.clock(key.peer));
         let tallies = Arc::clone(&self.shared.tallies);
@@ -497,8 +499,12 @@ impl Mesh {
             return true;
         }
         // The peer has forgotten us meanwhile: what was between us ends, and begins anew.
-        self.forget(key, Seat::Room);
-        self.emit(Event::Left { peer: key.peer, reason: LeaveReason::Timeout });
+        let seat = connection.seat;
+        self.forget(key, seat);
+        self.emit(match seat {
+            Seat::Room => Event::Left { peer: key.peer, reason: LeaveReason::Timeout },
+            Seat::Visitor => Event::Unlinked(key),
+        });
         self.start_link(key, id, None);
         false
     }

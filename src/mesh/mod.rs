@@ -298,7 +298,17 @@ impl Handle {
     /// Dials a peer without taking a seat, e.g. for a drop. Success is an [`Event::Linked`] with [`Seat::Visitor`]
     /// (or an earlier link of any kind).
     pub fn reach(&self, peer: PeerId, addresses: Vec<SocketAddr>) {
-        self.command(Command::Reach(peer, addresses));
+        self.command(Command::Reach(peer, addresses, Vec::new()));
+    }
+
+    /// The same where a link to one of these runs is up already and is of no use.
+    pub fn reach_another(&self, peer: PeerId, addresses: Vec<SocketAddr>, except: Vec<Instance>) {
+        self.command(Command::Reach(peer, addresses, except));
+    }
+
+    /// Closes a visitor's link that is of no use any more.
+    pub fn release(&self, key: LinkKey) {
+        self.command(Command::Release(key));
     }
 
     /// Shows another name to everybody.

@@ -25,6 +25,7 @@ mod judge;
 mod ousted;
 mod pace;
 mod person;
+mod visitors;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -182,21 +183,6 @@ impl Roster {
         sighting.source == Source::Manual || silent || sighting.rooms.iter().any(|name| name.id() == room)
     }
 
-    /// Dials this peer without a seat, e.g. for a drop. Gives up after a few rounds; call again to try again.
-    pub fn reach(&mut self, now: Instant, peer: PeerId, addresses: &[SocketAddr]) {
-        let known = self.people.get(&peer).map(|person| person.candidates.clone()).unwrap_or_default();
-        let linked = self.visitors.keys().any(|key| key.peer == peer);
-        if self.leaving || linked || (!self.visits.contains_key(&peer) && self.visits.len() >= MAX_VISITORS) {
-            return;
-        }
-        let visit = self.visits.entry(peer).or_insert_with(|| Visit::new(known));
-        visit.candidates.add(now, Source::Manual, addresses);
-        visit.failures = 0;
-        if !self.dialer.extend(Target::Visit(peer), addresses) {
-            visit.next = Some(now);
-        }
-    }
-
     /// A dial gave no link.
     pub fn on_dial_failed(&mut self, now: Instant, attempt: Attempt, why: DialFailure) {
         let Some((target, address)) = self.dialer.on_failed(now, attempt) else { return };
@@ -316,14 +302,7 @@ impl Roster {
         let Some(hello) = self.links.get(&link).map(|link| link.hello.clone()) else { return };
         let key = hello.key;
         if hello.seat == Seat::Visitor {
-            if let Some(old) = self.visitors.insert(key, link) {
-                self.drop_link(old, CloseReason::Duplicate);
-            }
-            self.visits.remove(&key.peer);
-            self.dialer.finish(Target::Visit(key.peer));
-            let replaced = None;
-            self.outputs.push_back(Output::Changed(Change::Linked { key, link, seat: Seat::Visitor, replaced }));
-            return;
+            return self.activate_visitor(key, link);
         }
         self.ousted_by.remove(&key.peer);
         let person = self.people.entry(key.peer).or_default();
@@ -408,14 +387,6 @@ impl Roster {
         } else {
             self.end_visit(link);
             self.drop_link(link, CloseReason::Goodbye);
-        }
-    }
-
-    fn end_visit(&mut self, link: LinkId) {
-        let Some(key) = self.links.get(&link).map(|link| link.hello.key) else { return };
-        if self.visitors.get(&key) == Some(&link) {
-            self.visitors.remove(&key);
-            self.outputs.push_back(Output::Changed(Change::Unlinked(key)));
         }
     }
 

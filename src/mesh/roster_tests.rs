@@ -258,7 +258,7 @@ fn a_visit_is_dialed_without_a_seat_and_given_up() {
     let start = crate::clock::now();
     let me = LinkKey { peer: id(1), instance: Instance::from_u64(1) };
     let mut roster = Roster::new(Config { me, room: None, seats: 50, seed: 1 });
-    roster.reach(start, id(2), &[at(2, 1)]);
+    roster.reach(start, id(2), &[at(2, 1)], &[]);
     let outputs = drain(&mut roster, start);
     assert!(matches!(outputs[..], [Output::Dial { seat: Seat::Visitor, .. }]), "{outputs:?}");
     let mut count = 1;
@@ -266,6 +266,58 @@ fn a_visit_is_dialed_without_a_seat_and_given_up() {
         count += dials(&drain(&mut roster, start + Duration::from_secs(second)));
     }
     assert_eq!(count, 4);
+}
+
+#[test]
+fn two_who_visit_each_other_at_once_keep_the_same_connection() {
+    let now = crate::clock::now();
+    let key = |n: u8| LinkKey { peer: id(n), instance: Instance::from_u64(1) };
+    // Peers 1 and 2 dial each other; each learns of the two connections in an order of its own.
+    let kept = |me: u8, other: u8, own_first: bool| {
+        let mut roster = Roster::new(Config { me: key(me), room: None, seats: 50, seed: 1 });
+        roster.reach(now, id(other), &[at(other, 1)], &[]);
+        let outputs = drain(&mut roster, now);
+        let [Output::Dial { attempt, .. }] = outputs[..] else { panic!("{outputs:?}") };
+        let made_by = |n: u8| {
+            let direction = if n == me { Direction::Outgoing(attempt) } else { Direction::Incoming };
+            Hello { direction, seat: Seat::Visitor, ..hello(n.into(), other, 1) }
+        };
+        let order = if own_first { [me, other] } else { [other, me] };
+        let mut closed = Vec::new();
+        for n in order {
+            roster.on_hello(now, made_by(n));
+            for output in drain(&mut roster, now) {
+                match output {
+                    Output::Close { link, .. } => closed.push(link),
+                    Output::Changed(Change::Unlinked(_)) => panic!("the visit goes on"),
+                    _ => {}
+                }
+            }
+        }
+        closed
+    };
+    let lost = vec![LinkId::from_u64(2)];
+    assert_eq!(kept(1, 2, true), lost, "its own dial came first: that of the higher id is closed");
+    assert_eq!(kept(1, 2, false), lost);
+    assert_eq!(kept(2, 1, true), lost);
+    assert_eq!(kept(2, 1, false), [], "its own dial was refused");
+}
+
+#[test]
+fn a_visit_to_a_run_that_is_of_no_use_is_followed_by_another() {
+    let now = crate::clock::now();
+    let me = LinkKey { peer: id(1), instance: Instance::from_u64(1) };
+    let mut roster = Roster::new(Config { me, room: None, seats: 50, seed: 1 });
+    roster.on_hello(now, Hello { seat: Seat::Visitor, ..hello(1, 2, 5) });
+    drain(&mut roster, now);
+    roster.reach(now, id(2), &[at(2, 1)], &[]);
+    assert_eq!(dials(&drain(&mut roster, now)), 0);
+    roster.reach(now, id(2), &[at(2, 1)], &[Instance::from_u64(5)]);
+    assert_eq!(dials(&drain(&mut roster, now)), 1);
+    let key = LinkKey { peer: id(2), instance: Instance::from_u64(5) };
+    roster.release(key);
+    let outputs = drain(&mut roster, now);
+    assert!(outputs.contains(&Output::Changed(Change::Unlinked(key))), "{outputs:?}");
 }
 
 #[test]
@@ -361,6 +413,7 @@ fn play(inputs: Vec<Input>) {
     let mut roster = roster(3, SEATS);
     let mut links = 0;
     let mut open = BTreeSet::new();
+    let mut visits = BTreeSet::new();
     let mut flying: Vec<Attempt> = Vec::new();
     let mut standing: BTreeMap<PeerId, Presence> = BTreeMap::new();
     for input in inputs {
@@ -371,7 +424,7 @@ fn play(inputs: Vec<Input>) {
             Input::Typed(peer) => {
                 roster.on_sighting(now, &Sighting { peer: None, ..sighting(peer, 1, Source::Manual) });
             }
-            Input::Reach(peer) => roster.reach(now, id(peer), &[at(peer, 7)]),
+            Input::Reach(peer) => roster.reach(now, id(peer), &[at(peer, 7)], &[]),
             Input::DialFailed(which, why) if !flying.is_empty() => {
                 let attempt = flying.remove(which % flying.len());
                 roster.on_dial_failed(now, attempt, why);
@@ -386,6 +439,9 @@ fn play(inputs: Vec<Input>) {
                 let hello = Hello { direction, seat, ..hello(links, peer, instance) };
                 if !matches!(roster.on_hello(now, hello), Verdict::Refuse(_)) {
                     open.insert(LinkId::from_u64(links));
+                    if seat == Seat::Visitor {
+                        visits.insert(LinkId::from_u64(links));
+                    }
                 }
             }
             Input::Seated(link) => roster.on_seated(now, LinkId::from_u64(link)),
@@ -434,6 +490,7 @@ fn play(inputs: Vec<Input>) {
                     Change::Recovered { key, .. } => {
                         assert_eq!(standing.insert(key.peer, Presence::Linked), Some(Presence::Suspected));
                     }
+                    Change::Moved { link, .. } if visits.contains(&link) => {}
                     Change::Moved { key, .. } => assert_eq!(standing.get(&key.peer), Some(&Presence::Linked)),
                     Change::Left { key, .. } => assert!(standing.remove(&key.peer).is_some()),
                 },
