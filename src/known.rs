@@ -35,8 +35,8 @@ const TRUST_FILE: &str = "trust";
 // For both files.
 const LOCK_FILE: &str = "known-peers.lock";
 const HEADER: &str = "lets-meet known peers 1";
-/// Longest file that is read: the caps of [`Names`] with the longest names stay below it.
-const MAX_FILE: u64 = 8 * 1024 * 1024;
+/// Longest file that is read: the caps of [`Names`] and [`Book`] with the longest names stay below it.
+const MAX_FILE: u64 = 16 * 1024 * 1024;
 
 /// The store cannot be used.
 #[derive(Debug, Error)]

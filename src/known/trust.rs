@@ -184,6 +184,9 @@ impl Book {
     /// The verified key that bore `alias`, or one that looks like it, where `peer` is another key that was neither
     /// verified nor accepted under it.
     pub fn rival(&self, peer: PeerId, alias: &Alias) -> Option<PeerId> {
+        if self.looks.is_empty() {
+            return None;
+        }
         let looks = alias.looks();
         let own = self.people.get(&peer);
         if own.is_some_and(|own| {
@@ -425,6 +428,9 @@ mod tests {
         assert_eq!(book.apply(&more), Ok(()));
         let _ = writeln!(text, "verified 1 {}", id(MAX_PEOPLE));
         assert_eq!(Book::read(&text), None, "too many");
+        let longest = "\u{1f600}".repeat(64);
+        let most = MAX_PEOPLE * (90 + MAX_ALIASES * (longest.len() + 12));
+        assert!(most < 16 * 1024 * 1024, "the store reads what it writes");
     }
 
     #[test]

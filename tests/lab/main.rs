@@ -16,6 +16,7 @@ mod healing;
 mod hostile;
 mod meeting;
 mod rendezvous;
+mod trust;
 
 #[cfg(feature = "media")]
 mod call;

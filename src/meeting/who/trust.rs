@@ -12,7 +12,7 @@ use crate::meeting::failure::{Code, Failure};
 use crate::meeting::state::KnownPerson;
 use crate::share::DisplayName;
 
-use super::{Directory, Reach, Who, oneself, unknown};
+use super::{Directory, Reach, Who, oneself, shown};
 
 /// What two names have to do with each other: one is borne by a key, the other was verified of another key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -212,7 +212,10 @@ impl Directory {
                     found.iter().map(|peer| Person { peer: *peer, name: self.known_name(*peer) }).collect();
                 Err(self.ambiguous(text, people))
             }
-            None => Err(unknown(text)),
+            None => {
+                let message = format!("Nobody known is '{}'.", shown(text));
+                Err(Failure::new(Code::UnknownPeer, message, "Check the name; whoever you meet is known."))
+            }
         }
     }
 
