@@ -7,6 +7,8 @@ mod hostile;
 mod invited;
 mod link;
 mod meeting;
+#[cfg(feature = "media")]
+mod pictures;
 mod rendezvous;
 mod trust;
 #[cfg(feature = "media")]
