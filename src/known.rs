@@ -1,5 +1,5 @@
 //! The known-peers store of a profile: which key used which display name, in the file `known-peers`, and what was
-//! decided about keys, in the file `trust`.
+//! decided about keys, in the file `trust`; in the file `volumes` how loud they are played.
 //!
 //! Only what a link has proven is written, and no word of any conversation. The first file is text: a line that says what it
 //! is, then one line for each name (milliseconds since 1970 when it was last used, its keys, the name), the name that
@@ -10,7 +10,7 @@
 //! A damaged file is reported and never replaced: forgetting who bore which name, or who is verified, would let
 //! somebody else bear it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
 use std::io::{self, Read as _, Write as _};
@@ -25,14 +25,17 @@ use crate::share::DisplayName;
 
 use self::names::{Learned, Names};
 use self::trust::{Book, Edit, Full};
+use self::volumes::Volumes;
 
 pub mod names;
 pub mod trust;
+pub mod volumes;
 pub mod words;
 
 const FILE: &str = "known-peers";
 const TRUST_FILE: &str = "trust";
-// For both files.
+const VOLUMES_FILE: &str = "volumes";
+// For all files.
 const LOCK_FILE: &str = "known-peers.lock";
 const HEADER: &str = "lets-meet known peers 1";
 /// Longest file that is read: the caps of [`Names`] and [`Book`] with the longest names stay below it.
@@ -88,6 +91,22 @@ impl Store {
         Ok(self.load(TRUST_FILE, Book::read)?.unwrap_or_default())
     }
 
+    /// How loud keys are played.
+    pub fn volumes(&self) -> Result<Volumes, Error> {
+        Ok(self.load(VOLUMES_FILE, Volumes::read)?.unwrap_or_default())
+    }
+
+    /// Writes down how loud these are played. Blocks on the disk for a moment.
+    pub fn choose_volumes(&self, chosen: &BTreeMap<PeerId, f32>) -> Result<(), Error> {
+        let _lock = self.lock()?;
+        let mut volumes = self.volumes()?;
+        let before = volumes.clone();
+        for (peer, volume) in chosen {
+            volumes.choose(*peer, *volume);
+        }
+        if volumes == before { Ok(()) } else { self.replace(VOLUMES_FILE, &volumes.write()) }
+    }
+
     fn load<T>(&self, file: &str, read: impl Fn(&str) -> Option<T>) -> Result<Option<T>, Error> {
         let path = self.dir.join(file);
         let failed = |source| Error::Storage { path: path.clone(), source };
@@ -127,6 +146,12 @@ impl Store {
             && names.forget(*peer)
         {
             self.replace(FILE, &write(&names))?;
+        }
+        if let Edit::Forgotten { peer } = edit
+            && let Ok(mut volumes) = self.volumes()
+            && volumes.forget(*peer)
+        {
+            self.replace(VOLUMES_FILE, &volumes.write())?;
         }
         if book == before { Ok(()) } else { self.replace(TRUST_FILE, &book.write()) }
     }
@@ -248,6 +273,20 @@ mod tests {
         again.decide(&Edit::Forgotten { peer: peer(2) }).expect("written");
         assert!(store.names().expect("read").is_empty());
         assert_eq!(fs::read_dir(dir.path()).expect("dir").count(), 3, "two files and their lock");
+    }
+
+    #[test]
+    fn volumes_are_kept_by_key_and_forgotten_with_it() {
+        let dir = tempfile::tempdir().expect("temp dir");
+        let store = Store::open(dir.path()).expect("opened");
+        store.choose_volumes(&BTreeMap::from([(peer(1), 0.5), (peer(2), 0.0)])).expect("written");
+        store.choose_volumes(&BTreeMap::from([(peer(3), 1.5)])).expect("written");
+        store.decide(&Edit::Forgotten { peer: peer(2) }).expect("written");
+        let volumes = Store::open(dir.path()).expect("opened").volumes().expect("read");
+        assert_eq!(volumes.iter().collect::<Vec<_>>(), [(peer(1), 0.5), (peer(3), 1.5)]);
+        fs::write(dir.path().join(VOLUMES_FILE), "rubbish").expect("written");
+        assert!(matches!(store.choose_volumes(&BTreeMap::from([(peer(1), 1.5)])), Err(Error::Damaged { .. })));
+        assert_eq!(fs::read(dir.path().join(VOLUMES_FILE)).expect("read"), b"rubbish", "never replaced");
     }
 
     #[test]

@@ -81,6 +81,8 @@ pub struct Actor {
     pub(super) unwelcome: BTreeSet<LinkKey>,
     /// Calls that are taken: one at a time.
     pub(super) answering: BTreeMap<CallId, Reply>,
+    /// Volumes that are not written down yet. As many as a person chooses in a second.
+    pub(super) chosen: BTreeMap<PeerId, f32>,
     /// Answers that come later: results of spawned work.
     pub(super) later: (mpsc::Sender<Later>, mpsc::Receiver<Later>),
 }
@@ -115,7 +117,8 @@ impl Actor {
         let typed_until = clock::now() + TYPED_PATIENCE;
         let (seated, sighted) = (BTreeMap::new(), BTreeMap::new());
         let (unwelcome, answering) = (BTreeSet::new(), BTreeMap::new());
-        Self { parts, meeting, seated, sighted, unwelcome, typed, typed_until, listen, answering, later }
+        let chosen = BTreeMap::new();
+        Self { parts, meeting, seated, sighted, unwelcome, typed, typed_until, listen, answering, chosen, later }
     }
 
     pub async fn run(mut self, mut inboxes: Inboxes) {
@@ -200,6 +203,9 @@ impl Actor {
 
     async fn end(mut self) {
         tracing::info!("leaving");
+        if let Some(written) = self.keep_volumes() {
+            let _ = tokio::time::timeout(DROPS_LIMIT, written).await;
+        }
         // Whoever waits for a file is told before the links close.
         let _ = tokio::time::timeout(DROPS_LIMIT, self.parts.drops.shutdown()).await;
         let mdns = self.parts.mdns.take();
@@ -310,6 +316,7 @@ impl Actor {
                         meeting::Linked { key: linked.key, public_key: linked.public_key, name: linked.name },
                     );
                     self.wire(peer);
+                    self.play_as_chosen(peer);
                 }
             }
             mesh::Event::Verify(peer) => {
@@ -508,6 +515,7 @@ impl Actor {
     }
 
     fn tick(&mut self) {
+        drop(self.keep_volumes());
         if clock::now() >= self.typed_until {
             for address in std::mem::take(&mut self.typed) {
                 let message = format!("Nobody answers at {address}.");

@@ -8,6 +8,7 @@ use crate::clock;
 use crate::id::{LinkKey, TransferId, Username};
 use crate::invite::Invite;
 use crate::meeting::{Answer, Code, Command, Done, Failure, Person, Setting, Work};
+use crate::service::Service;
 
 /// What is said to an offer or a transfer.
 #[derive(Debug, Clone, Copy)]
@@ -104,8 +105,7 @@ impl Actor {
                 self.publish_tracks();
             }
             Work::Volume { peer, value } => {
-                self.parts.media.set_volume(peer, value);
-                self.meeting.on_setting(Setting::Volume(peer, value));
+                self.choose_volume(peer, value);
             }
             Work::Rename(name) => {
                 self.parts.config.name = name.clone();
@@ -124,7 +124,11 @@ impl Actor {
     fn invite(&self) -> Invite {
         let config = &self.parts.config;
         let addresses = self.parts.endpoint.listen_addresses();
-        let service = config.rendezvous.as_ref().map(|(service, _)| service.clone());
+        // Typed without a fingerprint, a service has the one that answered.
+        let service = config.rendezvous.as_ref().map(|(service, _)| {
+            let answered = self.parts.introduced.as_ref().and_then(|introduced| introduced.handle.service());
+            Service { fingerprint: service.fingerprint.or(answered), ..service.clone() }
+        });
         Invite::new(config.room.clone(), config.identity.peer_id(), &addresses, service)
     }
 

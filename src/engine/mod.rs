@@ -27,6 +27,7 @@ pub mod pictures;
 mod router;
 mod trust;
 pub mod visit;
+mod volumes;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -228,7 +229,9 @@ pub async fn start(config: Config) -> Result<Handle, Error> {
     let (command_sender, commands) = mpsc::channel(COMMAND_QUEUE);
     let events = Ring::new(EVENT_QUEUE);
     let port = endpoint.port();
-    let actor = actor::Actor::new(actor::Parts {
+    // A choice of comfort: what cannot be read is said when another is to be written.
+    let volumes = known.volumes().inspect_err(|error| tracing::warn!(%error, "volumes are as sent"));
+    let mut actor = actor::Actor::new(actor::Parts {
         config,
         instance,
         names,
@@ -245,6 +248,7 @@ pub async fn start(config: Config) -> Result<Handle, Error> {
         scope: scope.clone(),
         services,
     });
+    actor.remember_volumes(&volumes.unwrap_or_default());
     scope.spawn(actor.run(actor::Inboxes { commands, mesh: mesh_events, drops: drop_events, sightings }));
     Ok(Handle { commands: command_sender, events, scope, port, pictures, levels })
 }

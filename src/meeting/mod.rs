@@ -588,6 +588,11 @@ impl Meeting {
         }
     }
 
+    /// How loud `peer` is to be played, where 1 is as sent.
+    pub fn volume(&self, peer: PeerId) -> f32 {
+        self.people.volume(peer)
+    }
+
     /// `peer` with the name it goes by.
     pub fn person(&self, peer: PeerId) -> Person {
         self.people.directory.person(peer)

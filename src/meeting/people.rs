@@ -12,8 +12,9 @@ use super::event::Person;
 use super::state::Presence;
 use super::who::Directory;
 
-/// Volumes remembered by key, also of those who left; above, no more are (the engine still sets them).
-const MAX_VOLUMES: usize = 512;
+/// Volumes remembered by key, also of those who left: all that the profile had, and as many more. Above, no more are
+/// (the engine still sets them).
+const MAX_VOLUMES: usize = 2 * crate::known::volumes::MAX_VOLUMES;
 
 /// A participant.
 #[derive(Debug, Clone)]

@@ -267,6 +267,14 @@ impl Handle {
         }
     }
 
+    /// The id of the service's key, once there was a connection.
+    pub fn service(&self) -> Option<PeerId> {
+        match &*self.state.borrow() {
+            State::Ready(connected) => Some(connected.service),
+            _ => None,
+        }
+    }
+
     /// Withdraws the presence, closes the connection and ends the actor; at most half a second.
     pub async fn close(&self) {
         self.shared.scope.finish(LEAVE_LIMIT + Duration::from_millis(200)).await;

@@ -1,4 +1,4 @@
-//! Hands, reactions and new names between real engines over loopback.
+//! Hands, reactions, new names and remembered volumes between real engines over loopback.
 
 use lets_meet::id::PeerId;
 use lets_meet::meeting::{Command, Done, Event, Person};
@@ -47,4 +47,23 @@ async fn hands_have_one_order_for_all_also_for_who_comes_late() {
     tokio::join!(hands(&ada, &one), hands(&cleo, &one));
     ada.handle.leave().await;
     cleo.handle.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_volume_holds_when_its_person_comes_again() {
+    let folder = tempfile::tempdir().expect("folder");
+    for round in 0..2 {
+        let ada = Peer::start(folder.path(), "Ada", &[]).await;
+        let bo = Peer::start(folder.path(), "Bo", &[ada.address]).await;
+        tokio::join!(ada.joined(&bo), bo.joined(&ada));
+        let Done::State(state) = done(&ada, Command::State).await else { panic!("no state") };
+        let expect = if round == 0 { 1.0 } else { 0.25 };
+        assert_eq!(state.people.iter().map(|person| person.volume).collect::<Vec<_>>(), [expect], "round {round}");
+        // Dragged: the last one counts, and leaving at once loses nothing.
+        for value in [0.75, 0.5, 0.25] {
+            done(&ada, Command::Volume { peer: "Bo".into(), value }).await;
+        }
+        ada.handle.leave().await;
+        bo.handle.leave().await;
+    }
 }
