@@ -7,6 +7,7 @@ mod hostile;
 mod invited;
 mod link;
 mod meeting;
+mod open;
 #[cfg(feature = "media")]
 mod pictures;
 mod rendezvous;

@@ -761,9 +761,9 @@ async fn a_question_from_the_future_is_answered_as_such() {
 // ---- the program itself ----
 
 /// `lets-meet rendezvous serve` as a process, ended when dropped.
-struct Serving {
+pub struct Serving {
     process: std::process::Child,
-    service: String,
+    pub service: String,
 }
 
 impl Drop for Serving {
@@ -773,7 +773,8 @@ impl Drop for Serving {
     }
 }
 
-fn program(profile: &Path, words: &[&str]) -> std::process::Command {
+/// The program on loopback with a profile of its own.
+pub fn program(profile: &Path, words: &[&str]) -> std::process::Command {
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_lets-meet"));
     command.args(words).arg("--profile").arg(profile).args(["--interface", "lo", "--json"]);
     command.stdin(std::process::Stdio::null()).stderr(std::process::Stdio::piped());
@@ -781,7 +782,8 @@ fn program(profile: &Path, words: &[&str]) -> std::process::Command {
     command
 }
 
-fn serving(profile: &Path) -> Serving {
+/// Starts a service.
+pub fn serving(profile: &Path) -> Serving {
     use std::io::BufRead as _;
     let mut process = program(profile, &["rendezvous", "serve", "--listen", "127.0.0.1:0"]).spawn().expect("started");
     let mut line = String::new();
@@ -795,7 +797,7 @@ fn serving(profile: &Path) -> Serving {
 }
 
 /// Exit code, the first line of stdout, stderr.
-fn outcome(mut command: std::process::Command) -> (Option<i32>, serde_json::Value, String) {
+pub fn outcome(mut command: std::process::Command) -> (Option<i32>, serde_json::Value, String) {
     let output = command.output().expect("ran");
     let stdout = String::from_utf8(output.stdout).expect("text");
     let first = stdout.lines().next().map_or(serde_json::Value::Null, |l| serde_json::from_str(l).expect("JSON"));
