@@ -66,6 +66,8 @@ pub const RECONNECTING: &str = "Reconnecting…";
 pub const ALONE: &str = "You are the first one here";
 /// What to do then.
 pub const ALONE_HINT: &str = "People on this network see the meeting in their lobby. Others join by its name:";
+/// The same when nothing is announced.
+pub const ALONE_HIDDEN: &str = "The meeting is announced to nobody. Others join by its name:";
 /// The name was copied.
 pub const COPIED: &str = "Copied.";
 /// Copies the name.
@@ -102,7 +104,7 @@ pub const NETWORK_FAIR: &str = "The network is so-so";
 pub const NETWORK_POOR: &str = "The network is bad: pictures and sound may break up";
 
 /// The emoji to react with.
-pub const REACTIONS: [&str; 8] = ["👍", "❤️", "😂", "😮", "👏", "🎉", "🙁", "🤔"];
+pub const REACTIONS: [&str; 8] = ["👍", "💖", "😂", "😮", "👏", "🎉", "🙁", "🤔"];
 
 /// How long it has been going on, as clocks show it.
 pub fn duration(since: Duration) -> String {

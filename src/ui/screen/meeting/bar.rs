@@ -19,6 +19,8 @@ use crate::ui::widget::{divider, field, focus::Focus, quiet};
 
 /// From this width on each panel has a button of its own.
 const WIDE: f32 = 1000.0;
+/// From this width on there is room for the rates.
+const RATES: f32 = 720.0;
 
 /// The bar with the line above it.
 pub fn view<'a>(screen: &'a Screen, context: Context<'a>, meeting: &'a Meeting) -> Element<'a, Message> {
@@ -47,7 +49,8 @@ pub fn view<'a>(screen: &'a Screen, context: Context<'a>, meeting: &'a Meeting) 
         one(Kind::Danger, Icon::Leave, text::LEAVE, "leave", Message::Leave),
     ];
     let buttons = buttons.spacing(if context.size.width < look.scaled(WIDE) { 16 } else { 28 });
-    let left = container(rates(look, meeting)).width(Length::FillPortion(1)).clip(true);
+    let rates = (context.size.width >= look.scaled(RATES)).then(|| rates(look, meeting));
+    let left = container(column![rates]).width(Length::FillPortion(1)).clip(true);
     let right = container(panels(screen, context, meeting)).align_right(Length::FillPortion(1));
     let bar = row![left, buttons, right].spacing(8).align_y(Alignment::Center);
     column![divider(look), container(bar).padding([10.0, PAD]).center_x(Length::Fill)].into()
@@ -160,12 +163,14 @@ fn more<'a>(screen: &'a Screen, context: Context<'a>, meeting: &'a Meeting) -> E
         .icon(Icon::Settings)
         .small()
         .wide()
+        .left()
         .id("settings")
         .on_press(Message::Settings);
     let shortcuts = button::with_words(look, Kind::Quiet, text::SHORTCUTS)
         .icon(Icon::Keyboard)
         .small()
         .wide()
+        .left()
         .id("shortcuts")
         .on_press(Message::Shortcuts);
     column![

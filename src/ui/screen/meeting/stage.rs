@@ -153,6 +153,11 @@ fn company<'a>(screen: &'a Screen, context: Context<'a>, meeting: &'a Meeting, a
     };
     let arranged = arrange(area, people.len(), arrangement);
     let missing = people.len() - arranged.places.len();
+    // One's own tile lies over the large one, never over the strip beside it.
+    let ground = match (arrangement, arranged.places.first()) {
+        (Arrangement::Featured, Some(main)) => main.size(),
+        _ => area,
+    };
     let mut places = Places::new();
     for (participant, place) in people.into_iter().zip(arranged.places) {
         let peer = participant.person.peer;
@@ -170,14 +175,14 @@ fn company<'a>(screen: &'a Screen, context: Context<'a>, meeting: &'a Meeting, a
     }
     let mut layers = stack![places].width(Length::Fill).height(Length::Fill);
     if context.choices.own_tile {
-        let place = screen.own.place(area);
+        let place = screen.own.place(ground);
         layers = layers.push(Places::new().push(place, own_small(screen, context, meeting, place.size())));
     }
     if screen.own.held.is_some() {
         // Over everything, so that a quick pointer does not lose the tile.
         let all = mouse_area(container("").width(Length::Fill).height(Length::Fill))
-            .on_move(move |at| Message::OwnMoved(at, area))
-            .on_release(Message::OwnDropped(area))
+            .on_move(move |at| Message::OwnMoved(at, ground))
+            .on_release(Message::OwnDropped(ground))
             .interaction(mouse::Interaction::Grabbing);
         layers = layers.push(opaque(all));
     }
@@ -240,7 +245,7 @@ fn own_small<'a>(screen: &'a Screen, context: Context<'a>, meeting: &'a Meeting,
 fn alone<'a>(screen: &'a Screen, context: Context<'a>, meeting: &'a Meeting, area: Area) -> Element<'a, Message> {
     let look = context.look;
     let beside = area.width >= look.scaled(720.0);
-    let invitation = invitation(look, meeting);
+    let invitation = invitation(context, meeting);
     if beside {
         let wide = (area.width - grid::GAP - look.scaled(360.0)).max(1.0);
         let high = area.height.min(wide / 1.2);
@@ -254,7 +259,9 @@ fn alone<'a>(screen: &'a Screen, context: Context<'a>, meeting: &'a Meeting, are
     }
 }
 
-fn invitation<'a>(look: Look, meeting: &'a Meeting) -> Element<'a, Message> {
+fn invitation<'a>(context: Context<'a>, meeting: &'a Meeting) -> Element<'a, Message> {
+    let look = context.look;
+    let hint = if context.choices.announce { words::ALONE_HINT } else { words::ALONE_HIDDEN };
     let name = meeting.room.as_str();
     let copy = button::with_icon(look, Kind::Quiet, Icon::Copy, words::COPY)
         .id("copy-room")
@@ -268,7 +275,7 @@ fn invitation<'a>(look: Look, meeting: &'a Meeting) -> Element<'a, Message> {
     .padding([HALF, 12.0]);
     let inside = column![
         strong(look, words::ALONE).size(look.size(Size::Large)),
-        label(look, words::ALONE_HINT).color(look.colours.quiet),
+        label(look, hint).color(look.colours.quiet),
         code,
     ];
     card(look, inside.spacing(PAD)).padding(GAP).width(Length::Fill).into()
