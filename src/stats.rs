@@ -122,6 +122,10 @@ pub struct Link {
     pub jitter_ms: Option<f64>,
     /// What the link is thought to carry towards the peer.
     pub estimate_bps: Option<u64>,
+    /// Bits a second to the peer over the last second, all kinds.
+    pub sent_bps: Option<u64>,
+    /// Bits a second from the peer over the last second, all kinds.
+    pub received_bps: Option<u64>,
     /// The peer's address.
     pub path: Option<String>,
 }

@@ -10,6 +10,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Instant;
 
 use tokio::sync::{Notify, watch};
 
@@ -151,6 +152,29 @@ pub(super) struct Link {
     clock_estimate: Mutex<Option<ClockEstimate>>,
     allowance: Mutex<Allowance>,
     file_sent: AtomicU64,
+    // The connection's bytes when its figures were last asked for.
+    metered: Mutex<Option<Metered>>,
+}
+
+/// The bytes of one connection at a moment.
+#[derive(Debug, Clone, Copy)]
+struct Metered {
+    of: LinkId,
+    at: Instant,
+    sent: u64,
+    received: u64,
+}
+
+impl Metered {
+    /// Bits a second from `before` to here, if both are of one connection.
+    fn since(self, before: Option<Self>) -> (Option<u64>, Option<u64>) {
+        let Some(before) = before.filter(|before| before.of == self.of) else { return (None, None) };
+        let micros = self.at.saturating_duration_since(before.at).as_micros().max(1);
+        let rate = |now: u64, then: u64| {
+            u64::try_from(u128::from(now.saturating_sub(then)) * 8 * 1_000_000 / micros).unwrap_or(u64::MAX)
+        };
+        (Some(rate(self.sent, before.sent)), Some(rate(self.received, before.received)))
+    }
 }
 
 impl Link {
@@ -181,6 +205,7 @@ impl Link {
             clock_estimate: Mutex::new((!same_clock).then(ClockEstimate::default)),
             allowance: Mutex::default(),
             file_sent: AtomicU64::new(0),
+            metered: Mutex::new(None),
         }
     }
 
@@ -276,17 +301,22 @@ impl Link {
         lock(&self.allowance)
     }
 
-    /// The figures of the link; `loss` covers the time since the last call.
+    /// The figures of the link; `loss` and the rates cover the time since the last call.
     pub fn stats(&self) -> stats::Link {
         let (loss, jitter_ms) = {
             let mut reception = lock(&self.reception);
             (reception.take_loss(), reception.jitter_ms())
         };
-        let Some(Current { connection, .. }) = self.current() else {
+        let Some(Current { id, connection, .. }) = self.current() else {
             return stats::Link { loss, jitter_ms, ..stats::Link::default() };
         };
         let rtt = connection.rtt();
+        let bytes = connection.stats();
+        let now = Metered { of: id, at: clock::now(), sent: bytes.udp_tx.bytes, received: bytes.udp_rx.bytes };
+        let (sent_bps, received_bps) = now.since(lock(&self.metered).replace(now));
         stats::Link {
+            sent_bps,
+            received_bps,
             rtt_ms: Some(rtt.as_secs_f64() * 1000.0),
             loss,
             jitter_ms,

@@ -39,6 +39,8 @@ pub mod toast;
 #[cfg(feature = "gui")]
 pub mod video;
 #[cfg(feature = "gui")]
+pub mod when;
+#[cfg(feature = "gui")]
 pub mod widget;
 #[cfg(feature = "gui")]
 mod window;

@@ -414,6 +414,10 @@ pub fn answer(
             }
             Action::None
         }
+        (Command::SendFile { path, .. }, Done::Offered(offers)) => {
+            model.transfers.on_offered(path, offers.into_iter().map(|(_, id)| id));
+            Action::None
+        }
         _ => Action::None,
     }
 }

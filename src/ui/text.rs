@@ -12,6 +12,10 @@ pub mod settings;
 use crate::meeting::{CallEnd, Direction, Failure, FileEvent, LeftReason, Warning};
 use crate::share::DisplayName;
 
+pub mod chat;
+pub mod files;
+pub mod stats;
+
 /// What follows "left".
 pub const fn left(reason: LeftReason) -> &'static str {
     match reason {

@@ -207,6 +207,9 @@ pub const MEDIUM: Font = Font { weight: Weight::Medium, ..REGULAR };
 /// Inter, for titles and names.
 pub const STRONG: Font = Font { weight: Weight::Semibold, ..REGULAR };
 
+/// Emoji in colour, where the system has this font; else the system's own.
+pub const EMOJI: Font = Font::with_name("Noto Color Emoji");
+
 /// The files of [`REGULAR`], [`MEDIUM`], [`STRONG`] and of the icons, for `Application::font`.
 pub const FONTS: [&[u8]; 4] = [
     include_bytes!("../../assets/fonts/Inter-Regular.otf"),

@@ -175,6 +175,7 @@ pub const WRAPPERS: &[(&str, &[&str])] = &[
     // The window's root may name iced; the one that starts engines for it needs its futures.
     ("iced", &["src/ui/*", "src/cli/window.rs"]),
     ("iced_wgpu", &["src/ui/widget/tile.rs"]),
+    ("jiff", &["src/ui/when.rs"]),
     ("lucide_icons", &["src/ui/icon.rs", "src/ui/theme.rs"]),
     ("rfd", &["src/ui/session/desktop.rs"]),
     ("notify_rust", &["src/ui/session/desktop.rs"]),

@@ -127,6 +127,12 @@ impl Meeting {
         self.people.values().filter_map(|participant| participant.stats.as_ref().and_then(Quality::of)).max()
     }
 
+    /// All figures as JSON: the seconds of the graphs, and the peers of now by key.
+    pub fn figures_json(&self) -> String {
+        let peers = self.people.values().filter_map(|one| Some((&one.person, one.stats.as_ref()?)));
+        self.traffic.json(peers)
+    }
+
     fn come(&mut self, person: Person) -> &mut Participant {
         let next = self.next;
         let participant = self.people.entry(person.peer).or_insert_with(|| Participant {
@@ -169,7 +175,11 @@ impl Meeting {
         } else {
             Audience::People(self.people.values().filter(meant).map(|participant| participant.person.clone()).collect())
         };
-        self.chat.on_said(unix_ms, id, text, audience);
+        let expected = match &audience {
+            Audience::Room => self.people.len(),
+            Audience::People(people) => people.len(),
+        };
+        self.chat.on_said(unix_ms, id, text, audience, expected);
     }
 
     /// One event.

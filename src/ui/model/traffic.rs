@@ -3,7 +3,8 @@
 use std::collections::VecDeque;
 use std::fmt::Write as _;
 
-use crate::stats::{Kinds, Rates};
+use crate::meeting::Person;
+use crate::stats::{Kinds, Peer, Rates};
 
 /// Seconds kept.
 pub const SECONDS: usize = 300;
@@ -56,14 +57,21 @@ impl Traffic {
         out
     }
 
-    /// As JSON: an array of `{unix_ms, sent: {..}, received: {..}}`, bits a second.
-    pub fn json(&self) -> String {
+    /// As JSON: `seconds` is an array of `{unix_ms, sent: {..}, received: {..}}` in bits a second, `peers` an object by
+    /// key with the figures of the last second.
+    pub fn json<'a>(&self, peers: impl Iterator<Item = (&'a Person, &'a Peer)>) -> String {
         let seconds: Vec<serde_json::Value> = self
             .seconds
             .iter()
             .map(|(at, rates)| serde_json::json!({ "unix_ms": at, "sent": rates.sent, "received": rates.received }))
             .collect();
-        serde_json::Value::Array(seconds).to_string()
+        let peers: serde_json::Map<String, serde_json::Value> = peers
+            .map(|(person, peer)| {
+                let figures = serde_json::json!({ "name": person.name.as_str(), "figures": peer });
+                (person.peer.to_string(), figures)
+            })
+            .collect();
+        serde_json::json!({ "seconds": seconds, "peers": peers }).to_string()
     }
 }
 
@@ -84,7 +92,7 @@ mod tests {
         assert_eq!(lines.len(), SECONDS + 1);
         assert_eq!(lines[0].split(',').count(), 13);
         assert_eq!(lines[1], "100000,100,0,0,0,0,100,0,0,0,0,0,0");
-        let json: serde_json::Value = serde_json::from_str(&traffic.json()).expect("JSON");
-        assert_eq!(json[299]["sent"]["audio"], 399);
+        let json: serde_json::Value = serde_json::from_str(&traffic.json(std::iter::empty())).expect("JSON");
+        assert_eq!(json["seconds"][299]["sent"]["audio"], 399);
     }
 }

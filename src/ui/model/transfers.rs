@@ -1,6 +1,6 @@
 //! Sans-IO. Files on their way and files that came, the newest last.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::id::TransferId;
 use crate::meeting::{Direction, FileEvent, FileStage, Person};
@@ -13,6 +13,10 @@ pub const MOST: usize = 500;
 pub struct Transfer {
     /// Which.
     pub id: TransferId,
+    /// Counts up: the order in which they were heard of, and a name in lists.
+    pub number: u64,
+    /// Where it lies here, if it is ours.
+    pub source: Option<PathBuf>,
     /// The other side.
     pub person: Person,
     /// Which way.
@@ -65,6 +69,9 @@ impl Transfer {
 pub struct Transfers {
     // At most MOST that ended, and what runs.
     all: Vec<Transfer>,
+    next: u64,
+    // Of transfers that were not heard of yet. At most MOST.
+    sources: Vec<(TransferId, PathBuf)>,
 }
 
 impl Transfers {
@@ -92,8 +99,12 @@ impl Transfers {
             {
                 self.all.remove(old);
             }
+            self.next += 1;
+            let source = self.sources.iter().position(|(id, _)| *id == file.transfer);
             self.all.push(Transfer {
                 id: file.transfer,
+                number: self.next,
+                source: source.map(|at| self.sources.swap_remove(at).1),
                 person: file.person.clone(),
                 direction: file.direction,
                 file: file.file.as_str().to_owned(),
@@ -115,6 +126,22 @@ impl Transfers {
             _ => (transfer.rate, transfer.eta_ms) = (None, None),
         }
         transfer.stage = file.stage.clone();
+    }
+
+    /// This file was offered by these: so it can be sent again.
+    pub fn on_offered(&mut self, path: &Path, ids: impl IntoIterator<Item = TransferId>) {
+        for id in ids {
+            match self.all.iter_mut().rev().find(|transfer| transfer.id == id) {
+                Some(transfer) => transfer.source = Some(path.to_owned()),
+                None if self.sources.len() < MOST => self.sources.push((id, path.to_owned())),
+                None => {}
+            }
+        }
+    }
+
+    /// How many have ended.
+    pub fn ended(&self) -> usize {
+        self.all.iter().filter(|transfer| transfer.is_over()).count()
     }
 
     /// The engine that carried them has ended: what ran is over.

@@ -4,5 +4,28 @@
 
 pub mod chat;
 pub mod files;
+#[cfg(test)]
+mod fixture;
 pub mod people;
+pub mod recipients;
 pub mod stats;
+pub mod transfer;
+
+use super::model::meeting::Meeting;
+use crate::meeting::Person;
+
+/// The name to show: with the first digits of the key where it could be mistaken for somebody else's.
+pub fn name_of(meeting: &Meeting, person: &Person) -> String {
+    match meeting.people.get(&person.peer) {
+        Some(participant) => match &participant.state {
+            Some(state) if !state.name_is_unique => state.handle.clone(),
+            _ => participant.person.name.to_string(),
+        },
+        None => person.name.to_string(),
+    }
+}
+
+/// The same for several.
+pub fn names_of(meeting: &Meeting, people: &[Person]) -> Vec<String> {
+    people.iter().map(|person| name_of(meeting, person)).collect()
+}

@@ -5,7 +5,10 @@
 pub mod avatar;
 pub mod button;
 pub mod card;
+pub mod chart;
 pub mod checks;
+pub mod emoji;
+pub mod feed;
 pub mod field;
 pub mod focus;
 pub mod grid;
