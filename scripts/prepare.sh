@@ -24,13 +24,27 @@ if [ "$(printf '%s\n%s\n' "$need" "$is" | sort -V | head -n 1)" != "$need" ]; th
 fi
 
 # --- System packages ------------------------------------------------------------------------------------------------
-# missing WHAT: the packages of that part of the list whose command is not there.
+# there SIGN: what the third column of the list says is there.
+there() {
+    case $1 in
+    pkg:*) have pkg-config && pkg-config --exists "${1#pkg:}" ;;
+    /*)
+        # shellcheck disable=SC2046 # the wildcards are meant to be replaced by the paths that fit
+        for path in $(printf '%s' "$1" | tr ',' ' '); do
+            [ -e "$path" ] && return 0
+        done
+        return 1
+        ;;
+    *) have "$1" ;;
+    esac
+}
+# missing WHAT: the packages of that part of the list that are not there.
 missing() {
-    grep -E "^$1 " "$here/packages.txt" | while read -r _ package command _; do
-        have "$command" || printf '%s ' "$package"
+    grep -E "^$1 " "$here/packages.txt" | while read -r _ package sign _; do
+        there "$sign" || printf '%s ' "$package"
     done
 }
-lacking=$(missing build)
+lacking="$(missing build)$(missing devices)"
 [ "$want" = test ] && lacking="$lacking$(missing test)"
 lacking=${lacking% }
 
@@ -72,4 +86,10 @@ left=$(missing build)
 if [ -n "$left" ]; then
     say "Building without pictures and sound (features media, devices, gui), since these are missing: ${left% }"
     echo "--no-default-features"
+    exit 0
+fi
+left=$(missing devices)
+if [ -n "$left" ]; then
+    say "Building without real cameras, microphones and speakers (feature devices), since these are missing: ${left% }"
+    echo "--no-default-features --features gui"
 fi

@@ -4,8 +4,14 @@
 //! where blocking is allowed. A list is what there was at that moment; devices come and go, so a choice is looked up
 //! again when it is opened. In a build without the feature `devices` every list is empty, and [`BUILT`] says so.
 
-use std::fmt;
+#[cfg(feature = "devices")]
+pub mod sound;
+pub mod worker;
 
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::av::Error;
 use crate::av::spec::{self, DeviceChoice};
 
 /// Whether this build knows devices at all.
@@ -152,7 +158,26 @@ impl Devices {
 
 /// What there is now. Blocks while the system is asked.
 pub fn list() -> Devices {
+    #[cfg(feature = "devices")]
+    return Devices::new(crate::av::capture::device::list().into_iter().chain(sound::list()));
+    #[cfg(not(feature = "devices"))]
     Devices::default()
+}
+
+/// Why something ended by itself: set by its thread, taken once by its owner.
+#[derive(Debug, Clone, Default)]
+pub struct Fate(Arc<Mutex<Option<Error>>>);
+
+impl Fate {
+    /// The first error stays.
+    pub fn set(&self, error: Error) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+    }
+
+    /// The error, once.
+    pub fn take(&self) -> Option<Error> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
 }
 
 #[cfg(test)]

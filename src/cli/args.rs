@@ -111,9 +111,8 @@ pub enum Command {
     Trust(Trust),
     /// Join the meeting of a letsmeet:// link
     Open(Box<Open>),
-    /// Cameras, microphones, speakers, screens (not available yet)
-    #[command(hide = true)]
-    Devices(Later),
+    /// List cameras, microphones and speakers
+    Devices,
     /// Reproduce the published numbers (not available yet)
     #[command(hide = true)]
     Bench(Later),
@@ -176,13 +175,13 @@ pub struct Open {
 /// The options of every command that takes a seat.
 #[derive(Debug, Args)]
 pub struct JoinOptions {
-    /// Camera: none, testcard[:WxH@FPS], file:CLIP.y4m
+    /// Camera: none, device[:N or NAME], testcard[:WxH@FPS], file:CLIP.y4m
     #[arg(long, value_name = "SRC", default_value = "none")]
     pub camera: String,
-    /// Microphone: none, tone, clicks, file:SPEECH.wav
+    /// Microphone: none, device[:N or NAME], tone, clicks, file:SPEECH.wav
     #[arg(long, value_name = "SRC", default_value = "none")]
     pub mic: String,
-    /// Speaker: none, wav:PATH
+    /// Speaker: none, device[:N or NAME], wav:PATH
     #[arg(long, value_name = "SINK", default_value = "none")]
     pub speaker: String,
     /// Largest picture sent: auto, 240p, 360p, 480p, 720p, 900p, 1080p

@@ -1,5 +1,6 @@
 //! `lets-meet doctor`: checks what a meeting needs of this machine and says in words what is wrong and what to do.
-//! So far: profile, interfaces, port, multicast, firewall. Exit 1 when a check failed.
+//! So far: profile, interfaces, port, multicast, firewall, devices. Exit 1 when a check failed; a device that is not there
+//! is no failure, since a meeting goes on without.
 
 use serde_json::json;
 
@@ -41,5 +42,8 @@ pub fn run(common: &Common, output: &Output) -> Result<Exit, Failure> {
         Ok(())
     })?;
     tell(doctor::firewall());
+    for check in doctor::devices() {
+        tell(check);
+    }
     Ok(exit)
 }

@@ -6,6 +6,7 @@
 pub mod args;
 mod code;
 mod demo;
+mod devices;
 mod doctor;
 mod drop;
 mod id;
@@ -149,7 +150,7 @@ fn run(cli: Cli, output: &Output) -> Result<Exit, Failure> {
         Command::Call(_) => Err(Failure::later("lets-meet call")),
         Command::Trust(trust) => trust::run(&common, &trust, output),
         Command::Open(open) => open::run(&common, &open, output),
-        Command::Devices(_) => Err(Failure::later("lets-meet devices")),
+        Command::Devices => devices::run(output),
         Command::Bench(_) => Err(Failure::later("lets-meet bench")),
     }
 }
@@ -167,7 +168,9 @@ fn unsupported(command: &Command, common: &Common) -> Option<&'static str> {
         ("--connect", !common.connect.is_empty()),
     ];
     let ignored: &[&str] = match command {
-        Command::Demo(_) => &["--profile", "--name", "--interface", "--port", "--hidden", "--rendezvous", "--connect"],
+        Command::Demo(_) | Command::Devices => {
+            &["--profile", "--name", "--interface", "--port", "--hidden", "--rendezvous", "--connect"]
+        }
         Command::Id | Command::Trust(_) => &["--interface", "--port", "--rendezvous", "--connect"],
         Command::Nearby(_) => &["--port", "--rendezvous", "--connect"],
         Command::Doctor | Command::Rendezvous(_) => &["--rendezvous", "--connect"],
@@ -237,6 +240,7 @@ mod tests {
         check(&["demo", "--json", "--log", "debug"], None);
         check(&["demo", "--interface", "lo"], Some("--interface"));
         check(&["demo", "--profile", "x"], Some("--profile"));
+        check(&["devices", "--name", "x"], Some("--name"));
         check(&["join", "room", "--connect", "10.0.0.1", "--rendezvous", "r", "--port", "5", "--hidden"], None);
     }
 

@@ -13,6 +13,7 @@ use super::introduce::Introduced;
 use super::media::Media;
 use super::router::Router;
 use super::{Config, Reply, failure, files};
+use crate::av::devices::Kind;
 use crate::endpoint::Endpoint;
 use crate::id::{CallId, Instance, LinkKey, PeerId, Username};
 use crate::known::names::Names;
@@ -20,7 +21,7 @@ use crate::known::trust::Book;
 use crate::media::TrackKind;
 use crate::meeting::calls::CAPABILITY;
 use crate::meeting::{
-    self, Command, Done, Edit, Event, Failure, LeftReason, Meeting, Output, Person, Warning, WarningCode,
+    self, Command, Done, Edit, Event, Failure, LeftReason, Meeting, Output, Person, Setting, Warning, WarningCode,
 };
 use crate::mesh::discovery::Announcement;
 use crate::mesh::discovery::mdns::Mdns;
@@ -172,6 +173,7 @@ impl Actor {
         }
         self.emit(Event::Ready { me, room, listen });
         self.publish_tracks();
+        self.tell_troubles();
         for (address, peer) in self.parts.config.connect.clone() {
             self.on_sighting(Sighting {
                 peer,
@@ -484,6 +486,24 @@ impl Actor {
         Ends::Later
     }
 
+    /// Sources and sinks that are not there, or ended by themselves: told, and their tracks are gone.
+    fn tell_troubles(&mut self) {
+        let troubles = tokio::task::block_in_place(|| self.parts.media.troubles());
+        if troubles.is_empty() {
+            return;
+        }
+        for (kind, error) in troubles {
+            self.emit(Event::Warning(failure::trouble(kind, &error)));
+            let settings = self.meeting.state().settings;
+            self.meeting.on_setting(match kind {
+                Kind::Camera => Setting::Camera(settings.camera, false),
+                Kind::Microphone => Setting::Microphone(settings.microphone, false),
+                Kind::Speaker => Setting::Speaker(settings.speaker, false),
+            });
+        }
+        self.publish_tracks();
+    }
+
     /// Tells everybody which tracks there are now.
     pub(super) fn publish_tracks(&mut self) {
         let now = clock::now();
@@ -523,6 +543,7 @@ impl Actor {
                 self.warn(WarningCode::Other, None, &message, hint);
             }
         }
+        self.tell_troubles();
         let mut peers = BTreeMap::new();
         for peer in self.seated.keys() {
             let mut figures = self.parts.media.stats(*peer);

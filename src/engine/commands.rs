@@ -81,7 +81,11 @@ impl Actor {
         match work {
             Work::Camera { on, source } => {
                 let new = source.clone();
-                self.parts.media.set_camera(on, source).map_err(|error| failure::source(&error, "camera"))?;
+                if let Err(error) = self.parts.media.set_camera(on, source) {
+                    // The camera before may be closed by now.
+                    self.publish_tracks();
+                    return Err(failure::source(&error, "camera"));
+                }
                 let source = new.unwrap_or_else(|| self.meeting.state().settings.camera);
                 self.meeting.on_setting(Setting::Camera(source, on));
                 self.publish_tracks();

@@ -1,10 +1,11 @@
-//! Checks what a meeting needs of this machine's network and says in words what is wrong and what to do. Both faces show
+//! Checks what a meeting needs of this machine and says in words what is wrong and what to do. Both faces show
 //! the same findings.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::av::devices::{self, Kind};
 use crate::endpoint::{self, DEFAULT_PORT, Endpoint};
 use crate::id::{Instance, PeerId, RoomName};
 use crate::identity::Identity;
@@ -37,6 +38,29 @@ impl Check {
     pub fn bad(name: &'static str, detail: impl Into<String>, hint: impl Into<String>) -> Self {
         Self { name, ok: false, detail: detail.into(), hint: Some(hint.into()) }
     }
+}
+
+/// Which cameras, microphones and speakers there are. Blocks while the system is asked. One that is not there is no
+/// failure: a meeting goes on without.
+pub fn devices() -> Vec<Check> {
+    if !devices::BUILT {
+        return Vec::new();
+    }
+    let list = devices::list();
+    let check = |kind: Kind| {
+        let (name, effect) = match kind {
+            Kind::Camera => ("cameras", "others do not see you"),
+            Kind::Microphone => ("microphones", "others do not hear you"),
+            Kind::Speaker => ("speakers", "you do not hear others"),
+        };
+        let names: Vec<&str> = list.of(kind).map(|device| device.name.as_str()).collect();
+        let hint = format!("Without a {kind} {effect}. Plug one in, and close programs that keep it for themselves.");
+        match names.as_slice() {
+            [] => Check { hint: Some(hint), ..Check::good(name, "none found") },
+            names => Check::good(name, names.join(", ")),
+        }
+    };
+    Kind::ALL.map(check).into()
 }
 
 /// Which interfaces are up; `wanted` are the only ones to use, empty is all.

@@ -1,6 +1,7 @@
 //! Shells' errors as answers to a command.
 
-use crate::meeting::{Code, Failure};
+use crate::av::devices::Kind;
+use crate::meeting::{Code, Failure, Warning, WarningCode};
 
 /// A source or sink that failed.
 #[cfg(feature = "media")]
@@ -12,6 +13,26 @@ pub fn media(error: &crate::av::Error) -> Failure {
     let text = error.to_string();
     let (message, hint) = text.split_once("; ").unwrap_or((text.as_str(), ""));
     Failure::new(code, sentence(message), sentence(hint))
+}
+
+/// A source or sink that is not there, or ended by itself, while the meeting goes on.
+#[cfg(feature = "media")]
+pub fn trouble(kind: Kind, error: &crate::av::Error) -> Warning {
+    let code = match (error, kind) {
+        (crate::av::Error::NoDevice { .. }, Kind::Camera) => WarningCode::NoCamera,
+        (crate::av::Error::NoDevice { .. }, Kind::Microphone) => WarningCode::NoMicrophone,
+        (crate::av::Error::NoDevice { .. }, Kind::Speaker) => WarningCode::NoSpeaker,
+        _ => WarningCode::SourceFailed,
+    };
+    let Failure { message, hint, .. } = media(error);
+    Warning { code, person: None, message, hint }
+}
+
+/// This build has no media, so nothing of it fails.
+#[cfg(not(feature = "media"))]
+pub fn trouble(_: Kind, error: &super::media::Missing) -> Warning {
+    let Failure { message, hint, .. } = media(error);
+    Warning { code: WarningCode::SourceFailed, person: None, message, hint }
 }
 
 /// A camera or microphone that cannot be switched; without a source ever chosen, that is what is said.

@@ -12,17 +12,18 @@ use super::levels::Levels;
 use super::pictures::{Key, Pictures};
 use super::router::Router;
 use crate::av::Error;
+use crate::av::devices::Kind;
 use crate::av::outlets::Outlets;
 use crate::av::playback::{self, Playback};
 use crate::av::publish::{Camera, CameraConfig, Microphone};
 use crate::av::receive::{self, Video};
-use crate::av::spec::{self, Quality};
+use crate::av::spec::{self, DeviceChoice, Quality};
 use crate::id::PeerId;
 use crate::media::{
     self, Bitrate, ClockMap, Codec, Feedback, Packet, PacketKind, Priority, TrackId, TrackInfo, TrackKind, View,
 };
 use crate::slot::Shared;
-use crate::stats;
+use crate::{stats, task};
 
 /// What the tracks start with.
 #[derive(Debug, Clone)]
@@ -72,6 +73,10 @@ pub struct Media {
     microphone_outlets: Outlets,
     playback: Playback,
     speaker_on: bool,
+    /// The speaker ended by itself; it is opened again when it is switched on.
+    speaker_lost: bool,
+    /// What was asked for at the start and is not there.
+    missing: Vec<(Kind, Error)>,
     remotes: BTreeMap<PeerId, Remote>,
     /// Those of them who left, first to leave first. At most [`MOST_AWAY`].
     away: VecDeque<PeerId>,
@@ -83,10 +88,19 @@ pub struct Media {
 }
 
 impl Media {
-    /// Starts playback and the configured sources. Errors name the source or sink that failed.
+    /// Starts playback and the configured sources. Errors name the source or sink that failed; a default device that
+    /// cannot be used is none ([`Media::troubles`] tells it). Real devices may take seconds.
     pub fn start(config: Config, router: Arc<Router>, (pictures, levels): (Pictures, Levels)) -> Result<Self, Error> {
-        let playback =
-            Playback::start(playback::Config { speaker: config.speaker.clone(), dump: config.dump_audio.clone() })?;
+        let sink = |speaker| playback::Config { speaker, dump: config.dump_audio.clone() };
+        let mut missing = Vec::new();
+        let playback = match Playback::start(sink(config.speaker.clone())) {
+            Err(error) if config.speaker == spec::Speaker::Device(DeviceChoice::Default) && is_bearable(&error) => {
+                missing.push((Kind::Speaker, error));
+                Playback::start(sink(spec::Speaker::None))?
+            }
+            result => result?,
+        };
+        let speaker_lost = !missing.is_empty();
         let mut media = Self {
             router,
             camera: None,
@@ -94,7 +108,9 @@ impl Media {
             microphone: None,
             microphone_outlets: Outlets::new(),
             playback,
-            speaker_on: true,
+            speaker_on: !speaker_lost,
+            speaker_lost,
+            missing,
             remotes: BTreeMap::new(),
             away: VecDeque::new(),
             wanted: BTreeMap::new(),
@@ -106,12 +122,67 @@ impl Media {
             std::fs::create_dir_all(dir).map_err(|source| Error::Write { path: dir.clone(), source })?;
         }
         if media.config.camera != spec::Camera::None {
-            media.set_camera(true, Some(media.config.camera.clone()))?;
+            let result = media.set_camera(true, Some(media.config.camera.clone()));
+            let default = media.config.camera == spec::Camera::Device(DeviceChoice::Default);
+            media.bear(Kind::Camera, default, result)?;
         }
         if media.config.microphone != spec::Microphone::None {
-            media.set_microphone(true, Some(media.config.microphone.clone()))?;
+            let result = media.set_microphone(true, Some(media.config.microphone.clone()));
+            let default = media.config.microphone == spec::Microphone::Device(DeviceChoice::Default);
+            media.bear(Kind::Microphone, default, result)?;
         }
         Ok(media)
+    }
+
+    /// A default device that cannot be used is told later; anything else ends the start.
+    fn bear(&mut self, kind: Kind, default: bool, result: Result<(), Error>) -> Result<(), Error> {
+        match result {
+            Err(error) if default && is_bearable(&error) => {
+                self.missing.push((kind, error));
+                Ok(())
+            }
+            result => result,
+        }
+    }
+
+    /// What ended by itself or was not there since the last call, with its track gone. Ask once a second.
+    pub fn troubles(&mut self) -> Vec<(Kind, Error)> {
+        let mut found = std::mem::take(&mut self.missing);
+        if let Some(error) = self.camera.as_ref().and_then(Camera::trouble) {
+            self.close_camera();
+            found.push((Kind::Camera, error));
+        }
+        if let Some(error) = self.microphone.as_ref().and_then(Microphone::trouble) {
+            if let Some(microphone) = self.microphone.take() {
+                microphone.stop();
+            }
+            found.push((Kind::Microphone, error));
+        }
+        if let Some(error) = self.playback.trouble() {
+            // To nowhere always works.
+            let _ = self.playback.set_speaker(&spec::Speaker::None);
+            (self.speaker_lost, self.speaker_on) = (true, false);
+            found.push((Kind::Speaker, error));
+        }
+        found
+    }
+
+    /// Ends the camera track at once. The camera itself may take a second, which is waited for elsewhere: whoever opens it
+    /// again waits until it is free.
+    fn close_camera(&mut self) {
+        if let Some(camera) = self.camera.take() {
+            camera.set_on(false);
+            if let Err(error) = task::thread("camera-close", move || camera.stop()) {
+                tracing::warn!(%error, "the camera was left to close by itself");
+            }
+        }
+        self.pictures.close(Key::own());
+    }
+
+    fn open_camera(&mut self, source: &spec::Camera) -> Result<Camera, Error> {
+        let config = CameraConfig { quality: self.config.quality, max_bitrate: self.config.max_bitrate };
+        let screen = self.pictures.screen(Key::own());
+        Camera::start(source, config, self.camera_outlets.clone(), Some(screen))
     }
 
     /// What we publish now.
@@ -121,24 +192,37 @@ impl Media {
         camera.into_iter().chain(microphone).collect()
     }
 
-    /// Starts, replaces, mutes or unmutes the camera. A source that fails leaves the one in use.
+    /// Starts, replaces, mutes or unmutes the camera. A source that fails leaves the one in use, but for a real camera in
+    /// place of another: that can be the same one, so the old one is closed first. A real camera chosen while it is off
+    /// is opened when it is switched on, as is one that was lost.
     pub fn set_camera(&mut self, on: bool, source: Option<spec::Camera>) -> Result<(), Error> {
         match source {
             Some(spec::Camera::None) => {
-                if let Some(camera) = self.camera.take() {
-                    camera.stop();
-                }
+                self.close_camera();
+                self.config.camera = spec::Camera::None;
             }
             Some(source) => {
-                let config = CameraConfig { quality: self.config.quality, max_bitrate: self.config.max_bitrate };
-                let screen = self.pictures.screen(Key::own());
-                let camera = Camera::start(&source, config, self.camera_outlets.clone(), Some(screen))?;
-                camera.set_on(on);
-                if let Some(old) = self.camera.replace(camera) {
-                    old.stop();
+                let real = matches!(source, spec::Camera::Device(_));
+                if real && (!on || matches!(self.config.camera, spec::Camera::Device(_))) {
+                    self.close_camera();
+                }
+                self.config.camera = source.clone();
+                if !real || on {
+                    let camera = self.open_camera(&source)?;
+                    camera.set_on(on);
+                    if let Some(old) = self.camera.replace(camera) {
+                        old.stop();
+                    }
                 }
             }
-            None => self.camera.as_ref().ok_or(Error::NoSource)?.set_on(on),
+            None => match (&self.camera, &self.config.camera) {
+                (Some(camera), _) => camera.set_on(on),
+                (None, spec::Camera::Device(_)) if on => {
+                    self.camera = Some(self.open_camera(&self.config.camera.clone())?);
+                }
+                (None, spec::Camera::Device(_)) => {}
+                (None, _) => return Err(Error::NoSource),
+            },
         }
         match &self.camera {
             Some(_) if on => self.pictures.open(Key::own()),
@@ -154,23 +238,40 @@ impl Media {
                 if let Some(microphone) = self.microphone.take() {
                     microphone.stop();
                 }
+                self.config.microphone = spec::Microphone::None;
             }
             Some(source) => {
-                let microphone = Microphone::start(&source, self.microphone_outlets.clone(), self.levels.own())?;
+                let microphone = self.open_microphone(&source);
+                self.config.microphone = source;
+                let microphone = microphone?;
                 microphone.set_on(on);
                 if let Some(old) = self.microphone.replace(microphone) {
                     old.stop();
                 }
             }
-            None => self.microphone.as_ref().ok_or(Error::NoSource)?.set_on(on),
+            None => match (&self.microphone, &self.config.microphone) {
+                (Some(microphone), _) => microphone.set_on(on),
+                (None, spec::Microphone::Device(_)) if on => {
+                    self.microphone = Some(self.open_microphone(&self.config.microphone)?);
+                }
+                (None, spec::Microphone::Device(_)) => {}
+                (None, _) => return Err(Error::NoSource),
+            },
         }
         Ok(())
     }
 
-    /// Replaces the sink, or silences everybody.
+    fn open_microphone(&self, source: &spec::Microphone) -> Result<Microphone, Error> {
+        Microphone::start(source, self.microphone_outlets.clone(), self.levels.own())
+    }
+
+    /// Replaces the sink, or silences everybody. A speaker that was lost is opened again when it is switched on.
     pub fn set_speaker(&mut self, on: bool, sink: Option<spec::Speaker>) -> Result<(), Error> {
-        if let Some(sink) = sink {
+        let lost = || self.config.speaker.clone();
+        if let Some(sink) = sink.or_else(|| (on && self.speaker_lost).then(lost)) {
             self.playback.set_speaker(&sink)?;
+            self.config.speaker = sink;
+            self.speaker_lost = false;
         }
         self.speaker_on = on;
         for (peer, remote) in self.remotes.iter().filter(|(_, remote)| remote.hears) {
@@ -369,6 +470,11 @@ impl Media {
         }
         self.playback.stop();
     }
+}
+
+/// A meeting can start without the device that fails like this.
+fn is_bearable(error: &Error) -> bool {
+    matches!(error, Error::NoDevice { .. } | Error::Device { .. })
 }
 
 /// Sends a receiver's word back along the data plane.

@@ -8,6 +8,7 @@ use thiserror::Error;
 use super::levels::Levels;
 use super::pictures::Pictures;
 use super::router::Router;
+use crate::av::devices::Kind;
 use crate::av::spec::{self, Quality};
 use crate::id::PeerId;
 use crate::media::{self, ClockMap, Feedback, TrackId, TrackInfo, TrackKind, View};
@@ -52,6 +53,11 @@ impl Media {
             || config.dump_video.is_some()
             || config.dump_audio.is_some();
         if wanted { Err(Missing) } else { Ok(Self) }
+    }
+
+    /// Nothing can end.
+    pub fn troubles(&mut self) -> Vec<(Kind, Missing)> {
+        Vec::new()
     }
 
     /// None.

@@ -24,6 +24,8 @@ mod media;
 #[path = "media_none.rs"]
 mod media;
 pub mod pictures;
+#[cfg(feature = "media")]
+pub mod preview;
 mod router;
 mod trust;
 pub mod visit;
@@ -205,7 +207,11 @@ pub async fn start(config: Config) -> Result<Handle, Error> {
     let router = Arc::new(router::Router::default());
     let (pictures, levels) = (Pictures::new(), Levels::new());
     let shown = (pictures.clone(), levels.clone());
-    let media = media::Media::start(config.media.clone(), Arc::clone(&router), shown)
+    let (sources, route) = (config.media.clone(), Arc::clone(&router));
+    // Real devices take their time to be opened.
+    let media = tokio::task::spawn_blocking(move || media::Media::start(sources, route, shown))
+        .await
+        .map_err(|error| Error::Media(error.to_string()))?
         .map_err(|error| failure::start(&error))?;
     let mesh_config = crate::mesh::Config {
         identity: Arc::clone(&config.identity),

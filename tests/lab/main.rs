@@ -22,6 +22,10 @@ mod trust;
 mod call;
 #[cfg(feature = "media")]
 mod clip;
+#[cfg(feature = "devices")]
+mod devices;
+#[cfg(feature = "devices")]
+mod equipment;
 #[cfg(feature = "media")]
 mod measure;
 #[cfg(feature = "media")]

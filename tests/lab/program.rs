@@ -116,13 +116,40 @@ impl Peer {
         peer
     }
 
+    /// As `join`, with devices that a test made.
+    #[cfg(feature = "devices")]
+    pub fn equipped(
+        lab: &Lab,
+        host: usize,
+        label: &str,
+        room: &str,
+        more: &[&str],
+        equipment: &crate::equipment::Equipment,
+    ) -> Self {
+        let mut peer = Self::start_with(lab, host, (label, label), room, more, equipment.variables());
+        peer.ready();
+        peer
+    }
+
     /// As `join`, with a display name that is not the label, and without waiting.
     pub fn start(lab: &Lab, host: usize, label: &str, name: &str, room: &str, more: &[&str]) -> Self {
+        Self::start_with(lab, host, (label, name), room, more, &[])
+    }
+
+    fn start_with(
+        lab: &Lab,
+        host: usize,
+        (label, name): (&str, &str),
+        room: &str,
+        more: &[&str],
+        variables: &[(&'static str, std::ffi::OsString)],
+    ) -> Self {
         let log = lab.folder().join(format!("{label}.log"));
         let errors = File::options().create(true).append(true).open(&log).expect("the log can be written");
         let mut command = lab.command(host, program());
         command.args(["join", room, "--json", "--name", name, "--log", "info"]).args(more);
         command.arg("--profile").arg(profile(lab, label));
+        command.envs(variables.iter().map(|(name, value)| (name, value)));
         let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

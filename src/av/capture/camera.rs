@@ -1,13 +1,15 @@
 //! The thread that paces a picture source and hands each picture to whoever encodes, through a one-place slot.
 //!
 //! Pictures come at the source's own rate, counted from the start, whether anybody watches or not: a file that nobody
-//! watched for a minute has gone on for a minute. Nothing is drawn or read while nobody wants it.
+//! watched for a minute has gone on for a minute. Nothing is drawn or read while nobody wants it. A real camera has a
+//! clock of its own: its pictures are passed on as they come.
 
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use super::{Format, VideoSource};
+use super::{Format, LiveSource, Source, VideoSource};
 use crate::av::Error;
+use crate::av::devices::Fate;
 use crate::clock;
 use crate::frame::{Pool, VideoFrame};
 use crate::slot::{Empty, Ring, Slot};
@@ -16,12 +18,15 @@ use crate::task;
 /// After this many intervals without a turn on the processor the missed pictures are left out; below, they follow at
 /// once.
 const MAX_LATE: u64 = 2;
+/// How long a live source is waited for at a time: the thread ends, and a wish is heard, within it.
+const WAIT: Duration = Duration::from_millis(50);
 
 /// A running source. Dropping it stops it too, without waiting.
 #[derive(Debug)]
 pub struct Capture {
     format: Format,
     stop: Ring<()>,
+    fate: Fate,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -29,20 +34,36 @@ impl Capture {
     /// Starts the thread. `wanted` is asked before each picture. Pictures go to `slot`, where the newest wins; it is
     /// closed when the source ends.
     pub fn start(
-        mut source: Box<dyn VideoSource>,
+        source: Source,
         slot: Slot<VideoFrame>,
         wanted: impl Fn() -> bool + Send + 'static,
     ) -> Result<Self, Error> {
         let format = source.format();
         // Nothing is ever pushed: it only ends waits. So it cannot overflow.
         let stop = Ring::new(1);
-        let ended = stop.clone();
+        let (ended, fate) = (stop.clone(), Fate::default());
+        let told = fate.clone();
         let run = move || {
-            run(source.as_mut(), &slot, &ended, wanted);
+            let mut source = source;
+            let result = match &mut source {
+                Source::Paced(source) => run(source.as_mut(), &slot, &ended, wanted),
+                Source::Live(source) => pass_on(source.as_mut(), &slot, &ended, wanted),
+            };
+            if let Err(error) = result {
+                tracing::warn!("the camera ended: {error}");
+                told.set(error);
+            }
             slot.close();
+            // Last: a real camera may take its time.
+            drop(source);
         };
         let thread = task::thread("camera", run).map_err(Error::Thread)?;
-        Ok(Self { format, stop, thread: Some(thread) })
+        Ok(Self { format, stop, fate, thread: Some(thread) })
+    }
+
+    /// Why the source ended by itself, told once; `None` while it runs.
+    pub fn trouble(&self) -> Option<Error> {
+        self.fate.take()
     }
 
     /// What the source gives.
@@ -67,7 +88,29 @@ impl Drop for Capture {
     }
 }
 
-fn run(source: &mut dyn VideoSource, slot: &Slot<VideoFrame>, stop: &Ring<()>, wanted: impl Fn() -> bool) {
+fn pass_on(
+    source: &mut dyn LiveSource,
+    slot: &Slot<VideoFrame>,
+    stop: &Ring<()>,
+    wanted: impl Fn() -> bool,
+) -> Result<(), Error> {
+    while !stop.is_closed() {
+        let wanted = wanted();
+        if let Some(picture) = source.next(wanted, WAIT)?
+            && wanted
+        {
+            slot.put(picture);
+        }
+    }
+    Ok(())
+}
+
+fn run(
+    source: &mut dyn VideoSource,
+    slot: &Slot<VideoFrame>,
+    stop: &Ring<()>,
+    wanted: impl Fn() -> bool,
+) -> Result<(), Error> {
     let format = source.format();
     let pool = Pool::new(4);
     let start = clock::now();
@@ -80,25 +123,59 @@ fn run(source: &mut dyn VideoSource, slot: &Slot<VideoFrame>, stop: &Ring<()>, w
         }
         if wanted() {
             let mut picture = pool.picture(format.width, format.height);
-            if let Err(e) = source.picture(tick, &mut picture) {
-                tracing::warn!("the camera ended: {e}");
-                return;
-            }
+            source.picture(tick, &mut picture)?;
             slot.put(picture);
         }
         tick += 1;
     }
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::av::capture::testcard::{self, TestCard};
+    use crate::av::devices::Kind;
+
+    fn card() -> Source {
+        Source::Paced(Box::new(TestCard::new(64, 36, 60)))
+    }
+
+    /// Gives three pictures and is pulled out.
+    struct Pulled(u64);
+
+    impl LiveSource for Pulled {
+        fn format(&self) -> Format {
+            Format { width: 64, height: 36, rate: (30, 1) }
+        }
+
+        fn next(&mut self, wanted: bool, _wait: Duration) -> Result<Option<VideoFrame>, Error> {
+            self.0 += 1;
+            let reason = "it was unplugged".to_owned();
+            if self.0 > 3 {
+                return Err(Error::Device { kind: Kind::Camera, name: "test".to_owned(), reason, hint: "" });
+            }
+            Ok(wanted.then(|| Pool::new(0).picture(64, 36)))
+        }
+    }
+
+    #[test]
+    fn a_live_source_that_fails_closes_the_slot_and_says_why() {
+        let slot = Slot::new();
+        let capture = Capture::start(Source::Live(Box::new(Pulled(0))), slot.clone(), || true).expect("started");
+        let mut pictures = 0;
+        while slot.recv_timeout(Duration::from_secs(10)).is_ok() {
+            pictures += 1;
+        }
+        assert!((1..=3).contains(&pictures) && slot.is_closed());
+        assert!(capture.trouble().is_some_and(|error| error.to_string().contains("unplugged")));
+        assert!(capture.trouble().is_none(), "told once");
+    }
 
     #[test]
     fn pictures_come_at_their_rate_until_stopped() {
         let slot = Slot::new();
-        let capture = Capture::start(Box::new(TestCard::new(64, 36, 60)), slot.clone(), || true).expect("started");
+        let capture = Capture::start(card(), slot.clone(), || true).expect("started");
         let mut frames = Vec::new();
         while frames.len() < 4 {
             let picture = slot.recv_timeout(Duration::from_secs(10)).expect("a picture");
@@ -118,7 +195,7 @@ mod tests {
             count.set(count.get() + 1);
             false
         };
-        let capture = Capture::start(Box::new(TestCard::new(64, 36, 60)), slot.clone(), wanted).expect("started");
+        let capture = Capture::start(card(), slot.clone(), wanted).expect("started");
         let deadline = clock::now() + Duration::from_secs(10);
         while asked.get() < 3 {
             assert!(clock::now() < deadline, "the thread asks");

@@ -1,6 +1,10 @@
 //! Where pictures and sound come from: sources behind one trait, and the thread that paces them.
 
 pub mod camera;
+#[cfg(feature = "devices")]
+pub mod device;
+#[cfg(feature = "devices")]
+pub mod microphone;
 pub mod sound;
 pub mod testcard;
 pub mod wav;
@@ -8,7 +12,6 @@ pub mod y4m;
 
 use std::time::Duration;
 
-use crate::av::devices::Kind;
 use crate::av::{Error, spec};
 use crate::frame::VideoFrame;
 
@@ -52,14 +55,51 @@ pub trait VideoSource: Send {
     fn picture(&mut self, tick: u64, picture: &mut VideoFrame) -> Result<(), Error>;
 }
 
-/// Opens what a description names.
-pub fn open(spec: &spec::Camera) -> Result<Box<dyn VideoSource>, Error> {
-    Ok(match spec {
+/// Something that has pictures at moments of its own: a real camera.
+pub trait LiveSource: Send {
+    /// What it gives; constant.
+    fn format(&self) -> Format;
+
+    /// The next picture, waited for up to `wait`; `None` when none came or, since it is not `wanted`, none was made.
+    /// Called again and again. An error ends the source.
+    fn next(&mut self, wanted: bool, wait: Duration) -> Result<Option<VideoFrame>, Error>;
+}
+
+/// A source of pictures, by who sets the pace.
+pub enum Source {
+    /// We do: it is asked at its rate.
+    Paced(Box<dyn VideoSource>),
+    /// It does.
+    Live(Box<dyn LiveSource>),
+}
+
+impl Source {
+    /// What it gives; constant.
+    pub fn format(&self) -> Format {
+        match self {
+            Self::Paced(source) => source.format(),
+            Self::Live(source) => source.format(),
+        }
+    }
+}
+
+impl std::fmt::Debug for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Source").field("format", &self.format()).finish_non_exhaustive()
+    }
+}
+
+/// Opens what a description names. A real camera may take seconds.
+pub fn open(spec: &spec::Camera) -> Result<Source, Error> {
+    Ok(Source::Paced(match spec {
         spec::Camera::None => return Err(Error::NoSource),
         spec::Camera::TestCard { width, height, fps } => Box::new(testcard::TestCard::new(*width, *height, *fps)),
         spec::Camera::File(path) => Box::new(y4m::Reader::open(path)?),
-        spec::Camera::Device(choice) => return Err(Error::NoDevice { kind: Kind::Camera, choice: choice.clone() }),
-    })
+        #[cfg(feature = "devices")]
+        spec::Camera::Device(choice) => return Ok(Source::Live(Box::new(device::Source::open(choice)?))),
+        #[cfg(not(feature = "devices"))]
+        spec::Camera::Device(_) => return Err(Error::NoDevices),
+    }))
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Sources of sound. Each gives the next 10 ms when it is asked, never waits, and is told when those 10 ms happen.
 
 use crate::av::capture::wav::WavFile;
-use crate::av::devices::Kind;
+use crate::av::devices::Fate;
 use crate::av::{Error, spec};
 use crate::frame::{FRAME_SAMPLES, SAMPLE_RATE};
 
@@ -10,20 +10,32 @@ pub trait Sound: Send {
     /// The next 10 ms. `wall` is when their first sample happens, in microseconds since the Unix epoch.
     fn read(&mut self, wall: u64, out: &mut [f32; FRAME_SAMPLES]);
 
+    /// How long ago the first sample of the next frame was captured, in microseconds, beyond the frame itself: sound waits
+    /// between a device and its reader.
+    fn delay(&self) -> u64 {
+        0
+    }
+
+    /// Where its end will be told, for a source that can end by itself.
+    fn fate(&self) -> Option<Fate> {
+        None
+    }
+
     /// Leaves out so many frames: time went on without anybody reading.
     fn skip(&mut self, _frames: u64) {}
 }
 
-/// Opens what a description names.
+/// Opens what a description names. A real microphone may take seconds.
 pub fn open(spec: &spec::Microphone) -> Result<Box<dyn Sound>, Error> {
     Ok(match spec {
         spec::Microphone::None => return Err(Error::NoSource),
         spec::Microphone::Tone => Box::new(Tone::default()),
         spec::Microphone::Clicks => Box::new(Clicks::default()),
         spec::Microphone::File(path) => Box::new(WavFile::open(path)?),
-        spec::Microphone::Device(choice) => {
-            return Err(Error::NoDevice { kind: Kind::Microphone, choice: choice.clone() });
-        }
+        #[cfg(feature = "devices")]
+        spec::Microphone::Device(choice) => Box::new(crate::av::capture::microphone::Device::open(choice)?),
+        #[cfg(not(feature = "devices"))]
+        spec::Microphone::Device(_) => return Err(Error::NoDevices),
     })
 }
 

@@ -1,5 +1,5 @@
 //! The playback thread: every 10 ms, by a deadline that never drifts, it pulls what is due of every remote track, mixes
-//! it and hands the samples to the files.
+//! it and hands the samples to the sink and the files.
 //!
 //! The deadlines are the sink's clock: a frame is due at its deadline, also when the thread was held up and pulls it
 //! late. It then catches up frame by frame, with what came in the meantime, so that a busy machine costs neither samples
@@ -18,6 +18,7 @@ use crate::frame::FRAME_SAMPLES;
 use crate::id::PeerId;
 use crate::media::{Arrival, ClockMap};
 use crate::slot::{Ring, Shared};
+use crate::task;
 
 /// What one pull plays, in microseconds.
 const TICK_US: u64 = 10_000;
@@ -27,6 +28,18 @@ const MOST_BEHIND: u64 = 1000;
 const MOST_VOLUME: f32 = 4.0;
 /// Most peers remembered after they left. Overflow: one that is away is forgotten.
 const MOST_VOICES: usize = 512;
+
+/// Where the mix goes.
+#[derive(Debug)]
+pub enum Sink {
+    /// Nowhere: it is not even added up.
+    None,
+    /// Into a file.
+    File(Arc<Wav>),
+    /// To be heard.
+    #[cfg(feature = "devices")]
+    Device(Box<super::device::Sink>),
+}
 
 /// What the thread is told.
 #[derive(Debug)]
@@ -51,7 +64,7 @@ pub enum Command {
     /// Silent on this side.
     Muted(PeerId, bool),
     /// Where the mix goes.
-    Speaker(Option<Arc<Wav>>),
+    Speaker(Sink),
 }
 
 /// One peer as it is played. Stays when the peer goes, so that it comes back to its volume and its place in its file.
@@ -73,15 +86,16 @@ pub struct Engine {
     commands: Receiver<Command>,
     files: Ring<Block>,
     voices: BTreeMap<PeerId, Voice>,
-    speaker: Option<(Arc<Wav>, u64)>,
+    speaker: Sink,
+    /// The tick at which the speaker's file starts.
+    first: u64,
     mixer: Mixer,
 }
 
 impl Engine {
     /// A playback that mixes to `speaker` and takes `commands` until their sender is gone.
-    pub fn new(commands: Receiver<Command>, files: Ring<Block>, speaker: Option<Arc<Wav>>) -> Self {
-        let speaker = speaker.map(|wav| (wav, 0));
-        Self { commands, files, voices: BTreeMap::new(), speaker, mixer: Mixer::new() }
+    pub fn new(commands: Receiver<Command>, files: Ring<Block>, speaker: Sink) -> Self {
+        Self { commands, files, voices: BTreeMap::new(), speaker, first: 0, mixer: Mixer::new() }
     }
 
     /// Plays until the commands end.
@@ -137,7 +151,14 @@ impl Engine {
             }
             Command::Volume(..) => {}
             Command::Muted(peer, muted) => self.voice(tick, peer).muted = muted,
-            Command::Speaker(speaker) => self.speaker = speaker.map(|wav| (wav, tick)),
+            Command::Speaker(speaker) => {
+                self.first = tick;
+                let old = std::mem::replace(&mut self.speaker, speaker);
+                // A device may take its time to close, and the mix may not.
+                if let Err(error) = task::thread("speaker-close", move || drop(old)) {
+                    tracing::warn!(%error, "the speaker before was closed here");
+                }
+            }
         }
     }
 
@@ -180,10 +201,18 @@ impl Engine {
                 self.files.push(Block { wav: Arc::clone(wav), position, samples: block });
             }
         }
-        if let Some((wav, first)) = &self.speaker {
-            self.mixer.finish(&mut block);
-            let position = (tick - first) * FRAME_SAMPLES as u64;
-            self.files.push(Block { wav: Arc::clone(wav), position, samples: block });
+        match &mut self.speaker {
+            Sink::None => {}
+            Sink::File(wav) => {
+                self.mixer.finish(&mut block);
+                let position = (tick - self.first) * FRAME_SAMPLES as u64;
+                self.files.push(Block { wav: Arc::clone(wav), position, samples: block });
+            }
+            #[cfg(feature = "devices")]
+            Sink::Device(speaker) => {
+                self.mixer.samples(&mut samples);
+                speaker.play(&samples);
+            }
         }
     }
 }

@@ -38,6 +38,14 @@ impl Mixer {
         }
     }
 
+    /// The mix, between -1 and 1.
+    #[cfg(feature = "devices")]
+    pub fn samples(&self, out: &mut [f32; FRAME_SAMPLES]) {
+        for (out, sample) in out.iter_mut().zip(&self.sum) {
+            *out = soft(*sample);
+        }
+    }
+
     /// The mix as 16-bit samples.
     pub fn finish(&self, out: &mut [i16; FRAME_SAMPLES]) {
         for (out, sample) in out.iter_mut().zip(&self.sum) {

@@ -4,6 +4,8 @@
 //!
 //! [`Playback`] is the handle: it can be called from anywhere and never waits for sound.
 
+#[cfg(feature = "devices")]
+pub mod device;
 pub mod engine;
 pub mod mixer;
 pub mod track;
@@ -14,14 +16,17 @@ use std::path::PathBuf;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use crate::av::Error;
-use crate::av::devices::Kind;
+use crate::av::devices::Fate;
 use crate::av::loudness::Loudness;
-use crate::av::playback::engine::{Command, Engine};
+use crate::av::playback::engine::{Command, Engine, Sink};
 use crate::av::playback::track::Figures;
-use crate::av::playback::wav::{Wav, Writer};
+use crate::av::playback::wav::{Block, Wav, Writer};
 use crate::av::spec;
+use crate::clock;
+use crate::frame::FRAME_SAMPLES;
 use crate::id::PeerId;
 use crate::media::{Arrival, ClockMap};
 use crate::slot::{Ring, Shared};
@@ -62,12 +67,14 @@ pub struct Playback {
     writer: Writer,
     dump: Option<PathBuf>,
     peers: Mutex<BTreeMap<PeerId, Peer>>,
+    /// Of the speaker in use.
+    fate: Mutex<Option<Fate>>,
 }
 
 impl Playback {
     /// Opens the sinks and starts the threads.
     pub fn start(config: Config) -> Result<Self, Error> {
-        let speaker = open(&config.speaker)?;
+        let (speaker, fate) = open(&config.speaker)?;
         if let Some(folder) = &config.dump {
             std::fs::create_dir_all(folder).map_err(|source| Error::Write { path: folder.clone(), source })?;
         }
@@ -75,8 +82,8 @@ impl Playback {
         let (commands, inbox) = sync_channel(COMMANDS);
         let engine = Engine::new(inbox, writer.queue(), speaker);
         let thread = task::thread("playback", move || engine.run()).map_err(Error::Thread)?;
-        let peers = Mutex::default();
-        Ok(Self { commands: Some(commands), thread: Some(thread), writer, dump: config.dump, peers })
+        let (peers, fate) = (Mutex::default(), Mutex::new(fate));
+        Ok(Self { commands: Some(commands), thread: Some(thread), writer, dump: config.dump, peers, fate })
     }
 
     fn tell(&self, command: Command) {
@@ -135,10 +142,17 @@ impl Playback {
         self.tell(Command::Muted(peer, muted));
     }
 
-    /// Sends the mix elsewhere from now on.
+    /// Sends the mix elsewhere from now on. A real speaker may take seconds to be opened.
     pub fn set_speaker(&self, speaker: &spec::Speaker) -> Result<(), Error> {
-        self.tell(Command::Speaker(open(speaker)?));
+        let (sink, fate) = open(speaker)?;
+        *self.fate.lock().unwrap_or_else(PoisonError::into_inner) = fate;
+        self.tell(Command::Speaker(sink));
         Ok(())
+    }
+
+    /// Why the speaker ended by itself, told once; `None` while it plays.
+    pub fn trouble(&self) -> Option<Error> {
+        self.fate.lock().unwrap_or_else(PoisonError::into_inner).as_ref()?.take()
     }
 
     /// The figures of `cli.md`: totals since the peer was first added, all else since the previous call. `None` for a
@@ -170,13 +184,67 @@ impl Drop for Playback {
     }
 }
 
-/// Opens the sink of the mix.
-fn open(speaker: &spec::Speaker) -> Result<Option<Arc<Wav>>, Error> {
-    match speaker {
-        spec::Speaker::None => Ok(None),
-        spec::Speaker::Wav(path) => Ok(Some(Arc::new(Wav::create(path)?))),
-        spec::Speaker::Device(choice) => Err(Error::NoDevice { kind: Kind::Speaker, choice: choice.clone() }),
+/// Plays two notes to `speaker` for so long, and waits until they were played.
+pub fn play_notes(speaker: &spec::Speaker, length: Duration) -> Result<(), Error> {
+    let (mut sink, fate) = open(speaker)?;
+    let writer = Writer::start()?;
+    let (start, mut position) = (clock::now(), 0u64);
+    for frame in 0..u32::try_from(length.as_millis() / 10).unwrap_or(100) {
+        let samples = note(frame, u32::try_from(length.as_millis() / 20).unwrap_or(50));
+        match &mut sink {
+            Sink::None => {}
+            Sink::File(wav) => {
+                let mut block = [0; FRAME_SAMPLES];
+                mixer::to_block(&samples, &mut block);
+                writer.queue().push(Block { wav: Arc::clone(wav), position, samples: block });
+            }
+            #[cfg(feature = "devices")]
+            Sink::Device(speaker) => {
+                speaker.play(&samples);
+                let due = start + Duration::from_millis(10) * (frame + 1);
+                std::thread::sleep(due.saturating_duration_since(clock::now()));
+            }
+        }
+        position += FRAME_SAMPLES as u64;
+        if let Some(error) = fate.as_ref().and_then(Fate::take) {
+            return Err(error);
+        }
     }
+    if fate.is_some() {
+        // What lies in the device's own buffer.
+        std::thread::sleep(Duration::from_millis(150));
+    }
+    Ok(())
+}
+
+/// Frame `frame` of two notes, a fourth apart, that begin and end softly. The second begins at frame `second`.
+fn note(frame: u32, second: u32) -> [f32; FRAME_SAMPLES] {
+    let (hertz, at) = if frame < second { (660, frame) } else { (880, frame - second) };
+    let mut samples = [0.0; FRAME_SAMPLES];
+    for (place, sample) in (0u32..).zip(&mut samples) {
+        let time = at * 480 + place;
+        let phase = u16::try_from(u64::from(time) * hertz % 48_000).unwrap_or(0);
+        let seconds = f32::from(u16::try_from(time / 8).unwrap_or(u16::MAX)) / 6000.0;
+        let swell = (seconds / 0.01).min(1.0) * (-seconds * 8.0).exp();
+        *sample = 0.4 * swell * (f32::from(phase) * std::f32::consts::TAU / 48_000.0).sin();
+    }
+    samples
+}
+
+/// Opens the sink of the mix.
+fn open(speaker: &spec::Speaker) -> Result<(Sink, Option<Fate>), Error> {
+    Ok(match speaker {
+        spec::Speaker::None => (Sink::None, None),
+        spec::Speaker::Wav(path) => (Sink::File(Arc::new(Wav::create(path)?)), None),
+        #[cfg(feature = "devices")]
+        spec::Speaker::Device(choice) => {
+            let sink = device::Sink::open(choice)?;
+            let fate = sink.fate();
+            (Sink::Device(Box::new(sink)), Some(fate))
+        }
+        #[cfg(not(feature = "devices"))]
+        spec::Speaker::Device(_) => return Err(Error::NoDevices),
+    })
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use crate::frame::SAMPLE_RATE;
 /// Samples of one block, about: 20 ms. Longer blocks filter more sharply, and a file has no latency to lose.
 const BLOCK: usize = 1024;
 
-/// Brings one channel from a fixed rate to 48 kHz.
+/// Brings one channel from a fixed rate to another, mostly 48 kHz.
 pub struct Resampler {
     inner: Fft<f32>,
     out: Vec<f32>,
@@ -26,10 +26,15 @@ impl std::fmt::Debug for Resampler {
 impl Resampler {
     /// From `rate` samples a second.
     pub fn new(rate: u32) -> Result<Self, Error> {
+        Self::between(rate, SAMPLE_RATE, BLOCK)
+    }
+
+    /// From one rate to another, in blocks of about `block` samples, which are its latency.
+    pub fn between(from: u32, to: u32, block: usize) -> Result<Self, Error> {
         let refused = |reason| Error::Codec { codec: "resampler", reason };
-        let from = usize::try_from(rate).map_err(|_| refused("the rate is too high"))?;
-        let to = usize::try_from(SAMPLE_RATE).map_err(|_| refused("the rate is too high"))?;
-        let inner = Fft::new(from, to, BLOCK, 1, FixedSync::Both).map_err(|_| refused("the rate is not supported"))?;
+        let from = usize::try_from(from).map_err(|_| refused("the rate is too high"))?;
+        let to = usize::try_from(to).map_err(|_| refused("the rate is too high"))?;
+        let inner = Fft::new(from, to, block, 1, FixedSync::Both).map_err(|_| refused("the rate is not supported"))?;
         let (out, delay) = (vec![0.0; inner.output_frames_max()], inner.output_delay());
         Ok(Self { inner, out, delay })
     }

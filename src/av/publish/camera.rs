@@ -123,6 +123,11 @@ impl Camera {
         Ok(Self { track, format, capture: Some(capture), encoder: Some(encoder) })
     }
 
+    /// Why the source ended by itself, told once; `None` while it runs.
+    pub fn trouble(&self) -> Option<Error> {
+        self.capture.as_ref()?.trouble()
+    }
+
     /// What is announced to the others; changes with [`Camera::set_on`] and [`Camera::set_quality`].
     pub fn info(&self) -> TrackInfo {
         let Settings { on, config } = self.track.settings.get();

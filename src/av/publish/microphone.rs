@@ -18,6 +18,7 @@ use bytes::Bytes;
 use crate::av::Error;
 use crate::av::capture::sound::{self, Sound};
 use crate::av::codec::opus::Encoder;
+use crate::av::devices::Fate;
 use crate::av::loudness::Loudness;
 use crate::av::outlets::Outlets;
 use crate::av::packet::audio::{Audio as Packet, Level, MAX_COPIES};
@@ -60,6 +61,7 @@ struct Wishes {
 #[derive(Debug)]
 pub struct Microphone {
     wishes: Arc<Wishes>,
+    fate: Option<Fate>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -69,6 +71,7 @@ impl Microphone {
     /// would be if somebody listened.
     pub fn start(spec: &spec::Microphone, outlets: Outlets, loudness: Loudness) -> Result<Self, Error> {
         let source = sound::open(spec)?;
+        let fate = source.fate();
         let wishes = Arc::new(Wishes {
             on: AtomicBool::new(true),
             stop: AtomicBool::new(false),
@@ -86,7 +89,12 @@ impl Microphone {
             }
         };
         let thread = task::thread("microphone", work).map_err(Error::Thread)?;
-        Ok(Self { wishes, thread: Some(thread) })
+        Ok(Self { wishes, fate, thread: Some(thread) })
+    }
+
+    /// Why the source ended by itself, told once; `None` while it runs.
+    pub fn trouble(&self) -> Option<Error> {
+        self.fate.as_ref()?.take()
     }
 
     /// What is announced to the others; changes with [`Microphone::set_on`].
@@ -198,7 +206,7 @@ impl<'a> Capture<'a> {
             self.source.read(wall, &mut samples);
             let heard = [View::Small, View::Large].into_iter().any(|view| self.outlets.wants(view));
             if heard && (frame.is_multiple_of(EVERY) || !self.heard) {
-                self.send_clock(frame, captured);
+                self.send_clock(frame, captured.saturating_sub(self.source.delay()));
             }
             self.heard = heard;
             let on = self.wishes.on.load(Ordering::Relaxed);

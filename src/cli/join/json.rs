@@ -419,7 +419,7 @@ mod tests {
         assert_eq!(refused(r#"{"do":"chat","text":"x","to":[]}"#), "bad-request");
         assert_eq!(refused(r#"{"do":"dance"}"#), "unknown-command");
         assert_eq!(refused(r#"{"do":"lock","on":true}"#), "not-available-yet");
-        assert_eq!(refused(r#"{"do":"camera","on":true,"source":"device"}"#), "not-available-yet");
+        assert_eq!(refused(r#"{"do":"camera","on":true,"source":"device:"}"#), "bad-value");
         assert_eq!(refused(r#"{"do":"camera","on":true,"source":"hose"}"#), "bad-value");
         assert_eq!(refused(r#"{"do":"volume","peer":"bo","value":9}"#), "bad-request");
     }

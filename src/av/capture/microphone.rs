@@ -1,0 +1,238 @@
+//! A real microphone as a source of sound: its callback fills a ring, the microphone thread empties it every 10 ms.
+//!
+//! The queue between the two holds half a lump of the callback, a frame and 5 ms, so that a callback that comes late is
+//! not heard; when one comes later than that, it holds as much more ([`Margin`]). A [`Pacer`] keeps it there against the
+//! difference of the clocks. A device that is not at 48 kHz is resampled here, not in the callback.
+
+use std::collections::VecDeque;
+
+use crate::av::Error;
+use crate::av::capture::sound::Sound;
+use crate::av::devices::sound::{End, Line};
+use crate::av::devices::{Fate, Kind};
+use crate::av::process::pace::{self, Margin, Pacer};
+use crate::av::process::resample::Resampler;
+use crate::av::spec::DeviceChoice;
+use crate::frame::{FRAME_SAMPLES, SAMPLE_RATE};
+use crate::slot::Slot;
+
+/// So far beyond the mark the queue is cut: the thread was held up, and old sound is worth nothing.
+const FAR: usize = 4800;
+/// Samples of a block when resampling: 5 ms, which is the price in latency.
+const BLOCK: usize = 256;
+
+/// The callback's end. Overflow: what is new is lost; a second of old sound is thrown away by the reader.
+struct Input(rtrb::Producer<f32>);
+
+impl End for Input {
+    fn give(&mut self, sample: f32) -> bool {
+        self.0.push(sample).is_ok()
+    }
+
+    fn take(&mut self) -> Option<f32> {
+        None
+    }
+}
+
+/// An open microphone.
+#[derive(Debug)]
+pub struct Device {
+    line: Line,
+    /// Each new stream brings a new ring.
+    rings: Slot<rtrb::Consumer<f32>>,
+    ring: Option<rtrb::Consumer<f32>>,
+    resampler: Option<Resampler>,
+    queue: Queue,
+    raw: Vec<f32>,
+    made: Vec<f32>,
+}
+
+impl Device {
+    /// Opens the microphone that `choice` means.
+    pub fn open(choice: &DeviceChoice) -> Result<Self, Error> {
+        let rings = Slot::new();
+        let fresh = rings.clone();
+        let line = Line::open(Kind::Microphone, choice, move |rate| {
+            let (producer, consumer) = rtrb::RingBuffer::new(usize::try_from(rate).unwrap_or(48_000));
+            fresh.put(consumer);
+            Input(producer)
+        })?;
+        let resampler = match line.rate() {
+            SAMPLE_RATE => None,
+            rate => Some(Resampler::between(rate, SAMPLE_RATE, BLOCK)?),
+        };
+        let (raw, made) = (Vec::with_capacity(48_000), Vec::with_capacity(48_000));
+        Ok(Self { line, rings, ring: None, resampler, queue: Queue::default(), raw, made })
+    }
+
+    /// Takes what the callback brought.
+    fn pull(&mut self) {
+        if let Some(ring) = self.rings.take() {
+            self.ring = Some(ring);
+            self.queue.clear();
+            self.raw.clear();
+        }
+        let Some(ring) = &mut self.ring else { return };
+        let Ok(chunk) = ring.read_chunk(ring.slots()) else { return };
+        let (first, second) = chunk.as_slices();
+        match &mut self.resampler {
+            None => {
+                self.queue.samples.extend(first);
+                self.queue.samples.extend(second);
+            }
+            Some(resampler) => {
+                self.raw.extend_from_slice(first);
+                self.raw.extend_from_slice(second);
+                let mut used = 0;
+                while let Some(block) = self.raw.get(used..used + resampler.needed()) {
+                    used += block.len();
+                    resampler.process(block, &mut self.made);
+                }
+                self.raw.drain(..used);
+                self.queue.samples.extend(self.made.drain(..));
+            }
+        }
+        chunk.commit_all();
+    }
+}
+
+impl Sound for Device {
+    fn read(&mut self, _wall: u64, out: &mut [f32; FRAME_SAMPLES]) {
+        self.pull();
+        self.queue.take(self.line.pulse().lump(), out);
+    }
+
+    fn delay(&self) -> u64 {
+        // Half a lump was in the device on average.
+        let samples = self.queue.samples.len() + self.line.pulse().lump() / 2;
+        u64::try_from(samples).unwrap_or(0) * 125 / 6
+    }
+
+    fn fate(&self) -> Option<Fate> {
+        Some(self.line.fate())
+    }
+}
+
+/// Samples between the callback and the thread.
+#[derive(Debug)]
+struct Queue {
+    samples: VecDeque<f32>,
+    pacer: Pacer,
+    margin: Margin,
+    /// Full enough to be read from.
+    primed: bool,
+    /// It was read from before, and what comes now is late.
+    late: bool,
+}
+
+impl Default for Queue {
+    fn default() -> Self {
+        let samples = VecDeque::with_capacity(96_000);
+        Self { samples, pacer: Pacer::new(FRAME_SAMPLES), margin: Margin::default(), primed: false, late: false }
+    }
+}
+
+impl Queue {
+    fn clear(&mut self) {
+        self.samples.clear();
+        (self.primed, self.late) = (false, false);
+    }
+
+    /// The next 10 ms, silence where there are none.
+    fn take(&mut self, lump: usize, out: &mut [f32; FRAME_SAMPLES]) {
+        let least = FRAME_SAMPLES + lump / 2;
+        let mark = least + self.margin.samples();
+        self.pacer.set_mark(mark);
+        if self.samples.len() > mark + lump + FAR {
+            let beyond = self.samples.len() - mark;
+            tracing::debug!(beyond, "old sound of the microphone is left out");
+            self.samples.drain(..beyond);
+            self.pacer.restart();
+        }
+        if !self.primed && self.samples.len() >= mark {
+            self.primed = true;
+            self.pacer.restart();
+            if self.late {
+                // Nothing of it is lost, and what comes as late again will not be missed.
+                self.margin.on_late(self.samples.len().saturating_sub(least));
+            } else {
+                // The lump that made it enough may have brought far more, of which nothing was heard yet.
+                self.samples.drain(..self.samples.len() - mark);
+            }
+        }
+        if !self.primed {
+            out.fill(0.0);
+            return;
+        }
+        let wanted = pace::length(self.pacer.step(self.samples.len()));
+        if self.samples.len() < wanted {
+            (self.primed, self.late) = (false, true);
+            self.margin.on_dry();
+            let (held, margin) = (self.samples.len(), self.margin.samples());
+            tracing::debug!(lump, held, margin, "the microphone's queue ran dry");
+            out.fill(0.0);
+            return;
+        }
+        self.margin.on_frame();
+        // Longer than any frame.
+        let mut block = [0.0; FRAME_SAMPLES + 16];
+        let Some(block) = block.get_mut(..wanted) else { return };
+        for (to, sample) in block.iter_mut().zip(self.samples.drain(..wanted)) {
+            *to = sample;
+        }
+        pace::stretch(block, out);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Ramps, so that a lost or doubled sample shows.
+    fn feed(queue: &mut Queue, next: &mut f32, samples: usize) {
+        for _ in 0..samples {
+            queue.samples.push_back(*next);
+            *next += 1.0;
+        }
+    }
+
+    #[test]
+    fn sound_starts_when_there_is_enough_and_then_nothing_is_lost() {
+        let (mut queue, mut next, mut out) = (Queue::default(), 1.0, [0.0; FRAME_SAMPLES]);
+        let mut heard = Vec::new();
+        for _ in 0..100 {
+            feed(&mut queue, &mut next, 480);
+            queue.take(480, &mut out);
+            heard.extend(out);
+        }
+        let sounding: Vec<f32> = heard.into_iter().skip_while(|s| *s == 0.0).collect();
+        assert!(sounding.len() >= 97 * 480, "{}", sounding.len());
+        assert!((1.0..=480.0).contains(&sounding[0]), "{}", sounding[0]);
+        assert!(sounding.windows(2).all(|w| (w[1] - w[0] - 1.0).abs() < 0.1), "without seams");
+    }
+
+    #[test]
+    fn a_queue_that_ran_dry_waits_and_becomes_longer() {
+        let (mut queue, mut next, mut out) = (Queue::default(), 1.0, [0.0; FRAME_SAMPLES]);
+        feed(&mut queue, &mut next, 2000);
+        for _ in 0..8 {
+            queue.take(480, &mut out);
+        }
+        assert!(!queue.primed && queue.margin.samples() > Margin::LEAST && out == [0.0; FRAME_SAMPLES]);
+        // What comes 60 ms late comes all at once; nothing of it is lost, and the next time it is not missed.
+        let held = queue.samples.len();
+        feed(&mut queue, &mut next, 6 * 480);
+        queue.take(480, &mut out);
+        assert!(queue.primed && queue.samples.len() + 490 > held + 6 * 480);
+        assert!(queue.margin.samples() >= 4 * 480, "{}", queue.margin.samples());
+    }
+
+    #[test]
+    fn old_sound_is_cut_after_a_stop() {
+        let (mut queue, mut next, mut out) = (Queue::default(), 1.0, [0.0; FRAME_SAMPLES]);
+        feed(&mut queue, &mut next, 48_000);
+        queue.take(480, &mut out);
+        assert!(queue.samples.len() < 1000, "{}", queue.samples.len());
+        assert!(out[0] > 46_000.0);
+    }
+}

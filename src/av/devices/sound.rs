@@ -1,0 +1,554 @@
+//! Real microphones and speakers, by cpal: the only file that names it. PulseAudio's protocol where a server answers
+//! (PipeWire speaks it too), else ALSA.
+//!
+//! What the library does, and what follows: a callback gets as many samples as it likes, whatever was asked for, so both
+//! ends work on rings. After an underrun the error callback can be flooded, so errors are only counted there; a thread
+//! looks at the counts and builds the stream anew, at most once a second. Without a wish the PulseAudio half buffers for
+//! two seconds: 10 ms are asked for, and more on a machine that is too busy for that. Closing may hang: the thread that owns the stream is a [`Worker`].
+//!
+//! The callbacks allocate nothing, lock nothing and log nothing.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::sync_channel;
+use std::time::Duration;
+
+use cpal::traits::{DeviceTrait as _, HostTrait as _, StreamTrait as _};
+use cpal::{BufferSize, ErrorKind, FromSample, Sample as _, SampleFormat, SizedSample, SupportedBufferSize};
+
+use super::worker::{self, Stop, Worker};
+use super::{Device, Devices, Fate, Kind};
+use crate::av::Error;
+use crate::av::spec::DeviceChoice;
+use crate::clock;
+use crate::frame::SAMPLE_RATE;
+
+/// How long the list may take.
+const LIST_LIMIT: Duration = Duration::from_secs(3);
+/// How long a device may take to be opened, or to be given up when it fails.
+const OPEN_LIMIT: Duration = Duration::from_secs(5);
+/// How often the thread looks at the counts.
+const LOOK: Duration = Duration::from_millis(100);
+/// A running stream whose callback is not called for so long (microseconds) is dead.
+const SILENT: u64 = 1_000_000;
+/// How long the first call may take (microseconds): wireless headphones wake up slowly.
+const FIRST_CALL: u64 = 5_000_000;
+/// So many xruns within [`LOOK`] are a flood: the stream is built anew.
+const FLOOD: u32 = 5;
+/// So many late callbacks of a speaker within [`JUDGED`] double what is asked for, up to [`MOST_ASKED`].
+const LATE: u32 = 4;
+/// Looks over which late callbacks are counted: ten seconds.
+const JUDGED: u32 = 100;
+/// Most that a callback is asked to take, in units of 10 ms.
+const MOST_ASKED: u32 = 4;
+/// Tries to build a broken stream anew, a quarter of a second apart, before the device is given up.
+const TRIES: u32 = 4;
+
+/// Which way sound goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    In,
+    Out,
+}
+
+impl Way {
+    fn of(kind: Kind) -> Self {
+        if kind == Kind::Speaker { Self::Out } else { Self::In }
+    }
+}
+
+/// The microphones and speakers. Empty when the system does not answer in time.
+pub fn list() -> Vec<Device> {
+    let found = worker::within(LIST_LIMIT, "sound-list", || {
+        let host = cpal::default_host();
+        let mut all = devices_of(&host, Kind::Microphone);
+        all.extend(devices_of(&host, Kind::Speaker));
+        all.into_iter().map(|(device, _)| device).collect::<Vec<_>>()
+    });
+    if found.is_none() {
+        tracing::warn!("the sound system does not say which devices there are");
+    }
+    found.unwrap_or_default()
+}
+
+/// The devices of one kind, with the library's own.
+fn devices_of(host: &cpal::Host, kind: Kind) -> Vec<(Device, cpal::Device)> {
+    let default = match Way::of(kind) {
+        Way::In => host.default_input_device(),
+        Way::Out => host.default_output_device(),
+    };
+    let default_id = default.and_then(|device| device.id().ok());
+    let fits = |device: &cpal::Device| match Way::of(kind) {
+        Way::In => device.supports_input(),
+        Way::Out => device.supports_output(),
+    };
+    let all: Vec<cpal::Device> = host.devices().map(|all| all.filter(fits).collect()).unwrap_or_default();
+    let described = all.into_iter().filter_map(|device| {
+        let id = device.id().ok()?;
+        let name = device.description().ok()?.name().to_owned();
+        let words = Device::new(kind, &name, id.id(), Some(&id) == default_id.as_ref());
+        is_meant_for_people(&words.id).then_some((words, device))
+    });
+    described.collect()
+}
+
+/// False for what a sound system lists beside real devices: what a speaker plays as a source (PulseAudio), and ALSA's
+/// plugins and second ways to the same card.
+fn is_meant_for_people(id: &str) -> bool {
+    let plugins = [
+        "null",
+        "lavrate",
+        "samplerate",
+        "speexrate",
+        "speex",
+        "upmix",
+        "vdownmix",
+        "jack",
+        "oss",
+        "pulse",
+        "pipewire",
+    ];
+    let ways = [
+        "hw:",
+        "sysdefault",
+        "front:",
+        "rear:",
+        "center_lfe:",
+        "side:",
+        "surround",
+        "iec958",
+        "dmix:",
+        "dsnoop:",
+        "hdmi:",
+        "usbstream:",
+        "modem:",
+        "phoneline:",
+    ];
+    let numbered = id.strip_prefix("plughw:CARD=").is_some_and(|card| card.starts_with(|c: char| c.is_ascii_digit()));
+    !(id.ends_with(".monitor") || plugins.contains(&id) || ways.iter().any(|way| id.starts_with(way)) || numbered)
+}
+
+/// What the callbacks, the thread and the owner share.
+#[derive(Debug, Default)]
+pub struct Pulse {
+    /// Moment (`clock::host_micros`) of the last callback, or when the stream was built.
+    called: AtomicU64,
+    /// The stream's callback was called since it was built.
+    began: AtomicBool,
+    /// Most samples a channel that one callback had, at 48 kHz.
+    lump: AtomicUsize,
+    /// Times that a speaker found nothing to play.
+    dry: AtomicU32,
+    xruns: AtomicU32,
+    /// Calls that came so late that the system's own buffer ran dry.
+    late: AtomicU32,
+    broken: AtomicBool,
+}
+
+impl Pulse {
+    /// Samples of the largest callback so far, as if at 48 kHz; 10 ms before the first.
+    pub fn lump(&self) -> usize {
+        match self.lump.load(Ordering::Relaxed) {
+            0 => 480,
+            lump => lump,
+        }
+    }
+
+    /// Times that a speaker found nothing to play since the last call.
+    pub fn ran_dry(&self) -> u32 {
+        self.dry.swap(0, Ordering::Relaxed)
+    }
+
+    /// A callback with so many samples a channel.
+    fn beat(&self, samples: usize, rate: u32) {
+        let now = clock::host_micros();
+        let since = now.saturating_sub(self.called.swap(now, Ordering::Relaxed));
+        let length = u64::try_from(samples).unwrap_or(0) * 1_000_000 / u64::from(rate.max(1));
+        // The system holds about two callbacks.
+        if self.began.swap(true, Ordering::Relaxed) && since > 3 * length {
+            self.late.fetch_add(1, Ordering::Relaxed);
+        }
+        let at_48 = samples * 48 / usize::try_from(rate / 1000).unwrap_or(48).max(1);
+        self.lump.fetch_max(at_48, Ordering::Relaxed);
+    }
+
+    /// The error callback: nothing but a count.
+    fn on_error(&self, kind: ErrorKind) {
+        match kind {
+            ErrorKind::Xrun => drop(self.xruns.fetch_add(1, Ordering::Relaxed)),
+            ErrorKind::DeviceChanged | ErrorKind::RealtimeDenied => {}
+            _ => self.broken.store(true, Ordering::Relaxed),
+        }
+    }
+}
+
+/// One end of the ring that a device's callback works on, made anew whenever the stream is.
+pub trait End: Send + 'static {
+    /// Microphone: takes one sample, the mean of the channels. False: no room, it is lost.
+    fn give(&mut self, sample: f32) -> bool;
+    /// Speaker: the next sample; `None`: there is none.
+    fn take(&mut self) -> Option<f32>;
+}
+
+/// An open device. Dropping it closes it.
+#[derive(Debug)]
+pub struct Line {
+    name: String,
+    rate: u32,
+    pulse: Arc<Pulse>,
+    fate: Fate,
+    _worker: Worker,
+}
+
+impl Line {
+    /// Opens the device of `kind` that `choice` means. Each time a stream is built, `end` makes the callback's end of a
+    /// ring for samples at the given rate. Takes as long as the sound system does, at most [`OPEN_LIMIT`].
+    pub fn open<E: End>(
+        kind: Kind,
+        choice: &DeviceChoice,
+        end: impl FnMut(u32) -> E + Send + 'static,
+    ) -> Result<Self, Error> {
+        let (pulse, fate) = (Arc::<Pulse>::default(), Fate::default());
+        let (tell, opened) = sync_channel(1);
+        let worker = {
+            let (pulse, fate, choice) = (Arc::clone(&pulse), fate.clone(), choice.clone());
+            let name = if kind == Kind::Speaker { "speaker-device" } else { "mic-device" };
+            Worker::start(name, move |stop| {
+                let mut keeper = Keeper { kind, choice, pulse, end, asked: 1 };
+                match keeper.build() {
+                    Ok(built) => {
+                        let _ = tell.send(Ok((built.name.clone(), built.rate)));
+                        if let Err(error) = keeper.keep(stop, built) {
+                            fate.set(error);
+                        }
+                    }
+                    Err(error) => drop(tell.send(Err(error))),
+                }
+            })?
+        };
+        let (name, rate) = match opened.recv_timeout(OPEN_LIMIT) {
+            Ok(result) => result?,
+            Err(_) => return Err(trouble(kind, "the sound system", "it does not answer".to_owned())),
+        };
+        tracing::info!(%kind, name, rate, "opened");
+        Ok(Self { name, rate, pulse, fate, _worker: worker })
+    }
+
+    /// The device's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Samples a second.
+    pub fn rate(&self) -> u32 {
+        self.rate
+    }
+
+    /// What its callback says of itself.
+    pub fn pulse(&self) -> Arc<Pulse> {
+        Arc::clone(&self.pulse)
+    }
+
+    /// Where its end will be told.
+    pub fn fate(&self) -> Fate {
+        self.fate.clone()
+    }
+}
+
+fn trouble(kind: Kind, name: &str, reason: String) -> Error {
+    let hint = "plug it in again, or choose another that lets-meet devices lists";
+    Error::Device { kind, name: name.to_owned(), reason, hint }
+}
+
+struct Built {
+    name: String,
+    rate: u32,
+    /// Only held: dropping it closes the stream.
+    stream: cpal::Stream,
+}
+
+/// The thread that owns the stream.
+struct Keeper<F> {
+    kind: Kind,
+    choice: DeviceChoice,
+    pulse: Arc<Pulse>,
+    end: F,
+    /// How much a callback is asked to take, in units of 10 ms.
+    asked: u32,
+}
+
+impl<E: End, F: FnMut(u32) -> E> Keeper<F> {
+    /// Watches the stream, and builds it anew when it breaks.
+    fn keep(&mut self, stop: &Stop, built: Built) -> Result<(), Error> {
+        let (name, rate) = (built.name.clone(), built.rate);
+        let mut stream = Some(built.stream);
+        let (mut calm, mut looks) = (0u32, 0u32);
+        while !stop.wait(LOOK) {
+            looks = looks.wrapping_add(1);
+            if looks.is_multiple_of(JUDGED) {
+                self.pulse.late.store(0, Ordering::Relaxed);
+            }
+            let late = self.kind == Kind::Speaker && self.pulse.late.load(Ordering::Relaxed) >= LATE;
+            let late = late && self.asked < MOST_ASKED;
+            let limit = if self.pulse.began.load(Ordering::Relaxed) { SILENT } else { FIRST_CALL };
+            let quiet = clock::host_micros().saturating_sub(self.pulse.called.load(Ordering::Relaxed)) > limit;
+            let flood = self.pulse.xruns.swap(0, Ordering::Relaxed) >= FLOOD;
+            let broken = self.pulse.broken.swap(false, Ordering::Relaxed);
+            calm = calm.saturating_add(1);
+            // A flood may be answered once a second: building anew costs more sound than it does.
+            if !(quiet || broken || late || flood && calm > 10) {
+                continue;
+            }
+            if late {
+                self.asked *= 2;
+                self.pulse.late.store(0, Ordering::Relaxed);
+            }
+            tracing::info!(kind = %self.kind, name, quiet, broken, flood, asked = self.asked, "the stream is built anew");
+            calm = 0;
+            drop(stream.take());
+            let mut last = None;
+            for _ in 0..TRIES {
+                match self.build() {
+                    Ok(again) if again.rate == rate => {
+                        stream = Some(again.stream);
+                        break;
+                    }
+                    Ok(_) => last = Some(trouble(self.kind, &name, "it came back with another rate".to_owned())),
+                    Err(error) => last = Some(error),
+                }
+                if stop.wait(Duration::from_millis(250)) {
+                    return Ok(());
+                }
+            }
+            if stream.is_none() {
+                return Err(last.unwrap_or_else(|| trouble(self.kind, &name, "it ended".to_owned())));
+            }
+        }
+        Ok(())
+    }
+
+    fn build(&mut self) -> Result<Built, Error> {
+        let missing = || Error::NoDevice { kind: self.kind, choice: self.choice.clone() };
+        let host = cpal::default_host();
+        let mut all = devices_of(&host, self.kind);
+        let words = Devices::new(all.iter().map(|(words, _)| words.clone()));
+        let (name, device) = match words.find(self.kind, &self.choice) {
+            Some(found) => {
+                let at = all.iter().position(|(words, _)| words == found).ok_or_else(missing)?;
+                let (words, device) = all.swap_remove(at);
+                (words.name, device)
+            }
+            // ALSA's default is not always in its list.
+            None if self.choice == DeviceChoice::Default => {
+                let default = match Way::of(self.kind) {
+                    Way::In => host.default_input_device(),
+                    Way::Out => host.default_output_device(),
+                };
+                (format!("default {}", self.kind), default.filter(is_real).ok_or_else(missing)?)
+            }
+            None => return Err(missing()),
+        };
+        let lost = matches!(self.choice, DeviceChoice::Default);
+        let kind = self.kind;
+        let failed = |error: cpal::Error| match error.kind() {
+            ErrorKind::HostUnavailable | ErrorKind::DeviceNotAvailable if lost => {
+                Error::NoDevice { kind, choice: DeviceChoice::Default }
+            }
+            ErrorKind::DeviceBusy => trouble(kind, &name, "another program uses it".to_owned()),
+            ErrorKind::PermissionDenied => trouble(kind, &name, "this account may not use it".to_owned()),
+            _ => trouble(kind, &name, error.to_string()),
+        };
+        let (config, format) = settings(&device, Way::of(kind), self.asked).map_err(failed)?;
+        let rate = config.sample_rate;
+        let stream = self.stream(&device, config, format).map_err(failed)?;
+        // What was called before it plays only filled its buffer.
+        self.pulse.called.store(clock::host_micros(), Ordering::Relaxed);
+        self.pulse.began.store(false, Ordering::Relaxed);
+        self.pulse.broken.store(false, Ordering::Relaxed);
+        stream.play().map_err(failed)?;
+        Ok(Built { name, rate, stream })
+    }
+
+    fn stream(
+        &mut self,
+        device: &cpal::Device,
+        config: cpal::StreamConfig,
+        format: SampleFormat,
+    ) -> Result<cpal::Stream, cpal::Error> {
+        match (Way::of(self.kind), format) {
+            (Way::In, SampleFormat::I16) => self.input::<i16>(device, config),
+            (Way::In, SampleFormat::I32) => self.input::<i32>(device, config),
+            (Way::In, _) => self.input::<f32>(device, config),
+            (Way::Out, SampleFormat::I16) => self.output::<i16>(device, config),
+            (Way::Out, SampleFormat::I32) => self.output::<i32>(device, config),
+            (Way::Out, _) => self.output::<f32>(device, config),
+        }
+    }
+
+    fn input<T>(&mut self, device: &cpal::Device, config: cpal::StreamConfig) -> Result<cpal::Stream, cpal::Error>
+    where
+        T: SizedSample,
+        f32: FromSample<T>,
+    {
+        let (channels, rate) = (usize::from(config.channels.max(1)), config.sample_rate);
+        let share = 1.0 / f32::from(config.channels.max(1));
+        let (mut end, pulse) = ((self.end)(rate), Arc::clone(&self.pulse));
+        let failed = Arc::clone(&self.pulse);
+        let on_data = move |data: &[T], _: &cpal::InputCallbackInfo| {
+            pulse.beat(data.len() / channels, rate);
+            for frame in data.chunks_exact(channels) {
+                let sum: f32 = frame.iter().map(|sample| f32::from_sample(*sample)).sum();
+                if !end.give(sum * share) {
+                    break;
+                }
+            }
+        };
+        device.build_input_stream(config, on_data, move |error| failed.on_error(error.kind()), Some(OPEN_LIMIT))
+    }
+
+    fn output<T>(&mut self, device: &cpal::Device, config: cpal::StreamConfig) -> Result<cpal::Stream, cpal::Error>
+    where
+        T: SizedSample + FromSample<f32>,
+    {
+        let (channels, rate) = (usize::from(config.channels.max(1)), config.sample_rate);
+        let (mut end, pulse) = ((self.end)(rate), Arc::clone(&self.pulse));
+        let failed = Arc::clone(&self.pulse);
+        let on_data = move |data: &mut [T], _: &cpal::OutputCallbackInfo| {
+            pulse.beat(data.len() / channels, rate);
+            let mut dry = false;
+            for frame in data.chunks_exact_mut(channels) {
+                let sample = end.take().unwrap_or_else(|| {
+                    dry = true;
+                    0.0
+                });
+                // Left and right; other channels of a large set stay silent.
+                let (front, rest) = frame.split_at_mut(channels.min(2));
+                front.fill(T::from_sample(sample));
+                rest.fill(T::EQUILIBRIUM);
+            }
+            if dry {
+                pulse.dry.fetch_add(1, Ordering::Relaxed);
+            }
+        };
+        device.build_output_stream(config, on_data, move |error| failed.on_error(error.kind()), Some(OPEN_LIMIT))
+    }
+}
+
+/// A default device that can really be opened: ALSA names one also where there is no sound at all.
+fn is_real(device: &cpal::Device) -> bool {
+    device.default_output_config().is_ok() || device.default_input_config().is_ok()
+}
+
+/// What a device is asked for: 48 kHz, few channels, floats if it has them, `asked` times 10 ms a callback.
+fn settings(device: &cpal::Device, way: Way, asked: u32) -> Result<(cpal::StreamConfig, SampleFormat), cpal::Error> {
+    let offered: Vec<cpal::SupportedStreamConfigRange> = match way {
+        Way::In => device.supported_input_configs()?.collect(),
+        Way::Out => device.supported_output_configs()?.collect(),
+    };
+    let offers: Vec<Offer> = offered
+        .iter()
+        .map(|range| Offer {
+            channels: range.channels(),
+            rates: (range.min_sample_rate(), range.max_sample_rate()),
+            format: range.sample_format(),
+            buffer: match range.buffer_size() {
+                SupportedBufferSize::Range { min, max } => Some((*min, *max)),
+                SupportedBufferSize::Unknown => None,
+            },
+        })
+        .collect();
+    let Some((offer, rate)) = choose(&offers, way) else { return Err(ErrorKind::UnsupportedConfig.into()) };
+    let wanted = rate / 100 * asked;
+    let buffer_size = match offer.buffer {
+        Some((min, max)) => BufferSize::Fixed(wanted.clamp(min, max.max(min))),
+        None => BufferSize::Default,
+    };
+    Ok((cpal::StreamConfig { channels: offer.channels, sample_rate: rate, buffer_size }, offer.format))
+}
+
+/// One line of what a device can do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Offer {
+    channels: u16,
+    rates: (u32, u32),
+    format: SampleFormat,
+    buffer: Option<(u32, u32)>,
+}
+
+/// The best of `offers`, and the rate to ask for.
+fn choose(offers: &[Offer], way: Way) -> Option<(Offer, u32)> {
+    let format = |format: SampleFormat| match format {
+        SampleFormat::F32 => Some(0),
+        SampleFormat::I16 => Some(1),
+        SampleFormat::I32 => Some(2),
+        _ => None,
+    };
+    let channels = |channels: u16| match (way, channels) {
+        (Way::In, 1) | (Way::Out, 2) => 0,
+        (Way::In, 2) | (Way::Out, 1) => 1,
+        (_, more) => more,
+    };
+    let rate = |(min, max): (u32, u32)| SAMPLE_RATE.clamp(min, max.max(min));
+    let usable = offers.iter().filter(|offer| {
+        offer.channels > 0 && format(offer.format).is_some() && (8_000..=192_000).contains(&rate(offer.rates))
+    });
+    let best = usable.min_by_key(|offer| {
+        let rate = rate(offer.rates);
+        // A higher rate loses nothing, a lower one does.
+        let rank = (rate != SAMPLE_RATE, rate < SAMPLE_RATE, rate.abs_diff(SAMPLE_RATE));
+        (rank, channels(offer.channels), format(offer.format))
+    })?;
+    Some((*best, rate(best.rates)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn offer(channels: u16, rates: (u32, u32), format: SampleFormat) -> Offer {
+        Offer { channels, rates, format, buffer: None }
+    }
+
+    #[test]
+    fn the_best_offer_is_48_khz_with_few_channels_of_floats() {
+        use SampleFormat::{F32, I16, I32, U8};
+        let check = |offers: &[Offer], way: Way, expect: Option<(usize, u32)>| {
+            assert_eq!(choose(offers, way), expect.map(|(at, rate)| (offers[at], rate)), "{offers:?}");
+        };
+        let pulse = [offer(1, (1, 384_000), F32), offer(2, (1, 384_000), F32), offer(2, (1, 384_000), I16)];
+        check(&pulse, Way::In, Some((0, 48_000)));
+        check(&pulse, Way::Out, Some((1, 48_000)));
+        let old = [offer(2, (44_100, 44_100), I16), offer(2, (96_000, 96_000), I32), offer(2, (16_000, 16_000), F32)];
+        check(&old, Way::In, Some((1, 96_000)));
+        check(&[offer(8, (48_000, 48_000), I32), offer(2, (44_100, 44_100), F32)], Way::Out, Some((0, 48_000)));
+        check(&[offer(1, (48_000, 48_000), U8), offer(0, (48_000, 48_000), F32)], Way::In, None);
+    }
+
+    #[test]
+    fn only_devices_that_people_know_are_listed() {
+        let check = |id: &str, expect: bool| assert_eq!(is_meant_for_people(id), expect, "{id}");
+        check("alsa_input.usb-Logitech_H390-00.mono-fallback", true);
+        check("alsa_output.pci-0000_00_1f.3.analog-stereo.monitor", false);
+        check("default", true);
+        check("plughw:CARD=PCH,DEV=0", true);
+        check("plughw:CARD=0,DEV=0", false);
+        check("hw:CARD=PCH,DEV=0", false);
+        check("surround51:CARD=PCH,DEV=0", false);
+        check("null", false);
+    }
+
+    #[test]
+    fn floods_are_counted_and_only_real_breaks_break() {
+        let pulse = Pulse::default();
+        for _ in 0..1000 {
+            pulse.on_error(ErrorKind::Xrun);
+        }
+        pulse.on_error(ErrorKind::DeviceChanged);
+        assert_eq!((pulse.xruns.load(Ordering::Relaxed), pulse.broken.load(Ordering::Relaxed)), (1000, false));
+        pulse.on_error(ErrorKind::DeviceNotAvailable);
+        assert!(pulse.broken.load(Ordering::Relaxed));
+        assert_eq!(pulse.lump(), 480);
+        pulse.beat(441, 44_100);
+        assert_eq!(pulse.lump(), 481);
+    }
+}

@@ -1,0 +1,149 @@
+//! The own camera and microphone before a meeting: pictures for a tile, a level for a meter, and a sound to try the
+//! speaker with. Nothing is encoded or sent.
+
+use std::time::Duration;
+
+use super::failure;
+use super::levels::{Level, Levels};
+use super::pictures::{Key, Pictures};
+use crate::av::devices::Kind;
+use crate::av::outlets::Outlets;
+use crate::av::playback;
+use crate::av::publish::{Camera, CameraConfig, Microphone};
+use crate::av::{Error, spec};
+use crate::meeting::{Failure, Warning};
+
+/// A camera and a microphone that only oneself sees and hears of. Dropping it closes both; that and starting it may
+/// block for a second and more: do both where that is allowed, and before a meeting opens the same camera.
+#[derive(Debug)]
+pub struct Preview {
+    camera: Option<Camera>,
+    microphone: Option<Microphone>,
+    pictures: Pictures,
+    levels: Levels,
+    troubles: Vec<Warning>,
+}
+
+impl Preview {
+    /// Opens what was asked for. What cannot be opened is left out and told by [`Preview::troubles`].
+    pub fn start(camera: Option<spec::Camera>, microphone: Option<spec::Microphone>) -> Self {
+        let (pictures, levels, mut troubles) = (Pictures::new(), Levels::new(), Vec::new());
+        let camera = camera.filter(|camera| *camera != spec::Camera::None).and_then(|source| {
+            let screen = Some(pictures.screen(Key::own()));
+            let camera = Camera::start(&source, CameraConfig::default(), Outlets::new(), screen);
+            camera
+                .inspect(|_| pictures.open(Key::own()))
+                .map_err(|e| troubles.push(failure::trouble(Kind::Camera, &e)))
+                .ok()
+        });
+        let microphone = microphone.filter(|microphone| *microphone != spec::Microphone::None).and_then(|source| {
+            let microphone = Microphone::start(&source, Outlets::new(), levels.own());
+            microphone.map_err(|e| troubles.push(failure::trouble(Kind::Microphone, &e))).ok()
+        });
+        Self { camera, microphone, pictures, levels, troubles }
+    }
+
+    /// The own picture is under [`Key::own`].
+    pub fn pictures(&self) -> Pictures {
+        self.pictures.clone()
+    }
+
+    /// How loud the microphone is, 0 to 1.
+    pub fn level(&self) -> f32 {
+        let Level { loudness, .. } = self.levels.of(None);
+        if self.microphone.is_some() { loudness } else { 0.0 }
+    }
+
+    /// What could not be opened, or ended since the last call. Ask now and then.
+    pub fn troubles(&mut self) -> Vec<Warning> {
+        if let Some(error) = self.camera.as_ref().and_then(Camera::trouble) {
+            self.camera = None;
+            self.pictures.close(Key::own());
+            self.troubles.push(failure::trouble(Kind::Camera, &error));
+        }
+        if let Some(error) = self.microphone.as_ref().and_then(Microphone::trouble) {
+            self.microphone = None;
+            self.troubles.push(failure::trouble(Kind::Microphone, &error));
+        }
+        std::mem::take(&mut self.troubles)
+    }
+
+    /// Closes both and waits until the devices are free for a meeting, two seconds at the most.
+    pub fn stop(mut self) {
+        self.close();
+    }
+
+    fn close(&mut self) {
+        if let Some(camera) = self.camera.take() {
+            camera.stop();
+        }
+        if let Some(microphone) = self.microphone.take() {
+            microphone.stop();
+        }
+        self.pictures.close(Key::own());
+    }
+}
+
+impl Drop for Preview {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+/// Plays two notes, which takes a second, and returns when they are over. For any sink but `none`.
+pub fn play_test_sound(speaker: &spec::Speaker) -> Result<(), Failure> {
+    if *speaker == spec::Speaker::None {
+        return Err(failure::source(&Error::NoSource, "speaker"));
+    }
+    playback::play_notes(speaker, Duration::from_secs(1)).map_err(|error| failure::media(&error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock;
+    use crate::meeting::WarningCode;
+
+    fn until(what: &str, mut fact: impl FnMut() -> bool) {
+        let deadline = clock::now() + Duration::from_secs(10);
+        while !fact() {
+            assert!(clock::now() < deadline, "{what}");
+            std::thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn a_preview_shows_the_camera_and_hears_the_microphone() {
+        let camera = spec::Camera::TestCard { width: 64, height: 36, fps: 60 };
+        let mut preview = Preview::start(Some(camera), Some(spec::Microphone::Tone));
+        let viewer = preview.pictures().view(Key::own());
+        until("a picture", || preview.pictures().latest(Key::own()).is_some());
+        until("a level", || preview.level() > 0.3);
+        assert_eq!(preview.troubles(), Vec::new());
+        let pictures = preview.pictures();
+        drop(viewer);
+        preview.stop();
+        assert!(pictures.latest(Key::own()).is_none());
+    }
+
+    #[test]
+    fn what_is_not_there_is_told_and_the_other_still_works() {
+        let gone = spec::Camera::File("no-such-file.y4m".into());
+        let mut preview = Preview::start(Some(gone), Some(spec::Microphone::Tone));
+        let troubles = preview.troubles();
+        assert!(matches!(troubles.as_slice(), [Warning { code: WarningCode::SourceFailed, .. }]), "{troubles:?}");
+        until("a level", || preview.level() > 0.3);
+        assert!(Preview::start(None, None).troubles().is_empty());
+    }
+
+    #[test]
+    fn the_test_sound_is_heard_in_a_file() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let path = dir.path().join("notes.wav");
+        play_test_sound(&spec::Speaker::Wav(path.clone())).expect("played");
+        let mut reader = hound::WavReader::open(&path).expect("a file");
+        let loud = reader.samples::<i16>().filter(|sample| sample.as_ref().is_ok_and(|s| s.abs() > 2000)).count();
+        assert!(loud > 5_000, "{loud}");
+        assert!(play_test_sound(&spec::Speaker::None).is_err());
+    }
+}

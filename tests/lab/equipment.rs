@@ -1,0 +1,289 @@
+//! Cameras, microphones and speakers without hardware: folders that a preloaded library shows as V4L2 cameras
+//! (`fakecam/fakecam.c`), and a private PulseAudio server whose devices lead nowhere.
+//!
+//! A program gets them by environment variables alone, and sees no real device of the machine. Everything is ended and
+//! removed when it is dropped, also by a panic; a server whose test was killed ends by itself after half a minute.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use lets_meet::av::capture::{VideoSource as _, testcard::TestCard};
+use lets_meet::clock::now;
+use lets_meet::frame::Pool;
+
+/// How long a server or a tool may take to begin.
+const BEGIN: Duration = Duration::from_secs(20);
+
+/// Runs a tool of `scripts/packages.txt` that must succeed.
+fn tool(command: &mut Command) -> Vec<u8> {
+    let out = command.stdin(Stdio::null()).output().unwrap_or_else(|error| {
+        panic!("{:?} cannot be run ({error}): install what scripts/packages.txt lists", command.get_program())
+    });
+    assert!(out.status.success(), "{command:?}: {}", String::from_utf8_lossy(&out.stderr));
+    out.stdout
+}
+
+/// Starts a tool that runs beside the test.
+fn beside(command: &mut Command) -> Child {
+    command.stdin(Stdio::null()).spawn().unwrap_or_else(|error| {
+        panic!("{:?} cannot be run ({error}): install what scripts/packages.txt lists", command.get_program())
+    })
+}
+
+/// The library that shows cameras, compiled once a run.
+fn library() -> &'static Path {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| {
+        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/lab/fakecam/fakecam.c");
+        let built = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("fakecam-{}.so", std::process::id()));
+        let flags = ["-shared", "-fPIC", "-O1", "-Wall", "-Wextra", "-Werror", "-o"];
+        tool(Command::new("cc").args(flags).arg(&built).arg(&source).args(["-ldl", "-lpthread"]));
+        built
+    })
+}
+
+/// What a program sees instead of the machine's devices.
+#[derive(Default)]
+pub struct Equipment {
+    variables: Vec<(&'static str, OsString)>,
+}
+
+impl Equipment {
+    /// No camera, no sound, whatever the machine has. `folder` is where cameras may be put ([`Camera`]).
+    pub fn none(folder: &Path) -> Self {
+        fs::create_dir_all(folder).expect("the lab's folder can be written");
+        let variables = vec![
+            ("LD_PRELOAD", library().as_os_str().to_owned()),
+            ("FAKECAM", folder.as_os_str().to_owned()),
+            ("PULSE_SERVER", OsString::from("unix:/nonexistent")),
+            ("ALSA_CONFIG_PATH", OsString::from("/dev/null")),
+        ];
+        Self { variables }
+    }
+
+    /// The same with the devices of `server`.
+    pub fn with_sound(mut self, server: &SoundServer) -> Self {
+        self.variables.retain(|(name, _)| *name != "PULSE_SERVER");
+        self.variables.push(("PULSE_SERVER", server.address()));
+        self
+    }
+
+    /// For the command that starts a program.
+    pub fn variables(&self) -> &[(&'static str, OsString)] {
+        &self.variables
+    }
+}
+
+/// How a camera lays out its pictures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Layout {
+    Mjpeg,
+    Yuyv,
+}
+
+/// A camera that shows a test card.
+pub struct Camera {
+    folder: PathBuf,
+    /// The pictures that it shows, I420, in order; their stamps say their numbers from 0.
+    pub pictures: Vec<Vec<u8>>,
+}
+
+impl Camera {
+    /// `/dev/videoN` for programs with [`Equipment::none`] of this `folder`.
+    pub fn plug_in(
+        folder: &Path,
+        number: u8,
+        name: &str,
+        layout: Layout,
+        (width, height, rate): (u16, u16, u8),
+    ) -> Self {
+        let camera = folder.join(format!("video{number}"));
+        fs::create_dir_all(&camera).expect("the lab's folder can be written");
+        let (pool, mut card) = (Pool::new(1), TestCard::new(width, height, rate));
+        let pictures: Vec<Vec<u8>> = (0..60)
+            .map(|tick| {
+                let mut picture = pool.picture(width, height);
+                card.picture(tick, &mut picture).expect("a test card never fails");
+                picture.data().to_vec()
+            })
+            .collect();
+        let (code, clip) = match layout {
+            Layout::Yuyv => {
+                let bytes: Vec<u8> = pictures.iter().flat_map(|picture| yuyv(picture, width, height)).collect();
+                fs::write(camera.join("clip.yuyv"), bytes).expect("the lab's folder can be written");
+                ("YUYV", "clip.yuyv")
+            }
+            Layout::Mjpeg => {
+                let raw = camera.join("clip.raw");
+                fs::write(&raw, pictures.concat()).expect("the lab's folder can be written");
+                let size = format!("{width}x{height}");
+                tool(
+                    Command::new("ffmpeg")
+                        .args([
+                            "-v", "error", "-nostdin", "-y", "-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", &size, "-i",
+                        ])
+                        .arg(&raw)
+                        // A JPEG has the full range of values.
+                        .args(["-vf", "scale=in_range=tv:out_range=pc,format=yuvj420p"])
+                        .args(["-c:v", "mjpeg", "-q:v", "2", "-f", "mjpeg"])
+                        .arg(camera.join("clip.mjpeg")),
+                );
+                fs::remove_file(raw).expect("it was just made");
+                ("MJPG", "clip.mjpeg")
+            }
+        };
+        let words = format!("name {name}\nformat {code} {width} {height} {rate} {clip}\n");
+        fs::write(camera.join("camera"), words).expect("the lab's folder can be written");
+        Self { folder: camera, pictures }
+    }
+
+    /// A node for metadata, as UVC cameras have one beside the real one.
+    pub fn metadata(folder: &Path, number: u8, name: &str) {
+        let camera = folder.join(format!("video{number}"));
+        fs::create_dir_all(&camera).expect("the lab's folder can be written");
+        fs::write(camera.join("camera"), format!("name {name}\n")).expect("the lab's folder can be written");
+    }
+
+    /// Makes trouble: `unplugged`, `frozen` or `busy`.
+    pub fn begin(&self, trouble: &str) {
+        fs::write(self.folder.join(trouble), b"").expect("the lab's folder can be written");
+    }
+
+    /// Ends it.
+    pub fn end(&self, trouble: &str) {
+        fs::remove_file(self.folder.join(trouble)).expect("the trouble was there");
+    }
+}
+
+fn yuyv(picture: &[u8], width: u16, height: u16) -> Vec<u8> {
+    let (width, height) = (usize::from(width), usize::from(height));
+    let (y, chroma) = picture.split_at(width * height);
+    let (u, v) = chroma.split_at(width * height / 4);
+    let mut out = Vec::with_capacity(width * height * 2);
+    for row in 0..height {
+        for pair in 0..width / 2 {
+            let (luma, colour) = (row * width + 2 * pair, row / 2 * width / 2 + pair);
+            out.extend([y[luma], u[colour], y[luma + 1], v[colour]]);
+        }
+    }
+    out
+}
+
+/// A PulseAudio server of its own: the speaker `Test_Speaker`, and the microphone `Test_Microphone`, which hears what
+/// [`SoundServer::speak`] says.
+pub struct SoundServer {
+    /// With a short name: that of a socket has at most 107 characters.
+    folder: tempfile::TempDir,
+    log: PathBuf,
+    server: Child,
+}
+
+impl SoundServer {
+    /// Starts it, and waits until it answers. Its words go into `log`.
+    pub fn start(log: &Path) -> Self {
+        let folder = tempfile::Builder::new().prefix("lm-sound-").tempdir().expect("a folder for sockets");
+        let server = launch(folder.path(), log);
+        let mut made = Self { folder, log: log.to_owned(), server };
+        made.begin();
+        made
+    }
+
+    /// Ends it: all its devices are gone.
+    pub fn stop(&mut self) {
+        let _ = self.server.kill();
+        let _ = self.server.wait();
+        let _ = fs::remove_file(self.folder.path().join("native"));
+    }
+
+    /// Starts it again at the same place.
+    pub fn start_again(&mut self) {
+        self.server = launch(self.folder.path(), &self.log);
+        self.begin();
+    }
+
+    fn begin(&mut self) {
+        let deadline = now() + BEGIN;
+        while !self.answers() {
+            let ended = self.server.try_wait().expect("a child can be asked");
+            let words = || fs::read_to_string(&self.log).unwrap_or_default();
+            assert!(ended.is_none() && now() < deadline, "PulseAudio does not start: {ended:?}\n{}", words());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn answers(&self) -> bool {
+        let quiet = self.client("pactl").arg("info").stdout(Stdio::null()).stderr(Stdio::null()).status();
+        quiet.expect("pactl cannot be run: install what scripts/packages.txt lists").success()
+    }
+
+    fn address(&self) -> OsString {
+        format!("unix:{}", self.folder.path().join("native").display()).into()
+    }
+
+    fn client(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        command.env("PULSE_SERVER", self.address()).stdin(Stdio::null());
+        command
+    }
+
+    /// Says a WAV file into the microphone.
+    pub fn speak(&self, wav: &Path) -> Beside {
+        Beside(beside(self.client("paplay").arg("--device=mouth").arg(wav)))
+    }
+
+    /// Writes down what the speaker plays, as 48 kHz 16-bit mono without a head.
+    pub fn hear(&self, into: &Path) -> Beside {
+        let file = fs::File::create(into).expect("the lab's folder can be written");
+        let words = ["--device=speaker.monitor", "--format=s16le", "--rate=48000", "--channels=1", "--latency-msec=20"];
+        Beside(beside(self.client("parec").args(words).stdout(file)))
+    }
+}
+
+/// The server itself, with its socket and state in `folder`.
+fn launch(folder: &Path, log: &Path) -> Child {
+    let script = format!(
+        ".fail\n\
+         load-module module-native-protocol-unix socket={socket} auth-anonymous=1\n\
+         load-module module-null-sink sink_name=speaker rate=48000 sink_properties=device.description=Test_Speaker\n\
+         load-module module-null-sink sink_name=mouth rate=48000 sink_properties=device.description=Mouth\n\
+         load-module module-remap-source source_name=microphone master=mouth.monitor \
+         source_properties=device.description=Test_Microphone\n\
+         set-default-sink speaker\n\
+         set-default-source microphone\n",
+        socket = folder.join("native").display()
+    );
+    fs::write(folder.join("server.pa"), script).expect("the folder was just made");
+    let words = fs::File::create(log).expect("the lab's folder can be written");
+    let mut command = Command::new("pulseaudio");
+    command
+        .args(["-n", "--daemonize=no", "--use-pid-file=no", "--exit-idle-time=30", "--realtime=no"])
+        .args(["--high-priority=no", "--log-target=stderr", "-F"])
+        .arg(folder.join("server.pa"))
+        .env("HOME", folder)
+        .env("XDG_RUNTIME_DIR", folder)
+        .env("XDG_CONFIG_HOME", folder)
+        .env("PULSE_STATE_PATH", folder)
+        .stderr(words)
+        .stdout(Stdio::null());
+    beside(&mut command)
+}
+
+impl Drop for SoundServer {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// A tool that runs beside the test until it is dropped.
+pub struct Beside(Child);
+
+impl Drop for Beside {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
