@@ -395,7 +395,12 @@ impl App {
 
     fn on_window(&mut self, event: window::Event) -> Task<Message> {
         match event {
-            window::Event::Opened { size, .. } => self.size = size,
+            window::Event::Opened { size, .. } => {
+                self.size = size;
+                // Told by itself only when it changes later.
+                let scale = window::latest().and_then(window::scale_factor);
+                return scale.map(|scale| Message::Window(window::Event::Rescaled(scale)));
+            }
             window::Event::Resized(size) => {
                 self.size = size;
                 self.choices.window = (size.width, size.height);

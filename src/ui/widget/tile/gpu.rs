@@ -315,3 +315,74 @@ impl Primitive for Drawing {
         true
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use iced::Size;
+    use iced::futures::executor::block_on;
+
+    use super::*;
+    use crate::frame::Pool;
+    use crate::id::PeerId;
+
+    fn device() -> (wgpu::Device, wgpu::Queue) {
+        let instance = wgpu::Instance::new(&wgpu::InstanceDescriptor::default());
+        let adapter = block_on(instance.request_adapter(&wgpu::RequestAdapterOptions::default()));
+        let adapter = adapter.expect("a GPU, or the package mesa-vulkan-drivers");
+        block_on(adapter.request_device(&wgpu::DeviceDescriptor::default())).expect("a device")
+    }
+
+    fn drawing(track: u8, viewer: u64, sequence: u64, size: (u16, u16)) -> Drawing {
+        Drawing {
+            track: (1, Key::camera(PeerId::from_bytes([track; 32]))),
+            viewer,
+            picture: Picture { frame: Arc::new(Pool::new(0).picture(size.0, size.1)), sequence },
+            size: PixelSize { width: 100, height: 100 },
+            fit: Fit::Cover,
+            facing: Facing::Straight,
+            radius: 0.0,
+        }
+    }
+
+    #[test]
+    fn a_picture_goes_up_once_and_textures_go_with_their_tiles() {
+        let (device, queue) = device();
+        let mut tiles = Tiles::new(&device, &queue, wgpu::TextureFormat::Bgra8UnormSrgb);
+        assert_eq!(tiles.linear, Linear::Yes);
+        let viewport = Viewport::with_physical_size(Size::new(200, 200), 1.0);
+        let draw = |tiles: &mut Tiles, drawings: &[Drawing]| {
+            for drawing in drawings {
+                drawing.prepare(tiles, &device, &queue, &Rectangle::default(), &viewport);
+            }
+            tiles.trim();
+            (tiles.uploads, tiles.tracks.len(), tiles.spots.len())
+        };
+        // Two tiles of one track share its textures.
+        let both = |sequence| [drawing(1, 1, sequence, (64, 36)), drawing(1, 2, sequence, (64, 36))];
+        assert_eq!(draw(&mut tiles, &both(5)), (1, 1, 2));
+        assert_eq!(draw(&mut tiles, &both(5)), (1, 1, 2), "nothing is new");
+        assert_eq!(draw(&mut tiles, &both(6)), (2, 1, 2));
+        assert_eq!(draw(&mut tiles, &[drawing(2, 3, 7, (64, 36)), drawing(1, 1, 6, (64, 36))]), (3, 2, 2));
+        assert_eq!(draw(&mut tiles, &[drawing(1, 1, 8, (128, 72))]), (4, 1, 1), "another size, other textures");
+        assert_eq!(draw(&mut tiles, &[]), (4, 0, 0), "no tile, no texture");
+    }
+
+    #[test]
+    fn the_shader_is_told_what_is_cut_off() {
+        let check = |drawing: &Drawing, shown: (f32, f32), part: (f32, f32)| {
+            let values = drawing.values(Linear::No);
+            let near = |a: f32, b: f32| assert!((a - b).abs() < 1e-3, "{values:?}");
+            near(values[2], shown.0);
+            near(values[3], shown.1);
+            near(values[4], part.0);
+            near(values[5], part.1);
+        };
+        let wide = drawing(1, 1, 1, (200, 100));
+        check(&wide, (100.0, 100.0), (0.5, 1.0));
+        check(&Drawing { fit: Fit::Contain, ..drawing(1, 1, 1, (200, 100)) }, (100.0, 50.0), (1.0, 1.0));
+        check(&drawing(1, 1, 1, (100, 400)), (100.0, 100.0), (1.0, 0.25));
+        assert!(wide.values(Linear::No)[11] < 0.5 && drawing(1, 1, 1, (400, 400)).values(Linear::No)[11] > 0.5);
+    }
+}
