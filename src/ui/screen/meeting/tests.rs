@@ -32,7 +32,14 @@ impl Bench {
         let room = RoomName::new("standup").expect("a room");
         model.enter(now, room.clone());
         model.me = Some(person(99, "Me"));
-        let meet = crate::ui::app::meet(room, &choices);
+        let meet = crate::ui::action::Meet {
+            room,
+            connect: Vec::new(),
+            rendezvous: None,
+            camera: choices.camera_on,
+            microphone: choices.microphone_on,
+            call: None,
+        };
         let screen = Screen::new(&choices, &meet);
         Self { screen, model, choices, size: Size::new(1280.0, 800.0), now }
     }
