@@ -308,6 +308,25 @@ fn every_dependency_is_used() {
 }
 
 #[test]
+fn every_warning_of_the_mesh_is_on_the_list() {
+    use lets_meet::meeting::WarningCode;
+    let (mut breaches, mut found) = (Vec::new(), 0);
+    for source in Source::all().into_iter().filter(|source| source.path.starts_with("src/mesh/")) {
+        // As in `warn("room-full", ..)` and `Refusal::Removed => ("removed", "..")`.
+        let code = &source.text[..source.tests_start()];
+        let words = ["warn(\"", "=> (\"", "code: \""].into_iter().flat_map(|sign| code.split(sign).skip(1));
+        for word in words.filter_map(|rest| rest.split('"').next()) {
+            found += 1;
+            if WarningCode::parse(word).is_none() {
+                breaches.push(format!("{}: `{word}` is no WarningCode", source.path));
+            }
+        }
+    }
+    assert!(found > 5, "only {found} warnings were found");
+    verdict("A warning that scripts meet as `other` says nothing:", &breaches);
+}
+
+#[test]
 fn the_page_of_the_protocol_keeps_every_closed_list() {
     use lets_meet::meeting::{Code, WarningCode};
     let page = std::fs::read_to_string(root().join("docs/protocol.md")).expect("docs/protocol.md can be read");

@@ -3,18 +3,15 @@
 use std::collections::BTreeSet;
 use std::time::Instant;
 
-use crate::framing::Message;
 use crate::id::{PeerId, Username};
-use crate::share::{ChatText, DisplayName, Emoji, TextError};
+use crate::share::{ChatText, DisplayName, TextError};
 
 use super::command::{Answer, Command, Done, Work};
 use super::event::Person;
 use super::failure::{Code, Failure};
-use super::hands::Moved;
 use super::shares::Verb;
-use super::state::Presence;
 use super::who::{Reach, Who};
-use super::{Meeting, Output, wire};
+use super::{Meeting, Output};
 
 /// The loudest factor of one peer's volume.
 const MAX_VOLUME: f32 = 2.0;
@@ -140,32 +137,6 @@ impl Meeting {
         Ok(if to.is_empty() { To::Room } else { To::People(people) })
     }
 
-    fn hand(&mut self, now: Instant, up: bool) -> Result<Answer, Failure> {
-        let moved = self.hands.raise(now, up).ok_or_else(too_fast)?;
-        if moved != Moved::Not
-            && let Some(message) = self.hands.message()
-        {
-            let to: Vec<PeerId> = self.people.seats().map(|(peer, _)| peer).collect();
-            self.out.extend(to.into_iter().map(|to| Output::Send { to, message: message.clone() }));
-            self.tell_hand(self.me, moved);
-        }
-        Ok(Answer::Done(Done::Ok))
-    }
-
-    // Only for who is here now: a reaction that comes late means something else.
-    fn react(&mut self, now: Instant, emoji: &str) -> Result<Answer, Failure> {
-        let emoji = Emoji::new(emoji)
-            .map_err(|error| Failure::new(Code::BadValue, sentence(&error.to_string()), "Choose one emoji."))?;
-        if !self.hands.react(now) {
-            return Err(too_fast());
-        }
-        let message = Message::new(wire::REACTION, &wire::Reaction { emoji: emoji.into() });
-        let here = self.people.seats().filter(|(_, seat)| seat.presence == Presence::Linked);
-        let to: Vec<PeerId> = here.map(|(peer, _)| peer).collect();
-        self.out.extend(to.into_iter().map(|to| Output::Send { to, message: message.clone() }));
-        Ok(Answer::Done(Done::Ok))
-    }
-
     fn rename(&mut self, name: &str) -> Result<Answer, Failure> {
         let name = display_name(name)?;
         self.people.directory.rename_me(name.clone());
@@ -190,11 +161,11 @@ pub(super) fn username(text: &str) -> Result<Username, Failure> {
         .map_err(|error| Failure::new(Code::BadName, sentence(&error.to_string()), "Choose another name."))
 }
 
-fn too_fast() -> Failure {
+pub(super) fn too_fast() -> Failure {
     Failure::new(Code::TooFast, "That was too often at once.", "Wait a moment.")
 }
 
-fn sentence(text: &str) -> String {
+pub(super) fn sentence(text: &str) -> String {
     let mut chars = text.chars();
     let first = chars.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
     format!("{first}{}.", chars.as_str())
@@ -217,7 +188,7 @@ mod tests {
         Accept, Config, Direction, Event, FileEvent, FileStage, LeftReason, Linked, Presence, Setting, Settings,
         WarningCode, wire,
     };
-    use crate::share::FileName;
+    use crate::share::{Emoji, FileName};
 
     struct Table {
         now: Instant,

@@ -14,8 +14,14 @@ use std::time::{Duration, Instant};
 use crate::bucket::Bucket;
 use crate::framing::Message;
 use crate::id::PeerId;
+use crate::share::Emoji;
 
-use super::wire;
+use super::command::{Answer, Done};
+use super::commands::{sentence, too_fast};
+use super::event::{Event, Person};
+use super::failure::{Code, Failure};
+use super::state::Presence;
+use super::{Meeting, Output, wire};
 
 /// Highest turn; above, hands are ordered by key alone.
 pub const MAX_TURN: u64 = 1 << 32;
@@ -159,6 +165,47 @@ impl Hands {
         let mut raised: Vec<(u64, PeerId)> = others.chain(self.turn.map(|turn| (turn, self.me))).collect();
         raised.sort_unstable();
         raised.into_iter().map(|(_, peer)| peer).collect()
+    }
+}
+
+impl Meeting {
+    /// `hand`.
+    pub(super) fn hand(&mut self, now: Instant, up: bool) -> Result<Answer, Failure> {
+        let moved = self.hands.raise(now, up).ok_or_else(too_fast)?;
+        if moved != Moved::Not
+            && let Some(message) = self.hands.message()
+        {
+            let to: Vec<PeerId> = self.people.seats().map(|(peer, _)| peer).collect();
+            self.out.extend(to.into_iter().map(|to| Output::Send { to, message: message.clone() }));
+            self.tell_hand(self.me, moved);
+        }
+        Ok(Answer::Done(Done::Ok))
+    }
+
+    /// `react`, to who is here now: a reaction that comes late means something else.
+    pub(super) fn react(&mut self, now: Instant, emoji: &str) -> Result<Answer, Failure> {
+        let emoji = Emoji::new(emoji)
+            .map_err(|error| Failure::new(Code::BadValue, sentence(&error.to_string()), "Choose one emoji."))?;
+        if !self.hands.react(now) {
+            return Err(too_fast());
+        }
+        let message = Message::new(wire::REACTION, &wire::Reaction { emoji: emoji.into() });
+        let here = self.people.seats().filter(|(_, seat)| seat.presence == Presence::Linked);
+        let to: Vec<PeerId> = here.map(|(peer, _)| peer).collect();
+        self.out.extend(to.into_iter().map(|to| Output::Send { to, message: message.clone() }));
+        Ok(Answer::Done(Done::Ok))
+    }
+
+    // A hand went up or down: the faces hear of it, with the order as it is now.
+    pub(super) fn tell_hand(&mut self, peer: PeerId, moved: Moved) {
+        if moved != Moved::Not {
+            let (person, order) = (self.person(peer), self.raised());
+            self.event(Event::Hand { person, up: moved == Moved::Up, order });
+        }
+    }
+
+    pub(super) fn raised(&self) -> Vec<Person> {
+        self.hands.order().into_iter().map(|peer| self.person(peer)).collect()
     }
 }
 

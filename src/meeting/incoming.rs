@@ -23,7 +23,8 @@ impl Meeting {
             return;
         }
         // For the chat it is not linked; what it pushes it pushes again.
-        if matches!(message.kind, wire::LINES | wire::HAVE | wire::WANT) && self.is_withheld(from.peer) {
+        if matches!(message.kind, wire::LINES | wire::HAVE | wire::WANT | wire::REACTION) && self.is_withheld(from.peer)
+        {
             return;
         }
         match message.kind {

@@ -52,7 +52,7 @@ use crate::media::{TrackInfo, TrackKind, View};
 use crate::share::DisplayName;
 use calls::Calls;
 use chat::Chat;
-use hands::{Hands, Moved};
+use hands::Hands;
 use nearby::Sight;
 use people::{Came, People};
 use shares::{Shares, Verdict};
@@ -320,18 +320,6 @@ impl Meeting {
         self.out.push_back(Output::Send { to: peer, message: self.tracks.tracks_message() });
         self.out.push_back(Output::Send { to: peer, message: self.tracks.views_message(peer) });
         self.out.extend(self.hands.message().map(|message| Output::Send { to: peer, message }));
-    }
-
-    // A hand went up or down: the faces hear of it, with the order as it is now.
-    fn tell_hand(&mut self, peer: PeerId, moved: Moved) {
-        if moved != Moved::Not {
-            let (person, order) = (self.person(peer), self.raised());
-            self.event(Event::Hand { person, up: moved == Moved::Up, order });
-        }
-    }
-
-    fn raised(&self) -> Vec<Person> {
-        self.hands.order().into_iter().map(|peer| self.person(peer)).collect()
     }
 
     // A key came under a name, proven by its link.

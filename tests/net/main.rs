@@ -2,6 +2,7 @@
 mod calls;
 mod discovery;
 mod drop;
+mod handover;
 mod hands;
 mod hostile;
 mod invited;

@@ -450,6 +450,30 @@ mod tests {
         assert_eq!((fields["track"].as_str(), fields["width"].is_null()), (Some("microphone"), true));
     }
 
+    #[test]
+    fn hands_reactions_and_invitations_have_their_fields() {
+        let person = |n: u8, name: &str| Person { peer: PeerId::from_bytes([n; 32]), name: DisplayName::new(name) };
+        let (ann, bo) = (person(1, "Ann"), person(2, "Bo"));
+        let (a, b) = ("01".repeat(32), "02".repeat(32));
+        let (name, fields) = event(&Event::Hand { person: bo.clone(), up: true, order: vec![ann, bo.clone()] });
+        assert_eq!(name, "hand");
+        assert_eq!(fields, json!({ "peer": b, "name": "Bo", "up": true, "order": [a, b], "names": ["Ann", "Bo"] }));
+        let emoji = crate::share::Emoji::new("👍").expect("one");
+        let (name, fields) = event(&Event::Reaction { person: bo.clone(), emoji });
+        assert_eq!((name, fields), ("reaction", json!({ "peer": b, "name": "Bo", "emoji": "👍" })));
+        let (name, fields) = event(&Event::Renamed(bo.clone()));
+        assert_eq!((name, fields), ("renamed", json!({ "peer": b, "name": "Bo" })));
+        assert_eq!(parsed(r#"{"do":"hand","up":false}"#), Command::Hand { up: false });
+        assert_eq!(parsed(r#"{"do":"react","emoji":"👍"}"#), Command::React { emoji: "👍".into() });
+        assert_eq!(parsed(r#"{"do":"invite"}"#), Command::Invite);
+        assert_eq!(refused(r#"{"do":"hand"}"#), "bad-request");
+        let room = crate::id::RoomName::new("tea").expect("a name");
+        let invite = crate::invite::Invite::new(room, bo.peer, &[], None);
+        let fields = ok("invite", None, &Done::Invited(invite));
+        let link = format!("letsmeet://join?room=tea&by={b}");
+        assert_eq!((&fields["link"], &fields["short"]), (&json!(link), &json!("tea#02020202")));
+    }
+
     proptest::proptest! {
         #[test]
         fn any_line_is_answered(line in ".{0,200}") {
