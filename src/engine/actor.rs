@@ -364,8 +364,9 @@ impl Actor {
                 }
             }
             mesh::Event::Renamed { peer, name } => {
-                if let Some((_, person)) = self.seated.get_mut(&peer) {
-                    person.name = name.clone();
+                match self.seated.get_mut(&peer) {
+                    Some((_, person)) => person.name = name.clone(),
+                    None => self.on_visitor_renamed(peer, &name),
                 }
                 self.meeting.on_renamed(now, peer, name);
             }

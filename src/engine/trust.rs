@@ -49,8 +49,16 @@ impl Actor {
     pub(super) fn on_visitor(&mut self, link: LinkKey, name: &DisplayName) {
         if self.meeting.on_visitor(clock::now(), link.peer, name) == Trust::Changed {
             self.unwelcome.insert(link);
+            self.parts.drops.on_withheld(link);
         } else {
             self.parts.drops.on_visitor(link);
+        }
+    }
+
+    /// Somebody without a seat takes another name.
+    pub(super) fn on_visitor_renamed(&mut self, peer: PeerId, name: &DisplayName) {
+        for link in self.meeting.links_of(peer) {
+            self.on_visitor(link, name);
         }
     }
 

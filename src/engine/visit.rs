@@ -4,7 +4,9 @@
 //! One owner drives it with [`Visit::next`]; between two calls nothing is lost, all queues are the mesh's and the
 //! drops' own.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod trust;
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -22,7 +24,7 @@ use crate::id::{Instance, LinkKey, PeerId, TransferId, Username};
 use crate::identity::Identity;
 use crate::media::{Arrival, Sink};
 use crate::meeting::nearby::Sight;
-use crate::meeting::{Accept, Edit, Failure, FileEvent, Person, Trust, Warning, WarningCode};
+use crate::meeting::{Accept, Failure, FileEvent, Person, Warning, WarningCode};
 use crate::mesh;
 use crate::mesh::blob::Source;
 use crate::mesh::discovery::{
@@ -108,6 +110,9 @@ pub struct Visit {
     links: BTreeMap<PeerId, LinkKey>,
     // Links to keys with the name of somebody verified.
     unwelcome: BTreeSet<LinkKey>,
+    warned: BTreeSet<PeerId>,
+    // Warnings to be told, one for each in `warned` at most.
+    told: VecDeque<Event>,
     known: known::Store,
     endpoint: Endpoint,
     mesh: mesh::Handle,
@@ -180,6 +185,8 @@ impl Visit {
             sight: Sight::new(me, names, book),
             links: BTreeMap::new(),
             unwelcome: BTreeSet::new(),
+            warned: BTreeSet::new(),
+            told: VecDeque::new(),
             known,
             endpoint,
             mesh,
@@ -252,15 +259,6 @@ impl Visit {
         &self.known
     }
 
-    /// A decision about a key was written down.
-    pub fn on_decided(&mut self, edit: &Edit) {
-        self.sight.on_decided(edit);
-        let welcome = |link: &LinkKey| self.sight.trust(link.peer) != Trust::Changed;
-        for link in self.unwelcome.extract_if(.., welcome) {
-            self.drops.on_linked(link);
-        }
-    }
-
     /// The mesh.
     pub fn mesh(&self) -> &mesh::Handle {
         &self.mesh
@@ -304,6 +302,9 @@ impl Visit {
     /// Waits for the next event. May be dropped at any moment without losing one.
     pub async fn next(&mut self) -> Event {
         loop {
+            if let Some(event) = self.told.pop_front() {
+                return event;
+            }
             let event = tokio::select! {
                 biased;
                 Some(event) = self.mesh_events.recv() => self.on_mesh(event),
@@ -328,12 +329,7 @@ impl Visit {
                 let key = linked.key;
                 self.links.insert(key.peer, key);
                 self.sight.on_linked(key, linked.name.clone(), Some(linked.address));
-                if self.sight.trust(key.peer) == Trust::Changed {
-                    // Nothing is taken from it or given to it before that is decided.
-                    self.unwelcome.insert(key);
-                } else {
-                    self.drops.on_linked(key);
-                }
+                self.on_name(key);
                 Some(Event::Linked(Box::new(linked)))
             }
             mesh::Event::Unlinked(key) => {
@@ -346,19 +342,23 @@ impl Visit {
                 Some(Event::Unlinked(key))
             }
             mesh::Event::Message { from, message } => {
-                if self.unwelcome.contains(&from) && drops::KINDS.contains(&message.kind) {
+                if drops::KINDS.contains(&message.kind) && !self.takes_files(from) {
                     return None;
                 }
                 (!self.drops.on_message(from, &message)).then_some(Event::Message { from, message })
             }
-            mesh::Event::Stream { from, stream } => {
-                if !self.unwelcome.contains(&from) {
+            mesh::Event::Stream { from, mut stream } => {
+                if self.takes_files(from) {
                     self.drops.on_stream(from, stream);
+                } else {
+                    stream.stop();
                 }
                 None
             }
             mesh::Event::Renamed { peer, name } => {
                 self.sight.on_renamed(peer, name);
+                let links: Vec<LinkKey> = self.sight.links_of(peer).collect();
+                links.into_iter().for_each(|link| self.on_name(link));
                 Some(Event::People)
             }
             mesh::Event::Warning { code, peer, detail } => Some(self.warning(code, peer, &detail)),
@@ -393,11 +393,6 @@ impl Visit {
     fn on_sighting(&mut self, sighting: Sighting) -> Option<Event> {
         self.sight.on_sighting(sighting);
         Some(Event::People)
-    }
-
-    /// Whom `who` means among those in sight.
-    pub fn resolve(&self, who: &str) -> Result<Vec<Person>, Failure> {
-        self.sight.resolve_all(who)
     }
 
     /// Asks the rendezvous who `@name` is, so that [`Self::resolve`] knows. Without a rendezvous nobody is.
@@ -462,6 +457,7 @@ impl Visit {
 
     /// Offers a file to somebody linked, whose name is remembered for its key from now on.
     pub async fn offer(&self, path: &Path, person: &Person) -> Result<TransferId, Failure> {
+        self.sight.allows(person.peer)?;
         let link = self.links.get(&person.peer).copied();
         let link = link.ok_or_else(|| files::offer_failure(&drops::Refused::NotLinked.into()))?;
         self.remember(person);

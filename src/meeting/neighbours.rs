@@ -43,6 +43,11 @@ impl Meeting {
         }
     }
 
+    /// The links to somebody, with a seat or without.
+    pub fn links_of(&self, peer: PeerId) -> Vec<LinkKey> {
+        self.sight.links_of(peer).collect()
+    }
+
     fn has_seat(&self, key: LinkKey) -> bool {
         self.people.seat(key.peer).is_some_and(|seat| seat.instance == key.instance)
     }

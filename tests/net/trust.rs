@@ -8,7 +8,7 @@ use std::time::Duration;
 use lets_meet::av::spec;
 use lets_meet::config::Profile;
 use lets_meet::endpoint;
-use lets_meet::engine::{self, Handle, MediaConfig};
+use lets_meet::engine::{self, Handle, LobbyConfig, MediaConfig};
 use lets_meet::id::{PeerId, RoomName};
 use lets_meet::identity::Identity;
 use lets_meet::known::Store;
@@ -69,6 +69,31 @@ impl Peer {
         let handle = engine::start(config).await.expect("started");
         let mut peer = Self { handle, address: ([127, 0, 0, 1], 0).into(), id: identity.peer_id() };
         let Event::Ready { listen, .. } = peer.wait("ready", |event| matches!(event, Event::Ready { .. })).await else {
+            unreachable!("waited for it");
+        };
+        peer.address = *listen.iter().find(|address| address.is_ipv4()).expect("an IPv4 address");
+        peer
+    }
+
+    /// The same in the lobby.
+    async fn lobby(folder: &Path, profile: &str, name: &str, connect: &[SocketAddr]) -> Self {
+        let dir = folder.join(profile);
+        let profile = Profile::open(Some(dir.clone())).expect("profile");
+        let identity = Arc::new(Identity::load_or_create(profile.dir()).expect("identity"));
+        let config = LobbyConfig {
+            profile,
+            identity: Arc::clone(&identity),
+            name: DisplayName::new(name),
+            endpoint: endpoint::Config { port: Some(0), interfaces: vec!["lo".to_owned()] },
+            connect: connect.iter().map(|address| (*address, None)).collect(),
+            visibility: Visibility::Hidden,
+            rendezvous: None,
+            settings: Settings { files: Accept::All, ..Settings::default() },
+            download_dir: dir.join("downloads"),
+        };
+        let handle = engine::lobby(config).await.expect("started");
+        let mut peer = Self { handle, address: ([127, 0, 0, 1], 0).into(), id: identity.peer_id() };
+        let Event::Lobby { listen, .. } = peer.wait("lobby", |event| matches!(event, Event::Lobby { .. })).await else {
             unreachable!("waited for it");
         };
         peer.address = *listen.iter().find(|address| address.is_ipv4()).expect("an IPv4 address");
@@ -200,7 +225,7 @@ async fn a_participant_who_takes_a_verified_name_gets_nothing_more() {
     eve.wait("line", chat).await;
     // Something big is on its way to her, too.
     let file = folder.path().join("big");
-    std::fs::File::create(&file).and_then(|file| file.set_len(8 << 30)).expect("a sparse file");
+    std::fs::File::create(&file).and_then(|file| file.set_len(1 << 30)).expect("a sparse file");
     ada.handle.command(Command::SendFile { path: file, to: vec!["Eve".into()] }).await.expect("offered");
     let flows = |event: &Event| matches!(event, Event::File(file) if matches!(file.stage, FileStage::Progress { done, .. } if done > 0));
     eve.wait("bytes", flows).await;
@@ -240,4 +265,34 @@ async fn two_who_compare_their_words_are_verified_for_each_other() {
         [(bo.id, Trust::Verified)]
     );
     ada.handle.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn in_the_lobby_no_file_passes_either_way_before_a_changed_key_is_accepted() {
+    let folder = tempfile::tempdir().expect("folder");
+    verified_bo(folder.path());
+    let ada = Peer::lobby(folder.path(), "ada", "Ada", &[]).await;
+    let eve = Peer::lobby(folder.path(), "eve", "Bo", &[ada.address]).await;
+    let warned =
+        |event: &Event| matches!(event, Event::Warning(warning) if warning.code == WarningCode::VerifiedKeyChanged);
+    ada.wait("warning", warned).await;
+    let file = folder.path().join("gift");
+    std::fs::write(&file, "from Eve").expect("written");
+    let send = |to: PeerId| Command::SendFile { path: file.clone(), to: vec![to.to_string()] };
+    assert_eq!(ada.code(send(eve.id)).await, Some(Code::VerifiedKeyChanged));
+    assert_eq!(ada.code(Command::Call { who: eve.id.to_string() }).await, Some(Code::VerifiedKeyChanged));
+    eve.handle.command(send(ada.id)).await.expect("offered");
+    let offered = |event: &Event| matches!(event, Event::File(file) if file.stage == FileStage::Offer);
+    eve.wait("her own offer", offered).await;
+    // Her offer was heard before this is, and not shown.
+    let renamed = |event: &Event| matches!(event, Event::Nearby(nearby) if nearby.people.iter().any(|near| near.person.name.as_str() == "Bob" && near.trust == Trust::Changed));
+    eve.handle.command(Command::Rename("Bob".into())).await.expect("renamed");
+    let quiet = |event: &Event| assert!(!matches!(event, Event::File(_)), "{event:?}");
+    ada.watch("her new name", quiet, renamed).await;
+    ada.handle.command(Command::TrustChanged { peer: eve.id.to_string() }).await.expect("accepted");
+    // She offers again by herself.
+    let done = |event: &Event| matches!(event, Event::File(file) if matches!(file.stage, FileStage::Done { .. }));
+    ada.wait("her file", done).await;
+    ada.handle.leave().await;
+    eve.handle.leave().await;
 }
