@@ -104,9 +104,8 @@ pub enum Command {
     /// Open the window (what lets-meet alone does)
     #[command(hide = true)]
     Window(Box<Window>),
-    /// Ring a person (not available yet)
-    #[command(hide = true)]
-    Call(Later),
+    /// Ring a person, and meet them where they answer
+    Call(Box<Call>),
     /// Known keys, and the words to compare with somebody
     Trust(Trust),
     /// Join the meeting of a letsmeet:// link
@@ -154,6 +153,19 @@ pub struct Later {
 pub struct Join {
     /// The room's name; the first to join makes it
     pub room: String,
+    /// What one brings along.
+    #[command(flatten)]
+    pub options: JoinOptions,
+}
+
+/// `call`.
+#[derive(Debug, Args)]
+pub struct Call {
+    /// Whom: a name, name#suffix, peer id or @username
+    pub who: String,
+    /// How long to wait for WHO to be in sight
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = parse_seconds)]
+    pub wait: f64,
     /// What one brings along.
     #[command(flatten)]
     pub options: JoinOptions,

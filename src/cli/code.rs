@@ -44,6 +44,10 @@ words! {
     WRONG_KEY = "wrong-key",
     /// A person said no, or cannot be asked.
     DECLINED = "declined",
+    /// The call rang and nobody took it.
+    NO_ANSWER = "no-answer",
+    /// Whom one calls has another call that rings.
+    BUSY = "busy",
     /// Somebody else holds the username.
     NAME_TAKEN = "name-taken",
     /// Nobody holds the name.

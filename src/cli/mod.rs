@@ -4,6 +4,7 @@
 //! error is one sentence that says what happened and what to do.
 
 pub mod args;
+mod call;
 mod code;
 mod demo;
 mod devices;
@@ -147,7 +148,7 @@ fn run(cli: Cli, output: &Output) -> Result<Exit, Failure> {
             code::DISPLAY,
             "This build has no window. Use lets-meet join ROOM, or lets-meet --help.",
         )),
-        Command::Call(_) => Err(Failure::later("lets-meet call")),
+        Command::Call(call) => call::run(&common, &call, output),
         Command::Trust(trust) => trust::run(&common, &trust, output),
         Command::Open(open) => open::run(&common, &open, output),
         Command::Devices => devices::run(output),

@@ -24,8 +24,8 @@ pub fn run(common: &Common, open: &Open, output: &Output) -> Result<Exit, Failur
         return Err(Failure::new(Exit::Refused, code::DECLINED, "Nothing was joined."));
     }
     super::block_on(async {
-        let handle = engine::start_invited(config, &invite).await.map_err(|error| join::failure(&error))?;
-        join::meet(handle, open.options.duration(), output).await
+        let handle = engine::start_invited(config.clone(), &invite).await.map_err(|error| join::failure(&error))?;
+        join::meet(handle, config, open.options.duration(), output).await
     })
 }
 

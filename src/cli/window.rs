@@ -41,6 +41,7 @@ pub fn run(common: &Common, window: &Window, _output: &Output) -> Result<Exit, F
         call: None,
     });
     let launcher = Arc::new(Local(Arc::new(Inner {
+        port: Mutex::new(None),
         common: common.clone(),
         window: window.clone(),
         setup: Mutex::new(None),
@@ -68,6 +69,8 @@ struct Inner {
     window: Window,
     // Read at the first start, and again until it can be read.
     setup: Mutex<Option<Arc<Setup>>>,
+    // The last one: whoever was told of it finds us there.
+    port: Mutex<Option<u16>>,
     // Chosen in the window.
     name: Mutex<Option<DisplayName>>,
 }
@@ -208,19 +211,30 @@ fn profile(failure: Failure) -> Trouble {
     Trouble::new(sentence(&message), format!("{}{dot}", sentence(&hint)))
 }
 
+/// Remembers the port of what has started.
+fn kept(inner: &Inner, result: Result<Handle, engine::Error>) -> Result<Handle, Trouble> {
+    let handle = result.map_err(Trouble::from)?;
+    *inner.port.lock().unwrap_or_else(PoisonError::into_inner) = Some(handle.port());
+    Ok(handle)
+}
+
 impl Launcher for Local {
     fn launch(&self, choices: &Choices, goal: Goal) -> BoxFuture<'static, Result<Handle, Trouble>> {
         let (inner, choices) = (Arc::clone(&self.0), choices.clone());
         let ended = || Trouble::new("The profile could not be read.", "Try again.");
+        let port = Arc::clone(&self.0);
         Box::pin(async move {
+            let last = *port.port.lock().unwrap_or_else(PoisonError::into_inner);
             match goal {
                 Goal::Lobby => {
                     let config = ui::session::blocking(move || inner.lobby(&choices)).await;
-                    engine::lobby(config.ok_or_else(ended)??).await.map_err(Trouble::from)
+                    let config = config.ok_or_else(ended)??;
+                    kept(&port, engine::lobby_near(last, config).await)
                 }
                 Goal::Meeting(meet) => {
                     let config = ui::session::blocking(move || inner.meeting(&choices, meet)).await;
-                    engine::start(config.ok_or_else(ended)??).await.map_err(Trouble::from)
+                    let config = config.ok_or_else(ended)??;
+                    kept(&port, engine::start_near(last, config).await)
                 }
             }
         })

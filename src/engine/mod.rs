@@ -39,6 +39,7 @@ use std::time::Duration;
 use thiserror::Error;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::clock;
 use crate::config::Profile;
 use crate::endpoint::{self, Endpoint};
 use crate::id::{Instance, PeerId, RoomName, Username};
@@ -64,6 +65,10 @@ pub use pictures::Pictures;
 const EVENT_QUEUE: usize = 8192;
 /// Commands that wait. Overflow: the caller waits.
 const COMMAND_QUEUE: usize = 64;
+/// How long the port of the lobby, or of a meeting before, may take to be free.
+const PORT_PATIENCE: Duration = Duration::from_millis(200);
+/// Between two looks at it.
+const PORT_PAUSE: Duration = Duration::from_millis(4);
 
 /// What a meeting is started with.
 #[derive(Debug, Clone)]
@@ -177,8 +182,17 @@ impl Handle {
 /// told of it finds us there.
 pub async fn enter(from: &Handle, config: Config) -> Result<Handle, Error> {
     from.leave().await;
-    let kept = endpoint::Config { port: Some(from.port), ..config.endpoint.clone() };
-    match start(Config { endpoint: kept, ..config.clone() }).await {
+    start_near(Some(from.port), config).await
+}
+
+/// Takes a seat on this port if the configuration names none and it is free, else as the configuration says.
+pub async fn start_near(port: Option<u16>, config: Config) -> Result<Handle, Error> {
+    let Some(port) = port.filter(|_| config.endpoint.port.is_none_or(|port| port == 0)) else {
+        return start(config).await;
+    };
+    let endpoint = endpoint::Config { port: Some(port), ..config.endpoint.clone() };
+    let kept = Config { endpoint, ..config.clone() };
+    match freed(port, || start(kept.clone())).await {
         Err(Error::Endpoint(endpoint::Error::Taken(_))) => start(config).await,
         result => result,
     }
@@ -187,10 +201,33 @@ pub async fn enter(from: &Handle, config: Config) -> Result<Handle, Error> {
 /// Leaves the meeting behind `from` and goes to the lobby, on the same port where it is still free.
 pub async fn enter_lobby(from: &Handle, config: LobbyConfig) -> Result<Handle, Error> {
     from.leave().await;
-    let kept = endpoint::Config { port: Some(from.port), ..config.endpoint.clone() };
-    match lobby(LobbyConfig { endpoint: kept, ..config.clone() }).await {
+    lobby_near(Some(from.port), config).await
+}
+
+/// Enters the lobby on this port if the configuration names none and it is free, else as the configuration says.
+pub async fn lobby_near(port: Option<u16>, config: LobbyConfig) -> Result<Handle, Error> {
+    let Some(port) = port.filter(|_| config.endpoint.port.is_none_or(|port| port == 0)) else {
+        return lobby(config).await;
+    };
+    let endpoint = endpoint::Config { port: Some(port), ..config.endpoint.clone() };
+    let kept = LobbyConfig { endpoint, ..config.clone() };
+    match freed(port, || lobby(kept.clone())).await {
         Err(Error::Endpoint(endpoint::Error::Taken(_))) => lobby(config).await,
         result => result,
+    }
+}
+
+/// Starts as soon as the port is free: the library below closes a socket a moment after its last user has gone.
+async fn freed<F: Future<Output = Result<Handle, Error>>>(port: u16, start: impl Fn() -> F) -> Result<Handle, Error> {
+    let deadline = clock::now() + PORT_PATIENCE;
+    loop {
+        match start().await {
+            Err(Error::Endpoint(endpoint::Error::Taken(_))) if clock::now() < deadline => {
+                tracing::debug!(port, "the port is not free yet");
+                tokio::time::sleep(PORT_PAUSE).await;
+            }
+            result => return result,
+        }
     }
 }
 

@@ -191,6 +191,7 @@ async fn a_call_from_the_lobby_that_is_answered_is_a_meeting_of_two() {
         engine::enter(&bo.handle, meeting_config(&bo_config, room, to_ada)),
     );
     let (in_ada, in_bo) = (in_ada.expect("started"), in_bo.expect("started"));
+    assert_eq!((in_ada.port(), in_bo.port()), (ada.handle.port(), bo.handle.port()));
     let switched = begin.elapsed();
     tokio::join!(joined(&in_ada, bo.id), joined(&in_bo, ada.id));
     println!("both switched after {switched:?}, linked after {:?}", begin.elapsed());

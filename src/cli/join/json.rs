@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use serde_json::{Map, Value, json};
 
 use crate::cli::args::parse_view;
-use crate::id::{PeerId, RoomName, TransferId, to_hex};
+use crate::id::{CallId, PeerId, RoomName, TransferId, to_hex};
 use crate::media::TrackInfo;
 use crate::meeting::{
     Audience, Code, Command, Done, Event, Failure, FileEvent, FileStage, KnownPerson, Nearby, NearbyMeeting,
@@ -29,21 +29,8 @@ pub struct Request {
 }
 
 /// Words that the contract knows and that later versions bring.
-const LATER: [&str; 13] = [
-    "pause-file",
-    "resume-file",
-    "screen",
-    "voice",
-    "call",
-    "answer",
-    "decline",
-    "mute",
-    "stop-video",
-    "remove",
-    "admit",
-    "deny",
-    "lock",
-];
+const LATER: [&str; 10] =
+    ["pause-file", "resume-file", "screen", "voice", "mute", "stop-video", "remove", "admit", "deny", "lock"];
 
 /// Reads one line.
 pub fn parse(line: &str) -> Request {
@@ -103,6 +90,10 @@ impl Fields<'_> {
         self.text("transfer")?.parse().map_err(|_| Self::wrong("transfer", "16 hex digits"))
     }
 
+    fn call(&self) -> Result<CallId, Failure> {
+        self.text("call")?.parse().map_err(|_| Self::wrong("call", "16 hex digits"))
+    }
+
     /// An optional word that is parsed: a source, a sink.
     fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(&self, key: &str) -> Result<Option<T>, Failure> {
         match self.0.get(key) {
@@ -147,6 +138,9 @@ fn command(word: &str, fields: &Fields<'_>) -> Result<Command, Failure> {
         "hand" => Command::Hand { up: fields.flag("up")? },
         "react" => Command::React { emoji: fields.text("emoji")? },
         "invite" => Command::Invite,
+        "call" => Command::Call { who: fields.text("peer")? },
+        "answer" => Command::Answer(fields.call()?),
+        "decline" => Command::Decline(fields.call()?),
         "rename" => Command::Rename(fields.text("name")?),
         "claim" => Command::Claim(fields.text("name")?),
         "words" => Command::Words { peer: fields.text("peer")? },
@@ -214,7 +208,7 @@ pub fn event(event: &Event) -> (&'static str, Value) {
         Event::CallEnded { call, person, direction, reason, room, connect } => with(
             person_fields(person),
             json!({
-                "call": call, "direction": direction.as_str(), "reason": reason.as_str(), "room": room.as_str(),
+                "call": call, "from": person.peer, "direction": direction.as_str(), "reason": reason.as_str(), "room": room.as_str(),
                 "connect": self::connect(connect),
             }),
         ),
@@ -407,6 +401,9 @@ mod tests {
             r#"{"do":"view","peer":"bo","size":"small"}"#,
             Command::View { peer: "bo".into(), size: crate::media::View::Small },
         );
+        check(r#"{"do":"call","peer":"bo"}"#, Command::Call { who: "bo".into() });
+        check(r#"{"do":"answer","call":"00000000000000ff"}"#, Command::Answer(CallId::from_u64(255)));
+        check(r#"{"do":"decline","call":"00000000000000ff"}"#, Command::Decline(CallId::from_u64(255)));
         check(r#"{"do":"leave","ref":"7"}"#, Command::Leave);
     }
 

@@ -5,18 +5,20 @@ pub mod json;
 mod terminal;
 
 use std::io::{BufRead, Read as _};
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 
 use super::args::{Common, Join, JoinOptions};
 use super::output::Output;
 use super::setup::{self, Setup};
 use super::{Exit, Failure, code};
 use crate::engine::{self, Handle};
-use crate::id::{RoomName, Username};
+use crate::id::{CallId, PeerId, RoomName, Username};
 use crate::meeting::{self, Accept, Code, Command, Done, Event, Settings, WarningCode};
 use crate::mesh::Visibility;
+use crate::slot;
 
 /// Lines that wait to be carried out. Overflow: stdin is not read on until there is room.
 const LINES: usize = 64;
@@ -29,8 +31,8 @@ pub fn run(common: &Common, join: &Join, output: &Output) -> Result<Exit, Failur
     let room = RoomName::new(&join.room).map_err(|error| Failure::usage(format!("{error}.")))?;
     let config = config(common, room, &join.options)?;
     super::block_on(async {
-        let handle = engine::start(config).await.map_err(|error| failure(&error))?;
-        meet(handle, join.options.duration(), output).await
+        let handle = engine::start(config.clone()).await.map_err(|error| failure(&error))?;
+        meet(handle, config, join.options.duration(), output).await
     })
 }
 
@@ -90,12 +92,28 @@ pub fn config(common: &Common, room: RoomName, join: &JoinOptions) -> Result<eng
     })
 }
 
-/// Stays in a meeting until it is left, or for so long.
-pub async fn meet(handle: Handle, seconds: Option<Duration>, output: &Output) -> Result<Exit, Failure> {
+/// A call was answered: the meeting goes on in another room.
+struct Move {
+    room: RoomName,
+    connect: Vec<(SocketAddr, Option<PeerId>)>,
+    /// Where the next commands go.
+    there: oneshot::Sender<Handle>,
+}
+
+/// Stays in a meeting, or in the one that a call leads to, until it is left, or for so long.
+pub async fn meet(
+    mut handle: Handle,
+    config: engine::Config,
+    seconds: Option<Duration>,
+    output: &Output,
+) -> Result<Exit, Failure> {
     let lines = stdin_lines();
     let scope = crate::task::Scope::new();
-    let typed = scope.spawn(commands(handle.clone(), lines, output.clone()));
     let mut screen = terminal::Screen::default();
+    // One at a time: whoever moves waits until it is there.
+    let (mover, mut moves) = mpsc::channel(1);
+    let desk = Desk { handle: handle.clone(), mover, ringing: screen.ringing.clone(), output: output.clone() };
+    let typed = scope.spawn(commands(desk, lines));
     let mut alone = true;
     let mut exit = Exit::Done;
     let timer = async {
@@ -119,6 +137,18 @@ pub async fn meet(handle: Handle, seconds: Option<Duration>, output: &Output) ->
                 exit = Exit::Refused;
                 output.note("lets-meet: The room is full; ask somebody to leave, or join another.");
                 break;
+            }
+            Some(Move { room, connect, there }) = moves.recv() => {
+                let old = handle;
+                let config = engine::Config { room, connect, ..config.clone() };
+                let entered = engine::enter(&old, config).await;
+                while let Some(event) = old.event().await {
+                    show(&event, &mut screen, output);
+                }
+                handle = entered.map_err(|error| failure(&error))?;
+                (alone, full) = (true, None);
+                let _ = there.send(handle.clone());
+                continue;
             }
             event = handle.event() => event,
         };
@@ -169,8 +199,36 @@ fn show(event: &Event, screen: &mut terminal::Screen, output: &Output) {
     }
 }
 
+/// Where typed lines are carried out.
+struct Desk {
+    handle: Handle,
+    mover: mpsc::Sender<Move>,
+    ringing: slot::Shared<Option<CallId>>,
+    output: Output,
+}
+
+impl Desk {
+    /// Follows a call that was answered; false when there is no going on.
+    async fn follow(&mut self, done: &Done) -> bool {
+        let Done::Answered { room, connect } = done else { return true };
+        let (there, arrived) = oneshot::channel();
+        let (room, connect) = (room.clone(), connect.clone());
+        if self.mover.send(Move { room, connect, there }).await.is_err() {
+            return false;
+        }
+        match arrived.await {
+            Ok(handle) => {
+                self.handle = handle;
+                true
+            }
+            Err(_) => false,
+        }
+    }
+}
+
 /// Carries out typed lines one after the other, each answered before the next is read.
-async fn commands(handle: Handle, mut lines: mpsc::Receiver<Line>, output: Output) {
+async fn commands(mut desk: Desk, mut lines: mpsc::Receiver<Line>) {
+    let output = desk.output.clone();
     while let Some(line) = lines.recv().await {
         let Line::Whole(line) = line else {
             let message = format!("The line is longer than {} bytes; nothing of it was done.", json::MAX_LINE);
@@ -183,9 +241,9 @@ async fn commands(handle: Handle, mut lines: mpsc::Receiver<Line>, output: Outpu
             continue;
         };
         let leaves = if output.is_json() {
-            machine_line(&handle, &line, &output).await
+            machine_line(&mut desk, &line, &output).await
         } else {
-            typed_line(&handle, &line, &output).await
+            typed_line(&mut desk, &line, &output).await
         };
         if leaves {
             break;
@@ -193,25 +251,30 @@ async fn commands(handle: Handle, mut lines: mpsc::Receiver<Line>, output: Outpu
     }
 }
 
-async fn machine_line(handle: &Handle, line: &str, output: &Output) -> bool {
+async fn machine_line(desk: &mut Desk, line: &str, output: &Output) -> bool {
     if line.trim().is_empty() {
         return false;
     }
     let json::Request { name, reference, command } = json::parse(line);
     let leaves = matches!(command, Ok(Command::Leave));
     let answer = match command {
-        Ok(command) => handle.command(command).await,
+        Ok(command) => desk.handle.command(command).await,
         Err(failure) => Err(failure),
     };
     let (name, reference) = (name.as_deref(), reference.as_deref());
     match answer {
-        Ok(done) => output.event("ok", json::ok(name.unwrap_or_default(), reference, &done)),
-        Err(failure) => output.event("error", json::error(name, reference, &failure)),
+        Ok(done) => {
+            output.event("ok", json::ok(name.unwrap_or_default(), reference, &done));
+            leaves || !desk.follow(&done).await
+        }
+        Err(failure) => {
+            output.event("error", json::error(name, reference, &failure));
+            leaves
+        }
     }
-    leaves
 }
 
-async fn typed_line(handle: &Handle, line: &str, output: &Output) -> bool {
+async fn typed_line(desk: &mut Desk, line: &str, output: &Output) -> bool {
     let input = match terminal::parse(line) {
         Ok(input) => input,
         Err(failure) => {
@@ -226,25 +289,39 @@ async fn typed_line(handle: &Handle, line: &str, output: &Output) -> bool {
             return false;
         }
         terminal::Input::People => Command::State,
-        terminal::Input::Mute => match handle.command(Command::State).await {
+        terminal::Input::Mute => match desk.handle.command(Command::State).await {
             Ok(Done::State(state)) => Command::Microphone { on: !state.settings.microphone_on, source: None },
             _ => return true,
+        },
+        terminal::Input::Answer | terminal::Input::Hangup => match desk.ringing.get() {
+            Some(call) if input == terminal::Input::Answer => Command::Answer(call),
+            Some(call) => Command::Decline(call),
+            None => {
+                output.line("! No call rings.");
+                return false;
+            }
         },
         terminal::Input::Command(command) => command,
     };
     let leaves = command == Command::Leave;
-    match handle.command(command.clone()).await {
+    match desk.handle.command(command.clone()).await {
         Ok(done) => {
+            if let (Done::Calling(call), None) = (&done, desk.ringing.get()) {
+                desk.ringing.set(Some(*call));
+            }
             if let Command::Microphone { on, .. } = command {
                 output.line(if on { "* your microphone is on" } else { "* your microphone is off" });
             }
             if let Some(line) = terminal::done(&done) {
                 output.line(&line);
             }
+            leaves || !desk.follow(&done).await
         }
-        Err(failure) => output.line(&format!("! {failure}")),
+        Err(failure) => {
+            output.line(&format!("! {failure}"));
+            leaves
+        }
     }
-    leaves
 }
 
 /// What was read up to a line break.

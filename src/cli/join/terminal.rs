@@ -5,10 +5,11 @@
 use std::path::PathBuf;
 
 use crate::cli::quarters::Quarters;
-use crate::id::TransferId;
+use crate::id::{CallId, TransferId};
 use crate::meeting::{
     Audience, Code, Command, Direction, Done, Event, Failure, FileEvent, FileStage, KnownPerson, State, Trust,
 };
+use crate::slot;
 use crate::ui::text;
 
 /// What `/help` says.
@@ -17,6 +18,8 @@ Type a line to say it to the room.
 /to WHO TEXT      say it to one person only (WHO: a name, name#suffix or id)
 /drop PATH [WHO]  send a file to WHO, or to everybody
 /accept ID        accept a file, /decline ID and /cancel ID likewise
+/call WHO         call somebody in sight into this meeting
+/answer           take the call that rings: you leave this meeting for it; /decline refuses it
 /mute             microphone off or on
 /hand [down]      raise or lower your hand
 /react EMOJI      show an emoji to everybody
@@ -38,6 +41,10 @@ pub enum Input {
     People,
     /// Switch the microphone.
     Mute,
+    /// Take the call that rings.
+    Answer,
+    /// Refuse the call that rings, or take back the own one.
+    Hangup,
     /// Carry this out.
     Command(Command),
 }
@@ -78,6 +85,9 @@ pub fn parse(line: &str) -> Result<Input, Failure> {
             Input::Command(Command::SendFile { path: PathBuf::from(path), to: who })
         }
         "accept" => Input::Command(Command::AcceptFile(transfer()?)),
+        "call" => Input::Command(Command::Call { who: who()? }),
+        "answer" => Input::Answer,
+        "decline" if rest.is_empty() => Input::Hangup,
         "decline" => Input::Command(Command::DeclineFile(transfer()?)),
         "cancel" => Input::Command(Command::CancelFile(transfer()?)),
         "hand" => match rest {
@@ -116,6 +126,8 @@ fn split_who(text: &str) -> Option<(String, String)> {
 #[derive(Debug, Default)]
 pub struct Screen {
     quarters: Quarters,
+    /// The call that `/answer` and `/decline` mean: the one that rings here, else the own one.
+    pub ringing: slot::Shared<Option<CallId>>,
 }
 
 impl Screen {
@@ -127,10 +139,16 @@ impl Screen {
             }
             Event::Sighted { .. } | Event::Stats(_) | Event::Delivered { .. } => return None,
             Event::Lobby { .. } | Event::Nearby(_) => return None,
-            Event::Ring { call, from, .. } => {
-                format!("* {} calls you. /answer {call} or /decline {call}", from.name)
+            Event::Ring { call, from, trust, .. } => {
+                self.ringing.set(Some(*call));
+                format!("* {} calls you ({}). /answer or /decline", from.name, trust.as_str())
             }
-            Event::CallEnded { person, direction, reason, .. } => text::call_ended(&person.name, *direction, *reason),
+            Event::CallEnded { call, person, direction, reason, .. } => {
+                if self.ringing.get() == Some(*call) {
+                    self.ringing.set(None);
+                }
+                text::call_ended(&person.name, *direction, *reason)
+            }
             Event::Joined(person) => format!("* {} joined", person.name),
             Event::Trust { person, trust } => match trust {
                 Trust::Verified => format!("* {} is verified", person.name),
@@ -196,7 +214,7 @@ impl Screen {
 pub fn done(done: &Done) -> Option<String> {
     match done {
         Done::Ok | Done::Said(_) | Done::Offered(_) | Done::Answered { .. } => None,
-        Done::Calling(call) => Some(format!("* it rings; /decline {call} takes it back")),
+        Done::Calling(_) => Some("* it rings; /decline takes it back".to_owned()),
         Done::Claimed(name) => Some(format!("* {name} is yours")),
         Done::Words(words) => Some(format!("* the words: {words}")),
         Done::KnownPeople(list) => {
@@ -249,6 +267,10 @@ mod tests {
             }),
         );
         check("/mute", Input::Mute);
+        check("/call Bo Ek", Input::Command(Command::Call { who: "Bo Ek".into() }));
+        check("/answer", Input::Answer);
+        check("/decline", Input::Hangup);
+        check("/decline 00000000000000ff", Input::Command(Command::DeclineFile(TransferId::from_u64(255))));
         check("/words bo", Input::Command(Command::Words { peer: "bo".into() }));
         check("/verify \"Bo Ek\"", Input::Command(Command::Verify { peer: "Bo Ek".into() }));
         check("/trust bo#12345678", Input::Command(Command::TrustChanged { peer: "bo#12345678".into() }));
