@@ -466,11 +466,6 @@ impl Meeting {
         }
     }
 
-    /// A rendezvous confirmed our own username, or we lost it.
-    pub fn on_own_username(&mut self, username: Option<Username>) {
-        self.username = username;
-    }
-
     /// One of our own tracks exists like this now: everybody is told.
     pub fn set_track(&mut self, _now: Instant, info: TrackInfo) {
         if self.tracks.set_own(info.kind, Some(info)) {

@@ -26,6 +26,11 @@ impl Meeting {
         self.on_username(now, peer, Some(username));
     }
 
+    /// A rendezvous confirmed our own username, or we lost it.
+    pub fn on_own_username(&mut self, username: Option<Username>) {
+        self.username = username;
+    }
+
     /// Somebody is linked without a seat. `rings`: its hello says that it takes calls.
     pub fn on_neighbour(&mut self, now: Instant, key: LinkKey, name: DisplayName, address: SocketAddr, rings: bool) {
         if self.has_seat(key) {
