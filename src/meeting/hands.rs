@@ -324,4 +324,82 @@ mod tests {
         assert_eq!((0..100).filter(|_| hands.react(now)).count(), 5);
         assert!((0..100).filter(|n| hands.raise(now, n % 2 == 0).is_some()).count() < 100);
     }
+
+    /// People of whom each pair may be linked, and what is under way between them, in order.
+    struct World {
+        now: Instant,
+        all: Vec<Hands>,
+        linked: BTreeMap<(usize, usize), Vec<wire::Hand>>,
+    }
+
+    impl World {
+        fn link(&mut self, a: usize, b: usize) {
+            for (from, to) in [(a, b), (b, a)] {
+                self.all[to].arrive(self.now, peer(u8::try_from(from).expect("few")));
+                let words = self.all[from].message().map(|message| message.decode().expect("ours"));
+                self.linked.insert((from, to), words.into_iter().collect());
+            }
+        }
+
+        fn cut(&mut self, a: usize, b: usize) {
+            for (from, to) in [(a, b), (b, a)] {
+                self.all[to].depart(peer(u8::try_from(from).expect("few")));
+                self.linked.remove(&(from, to));
+            }
+        }
+
+        fn raise(&mut self, who: usize, up: bool) {
+            if matches!(self.all[who].raise(self.now, up), Some(Moved::Up | Moved::Down)) {
+                let word = said(&self.all[who]);
+                self.linked
+                    .iter_mut()
+                    .filter(|((from, _), _)| *from == who)
+                    .for_each(|(_, way)| way.push(word.clone()));
+            }
+        }
+
+        fn deliver(&mut self, from: usize, to: usize) {
+            let word = self.linked.get_mut(&(from, to)).filter(|way| !way.is_empty()).map(|way| way.remove(0));
+            if let Some(word) = word {
+                self.all[to].on_hand(self.now, peer(u8::try_from(from).expect("few")), &word).expect("taken");
+            }
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn whatever_was_cut_late_or_at_once_all_see_one_order_in_the_end(
+            steps in proptest::collection::vec((0_u8..6, 0_usize..5, 0_usize..5), 0..200),
+        ) {
+            let now = crate::clock::now();
+            let all = (0..5).map(|n| Hands::new(peer(n))).collect();
+            let mut world = World { now, all, linked: BTreeMap::new() };
+            for (step, a, b) in steps {
+                // So that nobody is refused for being too quick.
+                world.now += Duration::from_secs(1);
+                match step {
+                    0 | 1 if a != b && !world.linked.contains_key(&(a, b)) => world.link(a, b),
+                    2 if a != b => world.cut(a, b),
+                    3 => world.raise(a, true),
+                    4 => world.raise(a, b == 0),
+                    _ => world.deliver(a, b),
+                }
+            }
+            for (a, b) in (0..5).flat_map(|a| (0..a).map(move |b| (a, b))) {
+                if !world.linked.contains_key(&(a, b)) {
+                    world.link(a, b);
+                }
+            }
+            for (from, to) in world.linked.keys().copied().collect::<Vec<_>>() {
+                while world.linked.get(&(from, to)).is_some_and(|way| !way.is_empty()) {
+                    world.now += Duration::from_secs(1);
+                    world.deliver(from, to);
+                }
+            }
+            let expect = world.all[0].order();
+            for hands in &world.all {
+                proptest::prop_assert_eq!(&hands.order(), &expect);
+            }
+        }
+    }
 }
