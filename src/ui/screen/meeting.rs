@@ -337,7 +337,7 @@ impl Screen {
     pub fn shows(&self, notice: &Notice) -> bool {
         matches!(
             (notice, self.panel),
-            (Notice::Said { .. }, Some(Panel::Chat)) | (Notice::Offered(_), Some(Panel::Files))
+            (Notice::Said { .. }, Some(Panel::Chat)) | (Notice::Offered(_), Some(Panel::Files | Panel::Chat))
         )
     }
 

@@ -1,6 +1,9 @@
 //! What the desktop does for us: file dialogs, the file manager, notifications.
 
+use std::future::Future;
+use std::io::Write as _;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use iced::Task;
 
@@ -9,17 +12,42 @@ use super::super::model::Notice;
 use super::super::text;
 use super::super::toast::{Toast, Tone};
 use super::{Outcome, Pasted, blocking};
+use crate::clock;
 
 fn say(tone: Tone, words: String) -> Message {
     Message::Done(Outcome::Say(Toast::new(tone, words)))
 }
 
+/// What became of a dialog of the desktop.
+enum Asked<T> {
+    Chosen(T),
+    Cancelled,
+    /// It never opened: there is no portal and no other program for it.
+    Missing,
+}
+
+/// Nobody cancels a dialog faster.
+const FASTEST: Duration = Duration::from_millis(250);
+
+async fn asked<T>(dialog: impl Future<Output = Option<T>>) -> Asked<T> {
+    let began = clock::now();
+    match dialog.await {
+        Some(chosen) => Asked::Chosen(chosen),
+        None if clock::now().saturating_duration_since(began) < FASTEST => Asked::Missing,
+        None => Asked::Cancelled,
+    }
+}
+
 /// Asks for files to send to `to`.
 pub fn pick_files(to: Vec<String>) -> Task<Message> {
     let dialog = rfd::AsyncFileDialog::new().set_title(text::CHOOSE_FILES);
-    Task::perform(dialog.pick_files(), move |files| {
-        let paths: Vec<PathBuf> = files.unwrap_or_default().iter().map(|file| file.path().to_owned()).collect();
-        Message::Done(if paths.is_empty() { Outcome::Nothing } else { Outcome::Picked(paths, to.clone()) })
+    Task::perform(asked(dialog.pick_files()), move |files| match files {
+        Asked::Chosen(files) if !files.is_empty() => {
+            let paths: Vec<PathBuf> = files.iter().map(|file| file.path().to_owned()).collect();
+            Message::Done(Outcome::Picked(paths, to.clone()))
+        }
+        Asked::Chosen(_) | Asked::Cancelled => Message::Done(Outcome::Nothing),
+        Asked::Missing => say(Tone::Caution, text::files::NO_CHOOSER.to_owned()),
     })
 }
 
@@ -36,25 +64,51 @@ pub fn paste() -> Task<Message> {
 /// Asks for the folder where drops land.
 pub fn pick_folder() -> Task<Message> {
     let dialog = rfd::AsyncFileDialog::new().set_title(text::CHOOSE_FOLDER);
-    Task::perform(dialog.pick_folder(), |folder| {
-        Message::Done(folder.map_or(Outcome::Nothing, |folder| Outcome::Folder(folder.path().to_owned())))
+    Task::perform(asked(dialog.pick_folder()), |folder| match folder {
+        Asked::Chosen(folder) => Message::Done(Outcome::Folder(folder.path().to_owned())),
+        Asked::Cancelled => Message::Done(Outcome::Nothing),
+        Asked::Missing => say(Tone::Caution, text::files::NO_FOLDER_CHOOSER.to_owned()),
     })
 }
 
-/// Saves `content` where the person says.
+/// Saves `content` where the person says, or where drops land when nobody can be asked.
 pub fn save_as(content: String, name: String) -> Task<Message> {
-    let dialog = rfd::AsyncFileDialog::new().set_file_name(name);
+    let dialog = rfd::AsyncFileDialog::new().set_file_name(&name);
     let run = async move {
-        let file = dialog.save_file().await?;
-        let path = file.path().to_owned();
-        let shown = path.display().to_string();
-        blocking(move || std::fs::write(&path, content)).await.map(|result| (shown, result))
+        let path = match asked(dialog.save_file()).await {
+            Asked::Chosen(file) => Some(file.path().to_owned()),
+            Asked::Cancelled => return None,
+            Asked::Missing => None,
+        };
+        blocking(move || match path {
+            Some(path) => (path.display().to_string(), std::fs::write(&path, content)),
+            None => save_beside(&name, &content),
+        })
+        .await
     };
     Task::perform(run, |result| match result {
         Some((path, Ok(()))) => say(Tone::Good, text::saved(&path)),
         Some((path, Err(error))) => say(Tone::Danger, text::not_written(&path, &error)),
         None => Message::Done(Outcome::Nothing),
     })
+}
+
+/// Writes into the Downloads folder, never over another file.
+fn save_beside(name: &str, content: &str) -> (String, std::io::Result<()>) {
+    let folder = crate::platform::default_downloads().unwrap_or_else(std::env::temp_dir);
+    let (stem, ending) = name.rsplit_once('.').unwrap_or((name, "txt"));
+    let mut last = (folder.join(name), Err(std::io::ErrorKind::AlreadyExists.into()));
+    for number in 1..100 {
+        let name = if number == 1 { name.to_owned() } else { format!("{stem} ({number}).{ending}") };
+        let path = folder.join(name);
+        let written = std::fs::File::create_new(&path).and_then(|mut file| file.write_all(content.as_bytes()));
+        let taken = matches!(&written, Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists);
+        last = (path, written);
+        if !taken {
+            break;
+        }
+    }
+    (last.0.display().to_string(), last.1)
 }
 
 /// Shows a file or folder in the file manager.

@@ -36,6 +36,13 @@ pub const YOU_DECLINED: &str = "You declined it";
 /// They refused it.
 pub const DECLINED: &str = "Declined";
 
+/// The desktop has no dialog to choose files.
+pub const NO_CHOOSER: &str = "This desktop shows no dialog to choose files. Drop the files on this window, or copy them and paste here. \
+    To have the dialog, install a desktop portal (xdg-desktop-portal) or zenity.";
+/// The same for folders.
+pub const NO_FOLDER_CHOOSER: &str = "This desktop shows no dialog to choose a folder. Install a desktop portal (xdg-desktop-portal) \
+    or zenity, or set download_dir in config.json.";
+
 /// From whom it comes.
 pub fn from(name: &str) -> String {
     format!("From {name}")
