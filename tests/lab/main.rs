@@ -12,6 +12,7 @@ mod program;
 
 mod commands;
 mod files;
+mod hands;
 mod healing;
 mod hostile;
 mod meeting;
