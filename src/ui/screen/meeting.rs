@@ -387,11 +387,6 @@ impl Screen {
         self.panel == Some(Panel::Stats) && self.stats.is_expanded()
     }
 
-    /// The name in the top bar.
-    fn title(&self, meeting: &Meeting) -> String {
-        meeting.room.to_string()
-    }
-
     /// Our hand is raised.
     fn hand_up(&self, model: &Model) -> bool {
         let me = model.me.as_ref().map(|me| me.peer);

@@ -14,12 +14,14 @@ pub mod focus;
 pub mod grid;
 pub mod inert;
 pub mod label;
+pub mod line;
 pub mod places;
 pub mod tile;
 
 pub use avatar::avatar;
 pub use card::{card, divider};
 pub use label::{label, quiet, strong, title};
+pub use line::line;
 pub use tile::Tile;
 
 #[cfg(doc)]

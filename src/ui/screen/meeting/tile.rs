@@ -12,16 +12,14 @@ use crate::ui::model::meeting::Participant;
 use crate::ui::model::quality::Quality;
 use crate::ui::text::meeting as words;
 use crate::ui::theme::{HALF, Look, MEDIUM, ON_PEOPLE, RADIUS, RING, STRONG, Size};
-use crate::ui::widget::avatar;
 use crate::ui::widget::button;
 use crate::ui::widget::card::filled;
 use crate::ui::widget::focus::Focus;
 use crate::ui::widget::tile::Tile as Picture;
+use crate::ui::widget::{avatar, line};
 
 /// A tile lower than this shows only what matters most.
 const LOW: f32 = 104.0;
-/// Beyond this many characters a name ends in dots; what does not fit is cut off.
-const NAME: usize = 40;
 
 /// What a tile shows.
 #[derive(Debug)]
@@ -121,15 +119,8 @@ impl<'a> Tile<'a> {
         } else {
             (Icon::MicrophoneOff, look.over_picture().danger)
         };
-        let name = crate::ui::widget::label::shortened(self.name, NAME);
-        let name = text(name)
-            .size(look.size(Size::Small))
-            .font(MEDIUM)
-            .color(c.on_veil)
-            .wrapping(iced::widget::text::Wrapping::None);
-        let name = row![icon.coloured(look, Size::Small, colour), container(name).clip(true)]
-            .spacing(6)
-            .align_y(Alignment::Center);
+        let name = line(look, self.name).size(look.size(Size::Small)).font(MEDIUM).color(c.on_veil);
+        let name = row![icon.coloured(look, Size::Small, colour), name].spacing(6).align_y(Alignment::Center);
         let link = self.link.as_ref().filter(|_| !low && !self.silent).map(|(quality, figures)| {
             let (icon, colour) = signal(look, *quality);
             let icon = chip(look, icon.coloured(look, Size::Small, colour).into());
@@ -137,7 +128,7 @@ impl<'a> Tile<'a> {
         });
         let pad = if low { HALF } else { 8.0 };
         let top = row![hand, Space::new().width(Length::Fill), pin].align_y(Alignment::Start);
-        let name = container(chip(look, name.into())).width(Length::Fill).clip(true);
+        let name = container(chip(look, name.into())).width(Length::Fill);
         let bottom = row![name, link].spacing(8).align_y(Alignment::End);
         column![top, Space::new().height(Length::Fill), bottom].padding(pad).into()
     }

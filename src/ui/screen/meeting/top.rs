@@ -14,19 +14,20 @@ use crate::ui::text::meeting as words;
 use crate::ui::theme::{HALF, Look, MEDIUM, PAD, RADIUS, STRONG, Size};
 use crate::ui::widget::button::{self, Kind};
 use crate::ui::widget::card::filled;
-use crate::ui::widget::{divider, quiet};
+use crate::ui::widget::{divider, line, quiet};
+
+/// A name with more characters than this may need all the room there is.
+const LONG: usize = 24;
 
 /// The bar with the line below it.
 pub fn view<'a>(screen: &'a Screen, context: Context<'a>, meeting: &'a Meeting) -> Element<'a, Message> {
     let look = context.look;
-    let name = text(screen.title(meeting))
-        .size(look.size(Size::Large))
-        .font(STRONG)
-        .color(look.colours.text)
-        .wrapping(text::Wrapping::None);
+    let name = line(look, meeting.room.as_str()).size(look.size(Size::Large)).font(STRONG);
+    // A long name takes all the room there is and leaves the clock its own.
+    let room = if meeting.room.as_str().chars().count() > LONG { Length::Fill } else { Length::Shrink };
     let since = context.now.saturating_duration_since(meeting.since);
     let time = quiet(look, words::duration(since)).wrapping(text::Wrapping::None);
-    let left = row![shield(look, meeting), container(name).clip(true), time].spacing(8).align_y(Alignment::Center);
+    let left = row![shield(look, meeting), container(name).width(room), time].spacing(8).align_y(Alignment::Center);
     let right = row![network(look, meeting), people(look, meeting), layouts(look, screen)]
         .spacing(8)
         .align_y(Alignment::Center);
