@@ -348,6 +348,11 @@ impl App {
                 if let Some(settings) = &mut self.settings {
                     settings.on_answer(&done);
                 }
+                if let (Done::Invited(invite), Screen::Meeting(screen)) = (&done, &mut self.screen)
+                    && screen.on_invited(invite)
+                {
+                    return Task::none();
+                }
                 let action = session::answer(&command, done, &mut self.model, &self.choices, &mut self.dialogs);
                 // What a command changed is seen in the state.
                 let state =

@@ -12,6 +12,7 @@ use crate::meeting::{Command, Person};
 use crate::ui::action::Action;
 use crate::ui::app::Context;
 use crate::ui::choices::Choices;
+use crate::ui::dialog;
 use crate::ui::icon::Icon;
 use crate::ui::model::Model;
 use crate::ui::model::meeting::{Meeting, Participant};
@@ -43,6 +44,10 @@ pub enum Message {
     OnlyTo(Person),
     /// A file for this person.
     SendFile(PeerId),
+    /// Compare words with this person.
+    Verify(Person),
+    /// Decide about this person's key.
+    Decide(Person),
 }
 
 impl People {
@@ -60,6 +65,8 @@ impl People {
             }
             Message::OnlyTo(_) => Action::None,
             Message::SendFile(peer) => Action::PickFiles(vec![peer.to_string()]),
+            Message::Verify(person) => dialog::verify(person),
+            Message::Decide(person) => dialog::changed(person),
         }
     }
 
@@ -105,7 +112,18 @@ impl People {
         ]
         .spacing(8)
         .align_y(Alignment::Center);
+        let sure = match other.trust() {
+            Trust::New | Trust::Known => Some((Icon::Verified, words::VERIFY, Message::Verify(other.person.clone()))),
+            Trust::Changed => Some((Icon::Warning, words::DECIDE, Message::Decide(other.person.clone()))),
+            Trust::Verified => None,
+        };
+        let sure = sure.map(|(icon, tip, message)| {
+            Element::from(
+                button::with_icon(look, Kind::Quiet, icon, tip).small().id(format!("verify-{peer}")).on_press(message),
+            )
+        });
         let does = row![
+            sure,
             button::with_icon(look, Kind::Quiet, Icon::Chat, words::MESSAGE)
                 .small()
                 .id(format!("only-to-{peer}"))

@@ -22,7 +22,7 @@ use crate::meeting::Command;
 use crate::ui::action::{Action, Meet};
 use crate::ui::app::Context;
 use crate::ui::choices::{Choices, Layout, Panel};
-use crate::ui::dialog::Dialog;
+use crate::ui::dialog::{self, Dialog, invite};
 use crate::ui::keys::Shortcut;
 use crate::ui::model::meeting::Meeting;
 use crate::ui::model::{Model, Notice};
@@ -58,6 +58,15 @@ pub enum Menu {
     More,
 }
 
+/// The invitation beside one's own picture while nobody else is here.
+#[derive(Debug, Default)]
+enum Invitation {
+    #[default]
+    Unknown,
+    Asked,
+    Known(invite::Invite),
+}
+
 /// Its state.
 #[derive(Debug)]
 pub struct Screen {
@@ -74,6 +83,8 @@ pub struct Screen {
     loudest: Option<PeerId>,
     drawn: BTreeMap<Key, PixelSize>,
     views: Views,
+    // Asked for once, when one is alone.
+    invitation: Invitation,
     chat: Chat,
     people: People,
     files: Files,
@@ -119,8 +130,10 @@ pub enum Message {
     OwnCorner(Corner),
     /// The pointer is over it.
     OverOwn(bool),
-    /// To the clipboard.
-    Copy(String),
+    /// On the invitation beside one's own picture.
+    Invitation(invite::Message),
+    /// Show the invitation.
+    Invite,
     /// Open the settings.
     Settings,
     /// Open the sheet of shortcuts.
@@ -154,6 +167,7 @@ impl Screen {
             loudest: None,
             drawn: BTreeMap::new(),
             views: Views::default(),
+            invitation: Invitation::default(),
             chat: Chat::default(),
             people: People::default(),
             files: Files::default(),
@@ -226,7 +240,14 @@ impl Screen {
                 self.over_own = over;
                 Action::None
             }
-            Message::Copy(text) => Action::Copy(text, words::COPIED),
+            Message::Invitation(message) => match &mut self.invitation {
+                Invitation::Known(invite) => invite.update(&message),
+                Invitation::Unknown | Invitation::Asked => Action::None,
+            },
+            Message::Invite => {
+                self.menu = None;
+                dialog::invite()
+            }
             Message::Settings => {
                 self.menu = None;
                 Action::Settings(true)
@@ -313,7 +334,22 @@ impl Screen {
         if let Some(meeting) = &model.meeting {
             self.people.on_model_changed(meeting);
         }
-        self.look_at(model, now)
+        let look = self.look_at(model, now);
+        let alone = model.meeting.as_ref().is_some_and(|meeting| meeting.people.is_empty());
+        if alone && matches!(self.invitation, Invitation::Unknown) {
+            self.invitation = Invitation::Asked;
+            return look.and(dialog::invite());
+        }
+        look
+    }
+
+    /// An invitation came. True when it was asked for here, and not to be shown in a dialog.
+    pub fn on_invited(&mut self, invite: &crate::invite::Invite) -> bool {
+        let asked = matches!(self.invitation, Invitation::Asked);
+        if asked {
+            self.invitation = Invitation::Known(invite::Invite::new(invite));
+        }
+        asked
     }
 
     /// What was on the clipboard: for the chat, or for the files where that panel is open.
@@ -328,6 +364,9 @@ impl Screen {
     /// A command of this screen failed.
     pub fn on_failure(&mut self, command: &Command) {
         self.chat.on_failure(command);
+        if *command == Command::Invite && matches!(self.invitation, Invitation::Asked) {
+            self.invitation = Invitation::Unknown;
+        }
         if matches!(command, Command::Microphone { on: true, .. }) {
             self.talking = false;
         }
@@ -344,7 +383,9 @@ impl Screen {
     /// Opens a panel, or leaves it open.
     pub fn open_panel(&mut self, panel: Panel, model: &mut Model) -> Action {
         self.menu = None;
-        self.panel = Some(panel);
+        if self.panel.replace(panel) == Some(Panel::Chat) && panel != Panel::Chat {
+            self.chat.on_close();
+        }
         if panel == Panel::Chat { self.chat.on_open(model) } else { Action::None }
     }
 
@@ -449,7 +490,9 @@ impl Screen {
     }
 
     fn close_panel(&mut self, choices: &Choices) -> Action {
-        self.panel = None;
+        if self.panel.take() == Some(Panel::Chat) {
+            self.chat.on_close();
+        }
         Action::Choose(Box::new(Choices { panel: None, ..choices.clone() }))
     }
 }

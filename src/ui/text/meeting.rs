@@ -65,13 +65,10 @@ pub const RECONNECTING: &str = "Reconnecting…";
 /// Nobody else is here.
 pub const ALONE: &str = "You are the first one here";
 /// What to do then.
-pub const ALONE_HINT: &str = "People on this network see the meeting in their lobby. Others join by its name:";
+pub const ALONE_HINT: &str =
+    "People on this network see the meeting in their lobby. Everybody else needs the invitation.";
 /// The same when nothing is announced.
-pub const ALONE_HIDDEN: &str = "The meeting is announced to nobody. Others join by its name:";
-/// The name was copied.
-pub const COPIED: &str = "Copied.";
-/// Copies the name.
-pub const COPY: &str = "Copy";
+pub const ALONE_HIDDEN: &str = "The meeting is announced to nobody: others need the invitation.";
 /// No camera is chosen.
 pub const NO_CAMERA: &str = "No camera is chosen.";
 /// No microphone is chosen.
@@ -83,7 +80,9 @@ pub const VOLUME: &str = "Volume";
 /// Nobody in the panel of people.
 pub const NOBODY: &str = "Nobody else is here yet.";
 /// Compares words.
-pub const VERIFY: &str = "Compare words";
+pub const VERIFY: &str = "Compare words to be sure who this is";
+/// Decides about another key.
+pub const DECIDE: &str = "Decide about this key";
 /// A line for one.
 pub const MESSAGE: &str = "Message";
 /// A file for one.

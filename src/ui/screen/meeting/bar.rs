@@ -159,6 +159,13 @@ fn more<'a>(screen: &'a Screen, context: Context<'a>, meeting: &'a Meeting) -> E
     ]
     .spacing(8);
     let named = |name: &'static str, control: Element<'a, Message>| column![quiet(look, name), control].spacing(6);
+    let invite = button::with_words(look, Kind::Quiet, words::INVITE)
+        .icon(Icon::Link)
+        .small()
+        .wide()
+        .left()
+        .id("invite")
+        .on_press(Message::Invite);
     let settings = button::with_words(look, Kind::Quiet, words::DEVICES)
         .icon(Icon::Settings)
         .small()
@@ -178,8 +185,7 @@ fn more<'a>(screen: &'a Screen, context: Context<'a>, meeting: &'a Meeting) -> E
         named(words::QUALITY, quality),
         field::switch(look, "own-tile-switch", words::OWN_TILE, context.choices.own_tile, Message::OwnTile),
         divider(look),
-        settings,
-        shortcuts,
+        column![invite, settings, shortcuts].spacing(HALF),
     ]
     .spacing(12)
     .width(look.scaled(280.0))

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use iced::widget::{center, column, container, mouse_area, opaque, responsive, row, scrollable, stack};
-use iced::{Alignment, Element, Length, Point, Rectangle, Size as Area, mouse};
+use iced::{Element, Length, Point, Rectangle, Size as Area, mouse};
 
 use super::tile::Tile;
-use super::{Message, Screen, Shown};
+use super::{Invitation, Message, Screen, Shown};
 use crate::id::PeerId;
 use crate::ui::app::Context;
 use crate::ui::icon::Icon;
@@ -245,7 +245,7 @@ fn own_small<'a>(screen: &'a Screen, context: Context<'a>, meeting: &'a Meeting,
 fn alone<'a>(screen: &'a Screen, context: Context<'a>, meeting: &'a Meeting, area: Area) -> Element<'a, Message> {
     let look = context.look;
     let beside = area.width >= look.scaled(720.0);
-    let invitation = invitation(context, meeting);
+    let invitation = invitation(screen, context);
     if beside {
         let wide = (area.width - grid::GAP - look.scaled(360.0)).max(1.0);
         let high = area.height.min(wide / 1.2);
@@ -259,25 +259,16 @@ fn alone<'a>(screen: &'a Screen, context: Context<'a>, meeting: &'a Meeting, are
     }
 }
 
-fn invitation<'a>(context: Context<'a>, meeting: &'a Meeting) -> Element<'a, Message> {
+/// How others get here.
+fn invitation<'a>(screen: &'a Screen, context: Context<'a>) -> Element<'a, Message> {
     let look = context.look;
     let hint = if context.choices.announce { words::ALONE_HINT } else { words::ALONE_HIDDEN };
-    let name = meeting.room.as_str();
-    let copy = button::with_icon(look, Kind::Quiet, Icon::Copy, words::COPY)
-        .id("copy-room")
-        .on_press(Message::Copy(name.to_owned()));
-    let code = card::raised(
-        look,
-        row![strong(look, name).size(look.size(Size::Large)).width(Length::Fill), copy]
-            .spacing(8)
-            .align_y(Alignment::Center),
-    )
-    .padding([HALF, 12.0]);
-    let inside = column![
-        strong(look, words::ALONE).size(look.size(Size::Large)),
-        label(look, hint).color(look.colours.quiet),
-        code,
-    ];
+    let invite = match &screen.invitation {
+        Invitation::Known(invite) => Some(invite.card(look).map(Message::Invitation)),
+        Invitation::Unknown | Invitation::Asked => None,
+    };
+    let title = strong(look, words::ALONE).size(look.size(Size::Large));
+    let inside = column![title, label(look, hint).color(look.colours.quiet), invite];
     card(look, inside.spacing(PAD)).padding(GAP).width(Length::Fill).into()
 }
 

@@ -245,9 +245,28 @@ fn tiles_say_who_it_is_and_that_a_link_is_silent() {
 #[test]
 fn alone_one_sees_how_others_get_here() {
     let mut bench = Bench::new();
-    assert!(bench.shows(words::ALONE));
+    let ready = |bench: &Bench| Event::Ready {
+        me: person(99, "Me"),
+        room: bench.model.meeting.as_ref().expect("a meeting").room.clone(),
+        listen: Vec::new(),
+    };
+    let event = ready(&bench);
+    assert_eq!(Bench::commands(bench.event(event)), [Command::Invite]);
+    let event = ready(&bench);
+    assert!(bench.event(event).is_empty(), "it is asked for once");
+    let room = RoomName::new("standup").expect("a room");
+    let address = "10.0.0.7:48190".parse().expect("an address");
+    let invite = crate::invite::Invite::new(room, person(99, "Me").peer, &[address], None);
+    assert!(bench.screen.on_invited(&invite));
+    assert!(bench.shows(words::ALONE) && bench.shows(&invite.to_string()) && bench.shows(&invite.short()));
+    let copied = bench.click(invite::COPY_LINK);
+    assert!(matches!(&copied[..], [Action::Copy(text, _)] if *text == invite.to_string()), "{copied:?}");
     bench.event(Event::Joined(person(1, "Ana")));
     assert!(!bench.shows(words::ALONE));
+    // With company it is in the menu, and comes as a dialog.
+    bench.click("more");
+    assert_eq!(Bench::commands(bench.click("invite")), [Command::Invite]);
+    assert!(!bench.screen.on_invited(&invite));
 }
 
 #[test]
@@ -308,6 +327,8 @@ fn a_volume_is_set_by_keys_and_by_pointer() {
     let loud = vec![Message::People(people::Message::Volume(peer, 9.0))];
     assert_eq!(Bench::commands(bench.apply(loud)), [Command::Volume { peer: peer.to_string(), value: 2.0 }]);
     assert!(bench.shows("200 %"));
+    let asked = bench.click(&format!("verify-{peer}"));
+    assert!(matches!(&asked[..], [Action::Engine(Command::Words { .. }), Action::Open(_)]), "{asked:?}");
 }
 
 #[test]

@@ -22,9 +22,9 @@ const LONG: usize = 24;
 /// The bar with the line below it.
 pub fn view<'a>(screen: &'a Screen, context: Context<'a>, meeting: &'a Meeting) -> Element<'a, Message> {
     let look = context.look;
-    let name = line(look, meeting.room.as_str()).size(look.size(Size::Large)).font(STRONG);
+    let name = line(look, &meeting.title).size(look.size(Size::Large)).font(STRONG);
     // A long name takes all the room there is and leaves the clock its own.
-    let room = if meeting.room.as_str().chars().count() > LONG { Length::Fill } else { Length::Shrink };
+    let room = if meeting.title.chars().count() > LONG { Length::Fill } else { Length::Shrink };
     let since = context.now.saturating_duration_since(meeting.since);
     let time = quiet(look, words::duration(since)).wrapping(text::Wrapping::None);
     let left = row![shield(look, meeting), container(name).width(room), time].spacing(8).align_y(Alignment::Center);
