@@ -196,7 +196,7 @@ fn raw_samples(path: &Path) -> Vec<f32> {
 }
 
 /// Quarter seconds of `recording` that hold speech of `source`, and how many of them are like it. The place is followed:
-/// sound that crosses from one clock to another is stretched a little now and then.
+/// sound that crosses from one clock to another is stretched a little now and then, by up to eight thousandths.
 fn alike(source: &[f32], recording: &[f32], offset: usize) -> (usize, usize) {
     // At 8 kHz: enough for a voice, and quick.
     let thin = |samples: &[f32]| -> Vec<f32> { samples.chunks_exact(6).map(|c| c.iter().sum::<f32>() / 6.0).collect() };
@@ -207,15 +207,25 @@ fn alike(source: &[f32], recording: &[f32], offset: usize) -> (usize, usize) {
         if loud < 2000.0 * 1e-4 {
             continue;
         }
-        let score = |at: usize| {
-            let original = source.get(at..at + part.len())?;
-            let power: f32 = original.iter().map(|s| s * s).sum();
-            let product: f32 = original.iter().zip(part).map(|(a, b)| a * b).sum();
+        // `bent` thousandths more or less of the source.
+        let score = |(at, bent): (usize, isize)| {
+            let (mut power, mut product) = (0.0, 0.0);
+            for (n, b) in part.iter().enumerate() {
+                let a = source.get((at + n).checked_add_signed(bent * isize::try_from(n).ok()? / 1000)?)?;
+                power += a * a;
+                product += a * b;
+            }
             Some(product / (power * loud).sqrt().max(1e-9))
         };
-        let around = (place + start).saturating_sub(400)..place + start + 400;
-        let best = around.filter_map(|at| Some((at, score(at)?))).max_by(|a, b| a.1.total_cmp(&b.1));
-        let Some((at, likeness)) = best else { continue };
+        let best = |places: &mut dyn Iterator<Item = (usize, isize)>| {
+            places.filter_map(|place| Some((place, score(place)?))).max_by(|a, b| a.1.total_cmp(&b.1))
+        };
+        let here = place + start;
+        let Some(((near, _), _)) = best(&mut (here.saturating_sub(400)..here + 400).map(|at| (at, 0))) else {
+            continue;
+        };
+        let bent = (near.saturating_sub(12)..near + 12).flat_map(|at| (-4..=4).map(move |bent| (at, bent)));
+        let Some(((at, _), likeness)) = best(&mut bent.into_iter()) else { continue };
         windows += 1;
         if likeness > 0.8 {
             same += 1;
