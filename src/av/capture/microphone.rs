@@ -1,6 +1,6 @@
 //! A real microphone as a source of sound: its callback fills a ring, the microphone thread empties it every 10 ms.
 //!
-//! The queue between the two holds half a lump of the callback, a frame and 5 ms, so that a callback that comes late is
+//! The queue between the two holds a lump of the callback, a frame and 2.5 ms, so that a callback that comes late is
 //! not heard; when one comes later than that, it holds as much more ([`Margin`]). A [`Pacer`] keeps it there against the
 //! difference of the clocks. A device that is not at 48 kHz is resampled here, not in the callback.
 
@@ -140,7 +140,8 @@ impl Queue {
 
     /// The next 10 ms, silence where there are none.
     fn take(&mut self, lump: usize, out: &mut [f32; FRAME_SAMPLES]) {
-        let least = FRAME_SAMPLES + lump / 2;
+        // A lump more or less is there when its moment slips past that of a frame.
+        let least = FRAME_SAMPLES + lump;
         let mark = least + self.margin.samples();
         self.pacer.set_mark(mark);
         if self.samples.len() > mark + lump + FAR {

@@ -47,7 +47,7 @@ impl Default for Gauge {
 
 impl Gauge {
     fn mark(&self, lump: usize) -> usize {
-        lump / 2 + FRAME_SAMPLES + self.margin.samples()
+        lump / 2 + FRAME_SAMPLES + Margin::LEAST + self.margin.samples()
     }
 
     /// How many samples the next frame should become, with `level` samples in the ring; `None`: leave it out.
