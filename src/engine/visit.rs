@@ -478,15 +478,17 @@ impl Visit {
     pub async fn end(self) {
         let goodbye = async {
             self.drops.shutdown().await;
-            if let Some(mdns) = self.mdns {
-                mdns.shutdown().await;
-            }
+            let silence = async {
+                if let Some(mdns) = self.mdns {
+                    mdns.shutdown().await;
+                }
+            };
             let rendezvous = async {
                 if let Some((rendezvous, _)) = &self.rendezvous {
                     rendezvous.close().await;
                 }
             };
-            tokio::join!(rendezvous, self.mesh.shutdown());
+            tokio::join!(silence, rendezvous, self.mesh.shutdown());
             self.endpoint.close("done").await;
         };
         if tokio::time::timeout(END_LIMIT, goodbye).await.is_err() {

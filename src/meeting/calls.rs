@@ -11,7 +11,7 @@
 //! - Who is linked and says nothing ([`Rules::silence_unknown`]) cannot be told from who does not answer.
 //!
 //! Bounds: one call each way, [`MAX_RINGERS`] keys of which it is known how often they rang; of one key
-//! [`RINGS`] rings at once and one more each [`RING_EVERY`], of all keys that were never met together as many, one each
+//! [`RINGS`] rings at once and one more each [`RING_EVERY`], of all keys that were never met together [`STRANGERS`] and one each
 //! [`STRANGER_EVERY`]. What rings more is not heard. Messages that belong to no call are dropped.
 
 mod ringers;
@@ -28,7 +28,7 @@ use crate::framing::{self, Message};
 use crate::id::{CallId, Instance, LinkKey, PeerId, RoomName};
 use crate::known::trust::Trust;
 
-pub use ringers::{MAX_RINGERS, RING_EVERY, RINGS, STRANGER_EVERY};
+pub use ringers::{MAX_RINGERS, RING_EVERY, RINGS, STRANGER_EVERY, STRANGERS};
 pub use words::{CallEnd, Rules};
 
 use ringers::Ringers;

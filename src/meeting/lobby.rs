@@ -1,7 +1,7 @@
 //! Sans-IO. What the lobby decides: before and between meetings a person can be called and call, send and take files,
 //! and see who is there. The same commands as in a meeting, as far as they make sense without one.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use crate::framing::Message;
@@ -30,7 +30,8 @@ pub struct Lobby {
     shares: Shares,
     calls: Calls,
     settings: Settings,
-    warned: Option<Instant>,
+    // By code: what it is about would let keys that cost nothing fill it.
+    warned: BTreeMap<WarningCode, Instant>,
     // Bounded by what one input can cause; drained after each.
     out: VecDeque<Output>,
 }
@@ -44,7 +45,7 @@ impl Lobby {
             shares: Shares::new(settings.files),
             calls: Calls::new(me.peer, settings.calls, seed),
             settings,
-            warned: None,
+            warned: BTreeMap::new(),
             out: VecDeque::new(),
         }
     }
@@ -148,9 +149,9 @@ impl Lobby {
                 (WarningCode::Flood, "Somebody rings more often than one may; that is not heard.".to_owned())
             }
         };
-        // One warning a while, whoever it is: keys cost nothing.
-        if self.warned.is_none_or(|at| now.saturating_duration_since(at) >= WARN_AGAIN) {
-            self.warned = Some(now);
+        // One warning a while, whoever it is.
+        if self.warned.get(&code).is_none_or(|at| now.saturating_duration_since(*at) >= WARN_AGAIN) {
+            self.warned.insert(code, now);
             let (person, hint) = (Some(sight.person(from.peer)), String::new());
             self.out.push_back(Output::Event(Event::Warning(Warning { code, person, message: text, hint })));
         }

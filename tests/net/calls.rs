@@ -9,11 +9,13 @@ use lets_meet::av::spec;
 use lets_meet::config::Profile;
 use lets_meet::endpoint;
 use lets_meet::engine::{self, Handle, LobbyConfig, MediaConfig};
-use lets_meet::id::{CallId, PeerId, RoomName};
+use lets_meet::framing::Message;
+use lets_meet::id::{CallId, Instance, LinkKey, PeerId, RoomName};
 use lets_meet::identity::Identity;
-use lets_meet::meeting::calls::Rules;
-use lets_meet::meeting::{Accept, CallEnd, Command, Done, Event, FileStage, Settings};
-use lets_meet::mesh::Visibility;
+use lets_meet::media;
+use lets_meet::meeting::calls::{CAPABILITY, Rules};
+use lets_meet::meeting::{Accept, CallEnd, Command, Done, Event, FileStage, Settings, Trust, WarningCode, wire};
+use lets_meet::mesh::{self, Visibility};
 use lets_meet::share::DisplayName;
 
 /// Longest wait for one fact. Loopback needs milliseconds; a busy machine more.
@@ -277,4 +279,136 @@ async fn strangers_are_silenced_where_that_is_wanted() {
         assert!(!matches!(event, Event::Ring { .. } | Event::CallEnded { .. }), "{event:?}");
     }
     ada.handle.leave().await;
+}
+
+/// A peer that speaks the protocol by hand.
+struct Hand {
+    mesh: mesh::Handle,
+    events: tokio::sync::mpsc::Receiver<mesh::Event>,
+    scope: lets_meet::task::Scope,
+}
+
+#[derive(Debug)]
+struct NoMedia;
+
+impl media::Sink for NoMedia {
+    fn on_arrival(&self, _: PeerId, _: media::Arrival) {}
+}
+
+impl Hand {
+    /// A fresh key, linked to `to`.
+    async fn reach(to: &Peer) -> (Self, LinkKey) {
+        let identity = Arc::new(Identity::generate());
+        let config = endpoint::Config { port: Some(0), interfaces: vec!["lo".to_owned()] };
+        let endpoint = endpoint::Endpoint::bind(config, Arc::clone(&identity)).expect("bound");
+        let scope = lets_meet::task::Scope::new();
+        let config = mesh::Config {
+            identity,
+            instance: Instance::draw(),
+            name: DisplayName::new("Mallory"),
+            room: None,
+            seats: 2,
+            capabilities: vec![CAPABILITY.to_owned()],
+            seed: 1,
+            visibility: Visibility::Hidden,
+        };
+        let (mesh, mut events) = mesh::start(config, endpoint, Arc::new(NoMedia), &scope);
+        mesh.reach(to.id, vec![to.address]);
+        let linked = async {
+            loop {
+                match events.recv().await {
+                    Some(mesh::Event::Linked(linked)) => return linked.key,
+                    Some(_) => {}
+                    None => panic!("the mesh ended"),
+                }
+            }
+        };
+        let key = tokio::time::timeout(LIMIT, linked).await.expect("linked in time");
+        (Self { mesh, events, scope }, key)
+    }
+
+    fn ring(&self, to: LinkKey, call: u64) {
+        let room = RoomName::new("trap").expect("valid");
+        let ring = wire::Ring { call: CallId::from_u64(call), room, meeting: false };
+        // A full queue is a ring less.
+        let _ = self.mesh.send(to, Message::new(wire::RING, &ring));
+    }
+
+    /// What was said to it, until the link ends or nothing more is due: `busy` and the like.
+    async fn heard(&mut self, kind: u16) -> Message {
+        let heard = async {
+            loop {
+                match self.events.recv().await {
+                    Some(mesh::Event::Message { message, .. }) if message.kind == kind => return message,
+                    Some(_) => {}
+                    None => panic!("the mesh ended"),
+                }
+            }
+        };
+        tokio::time::timeout(LIMIT, heard).await.expect("heard in time")
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn hostile_rings_are_bounded() {
+    let folder = tempfile::tempdir().expect("folder");
+    let ada = Peer::lobby(lobby_config(folder.path(), "Ada", &[])).await;
+    let (mut mallory, to) = Hand::reach(&ada).await;
+    let rubbish = Message { kind: wire::RING, body: vec![0xff; 64].into() };
+    mallory.mesh.send(to, rubbish).expect("sent");
+    mallory.ring(to, 1);
+    let is_ring = |event: &Event| matches!(event, Event::Ring { .. });
+    let Event::Ring { call, from, trust, .. } = wait(&ada.handle, "ring", is_ring).await else { unreachable!() };
+    assert_eq!((call, from.name.as_str(), trust), (CallId::from_u64(1), "Mallory", Trust::New));
+    // What rings on top of it is busy a few times, then not heard at all.
+    for call in 2..500 {
+        mallory.ring(to, call);
+    }
+    let answer: wire::RingAnswer = mallory.heard(wire::RING_ANSWER).await.decode().expect("readable");
+    assert_eq!(answer.word, wire::BUSY);
+    let flood = |event: &Event| matches!(event, Event::Warning(warning) if warning.code == WarningCode::Flood);
+    wait(&ada.handle, "warning", flood).await;
+    // A word that is answered shows that all rings before it were read.
+    let take = wire::RingEnd { call, word: wire::CANCELLED.to_owned() };
+    mallory.mesh.send(to, Message::new(wire::RING_END, &take)).expect("sent");
+    assert_eq!(ada.ended(call).await.0, CallEnd::Cancelled);
+    for call in 500..600 {
+        mallory.ring(to, call);
+    }
+    // Somebody else is heard meanwhile.
+    let bo = Peer::lobby(lobby_config(folder.path(), "Bo", &[ada.address])).await;
+    tokio::join!(bo.sees(&ada), ada.sees(&bo));
+    let honest = bo.call(&ada).await;
+    let mut rings = Vec::new();
+    wait(&ada.handle, "ring of Bo", |event| {
+        if let Event::Ring { call, .. } = event {
+            rings.push(*call);
+        }
+        rings.contains(&honest)
+    })
+    .await;
+    assert_eq!(rings, [honest], "nothing of Mallory's rang again");
+    tokio::join!(ada.handle.leave(), bo.handle.leave());
+    mallory.scope.finish(Duration::from_secs(3)).await;
+}
+
+#[test]
+fn a_caller_that_dies_rings_no_more() {
+    let folder = tempfile::tempdir().expect("folder");
+    let runtime = || tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    let (here, there) = (runtime().expect("threads"), runtime().expect("threads"));
+    let ada = here.block_on(Peer::lobby(lobby_config(folder.path(), "Ada", &[])));
+    let mallory = there.block_on(async {
+        let (mallory, to) = Hand::reach(&ada).await;
+        mallory.ring(to, 7);
+        mallory
+    });
+    let call = CallId::from_u64(7);
+    here.block_on(ada.rings(call));
+    // Everything of it stops at once, as if the power went.
+    there.shutdown_background();
+    let (reason, _) = here.block_on(ada.ended(call));
+    assert_eq!(reason, CallEnd::Cancelled);
+    drop(mallory);
+    here.block_on(ada.handle.leave());
 }

@@ -11,6 +11,8 @@ use crate::known::trust::Trust;
 pub const MAX_RINGERS: usize = 256;
 /// Rings at once.
 pub const RINGS: u32 = 4;
+/// Rings at once of all keys that were never met: one key alone does not use them up.
+pub const STRANGERS: u32 = 2 * RINGS;
 /// One more ring of the same key.
 pub const RING_EVERY: Duration = Duration::from_secs(20);
 /// One more ring of anybody never met.
@@ -32,7 +34,7 @@ impl Ringers {
         }
         let own = self.each.entry(peer).or_insert_with(|| Bucket::new(now, RINGS, RING_EVERY)).take(now);
         let stranger = matches!(trust, Trust::New | Trust::Changed);
-        let strangers = self.strangers.get_or_insert_with(|| Bucket::new(now, RINGS, STRANGER_EVERY));
+        let strangers = self.strangers.get_or_insert_with(|| Bucket::new(now, STRANGERS, STRANGER_EVERY));
         own && (!stranger || strangers.take(now))
     }
 }

@@ -454,7 +454,7 @@ fn who_rings_too_often_is_not_heard() {
         let fine = bob.calls.on_message(now, &bob.sight, None, from(n), &hostile_ring(n.into())) == Heard::Fine;
         strangers += u32::from(fine);
     }
-    assert_eq!(strangers, RINGS);
+    assert_eq!(strangers, STRANGERS);
     // Somebody known is heard all the same, once it may ring again.
     let later = now + RING_EVERY;
     bob.calls.on_message(later, &bob.sight, None, from(1), &hostile_ring(5000));
