@@ -14,7 +14,8 @@ use crate::ui::theme::{GAP, GRID, HALF, Look, QR, RADIUS};
 use crate::ui::widget::button::{self, Kind};
 use crate::ui::widget::card::raised;
 use crate::ui::widget::label::section;
-use crate::ui::widget::{label, quiet};
+use crate::ui::widget::line::line as line_of;
+use crate::ui::widget::quiet;
 
 /// The button that copies the link.
 pub const COPY_LINK: &str = "copy-link";
@@ -68,7 +69,8 @@ impl Invite {
         let line = |name: &'static str, text: &'a str, id: &'static str, message: Message| {
             let copy =
                 button::with_words(look, Kind::Plain, words::COPY).icon(Icon::Copy).small().id(id).on_press(message);
-            let text = raised(look, label(look, text)).padding([GRID, GRID + HALF]).width(Length::Fill);
+            // Nobody reads a link: its beginning tells which it is.
+            let text = raised(look, line_of(look, text)).padding([GRID, GRID + HALF]).width(Length::Fill);
             let row = row![text, copy].spacing(GRID).align_y(Alignment::Center);
             column![section(look, name), row].spacing(HALF)
         };

@@ -19,6 +19,7 @@ use crate::ui::model::meeting::{Meeting, Participant};
 use crate::ui::text::meeting as words;
 use crate::ui::theme::{HALF, Look, MEDIUM, PAD, Size};
 use crate::ui::widget::button::{self, Kind};
+use crate::ui::widget::card::{scrollbar, scroller};
 use crate::ui::widget::{avatar, focus::Focus, label, quiet, strong};
 
 /// Twice as loud as sent.
@@ -96,7 +97,8 @@ impl People {
         let others = people.into_iter().map(|other| self.person(look, other, hands.get(&other.person.peer).copied()));
         let all = Column::with_children(me.into_iter().chain(others)).spacing(PAD + 8.0).padding(PAD);
         let all = if meeting.people.is_empty() { all.push(quiet(look, words::NOBODY)) } else { all };
-        scrollable(all.width(Length::Fill)).height(Length::Fill).into()
+        let bar = scrollable::Direction::Vertical(scrollbar());
+        scrollable(all.width(Length::Fill)).direction(bar).style(scroller(look)).height(Length::Fill).into()
     }
 
     fn person<'a>(&'a self, look: Look, other: &'a Participant, hand: Option<usize>) -> Element<'a, Message> {

@@ -1,6 +1,6 @@
 //! The control bar below the stage, and the menus that rise from it.
 
-use iced::widget::{Row, column, container, mouse_area, opaque, row, stack};
+use iced::widget::{Row, column, container, mouse_area, opaque, row, scrollable, stack};
 use iced::{Alignment, Element, Length};
 
 use super::top::badge;
@@ -14,7 +14,7 @@ use crate::ui::text;
 use crate::ui::text::meeting as words;
 use crate::ui::theme::{HALF, Look, PAD, RADIUS, Size};
 use crate::ui::widget::button::{self, Kind};
-use crate::ui::widget::card::filled;
+use crate::ui::widget::card::{filled, scrollbar, scroller};
 use crate::ui::widget::{divider, field, focus::Focus, quiet};
 
 /// From this width on each panel has a button of its own.
@@ -106,6 +106,9 @@ pub fn menu<'a>(screen: &'a Screen, context: Context<'a>, meeting: &'a Meeting) 
         Menu::More => more(screen, context, meeting),
     };
     let c = context.look.colours;
+    // Large text in a low window: what has no room is scrolled to.
+    let bar = scrollable::Direction::Vertical(scrollbar().spacing(HALF));
+    let inside = scrollable(inside).direction(bar).style(scroller(context.look));
     let box_ = container(opaque(container(inside).padding(12).style(move |_| filled(c.raised, Some(c.line), RADIUS))));
     let ground = container(box_).padding(8).center_x(Length::Fill).align_bottom(Length::Fill);
     Some(opaque(mouse_area(ground).on_press(Message::CloseMenu)))

@@ -245,17 +245,18 @@ fn own_small<'a>(screen: &'a Screen, context: Context<'a>, meeting: &'a Meeting,
 fn alone<'a>(screen: &'a Screen, context: Context<'a>, meeting: &'a Meeting, area: Area) -> Element<'a, Message> {
     let look = context.look;
     let beside = area.width >= look.scaled(720.0);
-    let invitation = invitation(screen, context);
+    let bar = scrollable::Direction::Vertical(card::scrollbar().spacing(HALF));
+    let invitation = scrollable(invitation(screen, context)).direction(bar).style(card::scroller(look));
     if beside {
         let wide = (area.width - grid::GAP - look.scaled(360.0)).max(1.0);
         let high = area.height.min(wide / 1.2);
         let tile = own_tile(screen, context, meeting).view(context, Area::new(wide, high));
         let tile = center(container(tile).width(wide).height(high)).width(wide);
-        row![tile, center(scrollable(invitation))].spacing(grid::GAP).into()
+        row![tile, center(invitation)].spacing(grid::GAP).into()
     } else {
         let high = (area.width * 9.0 / 16.0).min(area.height * 0.5).floor();
         let tile = own_tile(screen, context, meeting).view(context, Area::new(area.width, high));
-        column![container(tile).height(high), center(scrollable(invitation))].spacing(grid::GAP).into()
+        column![container(tile).height(high), center(invitation)].spacing(grid::GAP).into()
     }
 }
 

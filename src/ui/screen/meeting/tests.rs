@@ -339,6 +339,10 @@ fn everything_fits_the_smallest_window_with_large_text_and_long_names() {
     {
         let mut bench = Bench::with(&[long, long, "Ana", "Bo"]);
         (bench.size, bench.choices.text_percent) = (Size::new(width, height), percent);
+        bench.screen.menu = Some(Menu::More);
+        let menu = bench.see().find(id("more-grid")).expect("the menu").bounds();
+        assert!(menu.y >= 0.0 && menu.x >= 0.0 && menu.x + menu.width <= width, "{menu:?} at {width} {percent} %");
+        bench.screen.menu = None;
         for panel in [None, Some(Panel::Chat), Some(Panel::People)] {
             bench.screen.panel = panel;
             let controls = ["microphone", "camera", "hand", "react", "more", "leave", "layout-speaker", "people-count"];
