@@ -404,16 +404,18 @@ impl Screen {
     pub fn view<'a>(&'a self, context: Context<'a>) -> Element<'a, Message> {
         let Some(meeting) = &context.model.meeting else { return column![].into() };
         let panel = frame::view(self, context, meeting);
-        let stage = if self.panel == Some(Panel::Stats) && self.stats.is_expanded() {
+        let stage = if self.stats_page() {
             crate::ui::screen::stats::page(&self.stats, context).map(Message::Stats)
         } else {
             stage::view(self, context, meeting)
         };
         // What the panel covers is not drawn at all.
         let middle: Element<'a, Message> = match panel {
-            Some(panel) if frame::covers(context) && !self.stats_page() => opaque(panel),
-            Some(panel) if !frame::covers(context) => row![stage, panel].into(),
-            _ => stage,
+            // The page says all that the panel does.
+            _ if self.stats_page() => stage,
+            Some(panel) if frame::covers(context) => opaque(panel),
+            Some(panel) => row![stage, panel].into(),
+            None => stage,
         };
         let middle = stack![middle, bar::menu(self, context, meeting)].width(Length::Fill).height(Length::Fill);
         let all = column![
@@ -475,6 +477,10 @@ impl Screen {
     /// Asks for the pictures that are on screen.
     fn look_at(&mut self, model: &Model, now: Instant) -> Action {
         let Some(meeting) = &model.meeting else { return Action::None };
+        // The page says how pictures come in: they go on coming while it lies over them.
+        if self.stats_page() {
+            return Action::None;
+        }
         // Where nothing is to be seen there is nothing to ask for.
         let people: Vec<PeerId> = meeting.people.values().filter(|p| p.has_picture()).map(|p| p.person.peer).collect();
         let commands = self.views.update(now, &people, &self.drawn);

@@ -315,6 +315,13 @@ fn pictures_are_asked_for_as_they_are_drawn() {
     let action = bench.screen.on_tick(&bench.model, bench.now);
     let commands = Bench::commands(bench.keep(action));
     assert_eq!(commands, [Command::View { peer: ana.peer.to_string(), size: crate::media::View::Small }]);
+    // The page of figures lies over them and says how they come in: they must go on coming.
+    bench.key(Shortcut::Stats);
+    bench.apply(vec![Message::Stats(crate::ui::panel::stats::Message::Expand(true))]);
+    let hidden = bench.apply(vec![Message::Drawn(BTreeMap::new())]);
+    bench.now += Duration::from_secs(60);
+    let action = bench.screen.on_tick(&bench.model, bench.now);
+    assert!(Bench::commands(hidden).is_empty() && Bench::commands(bench.keep(action)).is_empty());
 }
 
 #[test]
