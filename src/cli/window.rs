@@ -1,7 +1,7 @@
 //! `lets-meet` without a command: the window. Here the command line's options and the profile become what the window
 //! starts engines with. A profile that cannot be read is said in the window, with a way on.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use iced::futures::future::BoxFuture;
@@ -13,6 +13,7 @@ use super::{Exit, Failure, code};
 use crate::av::spec;
 use crate::config::Profile;
 use crate::engine::{self, Handle};
+use crate::handover;
 use crate::meeting::{Accept, Settings};
 use crate::mesh::Visibility;
 use crate::share::DisplayName;
@@ -35,17 +36,27 @@ pub fn run(common: &Common, window: &Window, _output: &Output) -> Result<Exit, F
     let meet = room.map(|room| Meet {
         room,
         connect: Vec::new(),
-        rendezvous: None,
+        invite: None,
         camera: window.camera.is_some() || choices.camera_on,
         microphone: window.mic.is_some() || choices.microphone_on,
         call: None,
     });
+    let listener = match profile.as_deref().ok().map(handover::listen) {
+        Some(Ok(listener)) => Some(listener),
+        Some(Err(handover::Error::Taken)) => return hand_over(profile.as_deref().ok(), window),
+        Some(Err(error)) => {
+            tracing::debug!(%error, "no handover");
+            None
+        }
+        None => None,
+    };
     let launcher = Arc::new(Local(Arc::new(Inner {
         port: Mutex::new(None),
         common: common.clone(),
         window: window.clone(),
         setup: Mutex::new(None),
         name: Mutex::new(None),
+        listener,
     })));
     let (link, map) = (window.link.clone(), window.map.clone());
     let start = Start { profile: profile.unwrap_or_default(), choices, launcher, meet, link, map };
@@ -57,6 +68,15 @@ pub fn run(common: &Common, window: &Window, _output: &Output) -> Result<Exit, F
         )
     })?;
     Ok(Exit::Done)
+}
+
+/// A window runs on this profile: it comes to the front, with the link if there is one.
+fn hand_over(profile: Option<&Path>, window: &Window) -> Result<Exit, Failure> {
+    let message = window.link.clone().map_or(handover::Message::Raise, handover::Message::Open);
+    match profile.map(|profile| handover::send(profile, &message)) {
+        Some(Err(error)) => Err(Failure::new(Exit::Device, code::DISPLAY, format!("{error}."))),
+        _ => Ok(Exit::Done),
+    }
 }
 
 /// Starts engines on this machine.
@@ -73,6 +93,8 @@ struct Inner {
     port: Mutex<Option<u16>>,
     // Chosen in the window.
     name: Mutex<Option<DisplayName>>,
+    // What second starts say.
+    listener: Option<handover::Listener>,
 }
 
 impl Inner {
@@ -156,10 +178,7 @@ impl Inner {
             endpoint: self.endpoint(choices),
             connect: meet.connect.into_iter().chain(typed).collect(),
             visibility: self.visibility(choices, meet.call.as_deref()),
-            rendezvous: meet
-                .rendezvous
-                .map_or_else(|| self.service(choices), |service| Ok(Some(service)))?
-                .map(|s| (s, None)),
+            rendezvous: self.service(choices)?.map(|service| (service, None)),
             media: engine::MediaConfig {
                 camera,
                 microphone,
@@ -232,9 +251,14 @@ impl Launcher for Local {
                     kept(&port, engine::lobby_near(last, config).await)
                 }
                 Goal::Meeting(meet) => {
-                    let config = ui::session::blocking(move || inner.meeting(&choices, meet)).await;
+                    let invite = meet.invite.clone();
+                    let config = ui::session::blocking(move || inner.meeting(&choices, *meet)).await;
                     let config = config.ok_or_else(ended)??;
-                    kept(&port, engine::start_near(last, config).await)
+                    let started = match &invite {
+                        Some(invite) => engine::start_invited(config, invite).await,
+                        None => engine::start_near(last, config).await,
+                    };
+                    kept(&port, started)
                 }
             }
         })
@@ -253,6 +277,16 @@ impl Launcher for Local {
 
     fn is_hidden(&self, choices: &Choices) -> bool {
         self.0.visibility(choices, None) == Visibility::Hidden
+    }
+
+    fn handed_over(&self) -> BoxFuture<'static, Option<handover::Message>> {
+        let inner = Arc::clone(&self.0);
+        Box::pin(async move {
+            match &inner.listener {
+                Some(listener) => listener.next().await,
+                None => None,
+            }
+        })
     }
 
     fn stopped(&self) -> BoxFuture<'static, ()> {

@@ -8,9 +8,10 @@ use iced::widget::Id;
 
 use super::choices::Choices;
 use super::dialog::Dialog;
+use super::model::Model;
 use super::toast::Toast;
-use crate::engine::Service;
 use crate::id::{PeerId, RoomName};
+use crate::invite::Invite;
 use crate::meeting::Command;
 
 /// One or several things to be done.
@@ -86,8 +87,8 @@ pub struct Meet {
     pub room: RoomName,
     /// Where somebody of it is, as far as that is known.
     pub connect: Vec<(SocketAddr, Option<PeerId>)>,
-    /// A service of the invitation, that knows more addresses.
-    pub rendezvous: Option<Service>,
+    /// The link that leads there: its inviter must answer before anything else happens.
+    pub invite: Option<Invite>,
     /// With the camera on.
     pub camera: bool,
     /// With the microphone on.
@@ -109,5 +110,22 @@ impl Action {
             }
             (this, other) => Self::Many(vec![this, other]),
         }
+    }
+}
+
+/// Most addresses that a meeting in sight is tried at: the first to answer tells of all others.
+const MOST_TRIED: usize = 32;
+
+/// How `room` is gone into, with the addresses of those in sight who are in it.
+pub fn meet_nearby(room: RoomName, model: &Model, choices: &Choices) -> Meet {
+    let inside = model.nearby.meetings.iter().filter(|meeting| meeting.room.id() == room.id());
+    let connect = inside.flat_map(|meeting| &meeting.addresses).take(MOST_TRIED);
+    Meet {
+        connect: connect.map(|(address, peer)| (*address, Some(*peer))).collect(),
+        room,
+        invite: None,
+        camera: choices.camera_on,
+        microphone: choices.starts_heard(),
+        call: None,
     }
 }

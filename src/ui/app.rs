@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use iced::widget::{container, stack};
 use iced::{Element, Length, Size, Subscription, Task, keyboard, window};
 
-use super::action::{Action, Meet};
+use super::action::Action;
 use super::choices::Choices;
 use super::dialog::{self, Dialog};
 use super::model::{Model, Notice};
@@ -27,7 +27,7 @@ use super::widget::inert::inert;
 use super::{Start, keys, map, notices, text};
 use crate::clock;
 use crate::engine::Handle;
-use crate::id::RoomName;
+use crate::handover;
 use crate::meeting::{Command, Done, Event, Failure};
 
 /// What happened.
@@ -53,6 +53,8 @@ pub enum Message {
     Answered(u64, Box<(Command, Result<Done, Failure>)>),
     /// A task of the root came to something.
     Done(session::Outcome),
+    /// A second start handed over.
+    HandedOver(Option<handover::Message>),
     /// A key that nobody took.
     Key(keyboard::Event),
     /// The window changed.
@@ -136,11 +138,12 @@ impl App {
             now: clock::now(),
             start,
         };
-        let goal = app.start.meet.clone().map_or(Goal::Lobby, Goal::Meeting);
+        let goal = app.start.meet.clone().map_or(Goal::Lobby, |meet| Goal::Meeting(Box::new(meet)));
         let mut tasks =
             vec![app.go(goal), iced::system::theme().map(|mode| Message::Light(mode == iced::theme::Mode::Light))];
         let stopped = app.start.launcher.stopped();
         tasks.push(Task::perform(stopped, |()| Message::Window(window::Event::CloseRequested)));
+        tasks.push(Task::perform(app.start.launcher.handed_over(), Message::HandedOver));
         if let Some(link) = app.start.link.clone() {
             tasks.push(app.perform(dialog::open_link(&link)));
         }
@@ -223,6 +226,7 @@ impl App {
                 );
                 self.perform(action)
             }
+            Message::HandedOver(message) => self.on_handed_over(message),
             Message::Key(event) => self.on_key(event),
             Message::Window(event) => self.on_window(event),
             Message::Light(light) => {
@@ -371,6 +375,19 @@ impl App {
         }
     }
 
+    /// A second start: this window comes to the front, and asks about the link that came with it.
+    fn on_handed_over(&mut self, message: Option<handover::Message>) -> Task<Message> {
+        let Some(message) = message else { return Task::none() };
+        let next = Task::perform(self.start.launcher.handed_over(), Message::HandedOver);
+        let front = iced::window::latest()
+            .and_then(|id| Task::batch([iced::window::minimize(id, false), iced::window::gain_focus(id)]));
+        let link = match message {
+            handover::Message::Raise => Task::none(),
+            handover::Message::Open(link) => self.perform(dialog::open_link(&link)),
+        };
+        Task::batch([next, front, link])
+    }
+
     fn on_key(&mut self, event: keyboard::Event) -> Task<Message> {
         match keys::meaning(&event, !self.dialogs.is_empty() || self.settings.is_some()) {
             Some(keys::Meaning::NextFocus) => iced::widget::operation::focus_next(),
@@ -450,7 +467,7 @@ impl App {
                     self.choices.remember_room(meet.room.as_str());
                 }
                 let save = self.session.save(&self.start, &self.choices);
-                Task::batch([save, self.go(Goal::Meeting(meet))])
+                Task::batch([save, self.go(Goal::Meeting(Box::new(meet)))])
             }
             Action::Leave => self.go(Goal::Lobby),
             Action::Open(dialog) => {
@@ -567,22 +584,5 @@ impl App {
             all.push(iced::time::every(pace).map(Message::Tick));
         }
         Subscription::batch(all)
-    }
-}
-
-/// Most addresses that a meeting in sight is tried at: the first to answer tells of all others.
-const MOST_TRIED: usize = 32;
-
-/// How `room` is gone into, with the addresses of those in sight who are in it.
-pub fn meet_nearby(room: RoomName, model: &Model, choices: &Choices) -> Meet {
-    let inside = model.nearby.meetings.iter().filter(|meeting| meeting.room.id() == room.id());
-    let connect = inside.flat_map(|meeting| &meeting.addresses).take(MOST_TRIED);
-    Meet {
-        connect: connect.map(|(address, peer)| (*address, Some(*peer))).collect(),
-        room,
-        rendezvous: None,
-        camera: choices.camera_on,
-        microphone: choices.starts_heard(),
-        call: None,
     }
 }

@@ -57,7 +57,7 @@ pub fn call_to(room: &RoomName, connect: &[(SocketAddr, Option<PeerId>)], name: 
     Meet {
         room: room.clone(),
         connect: connect.to_vec(),
-        rendezvous: None,
+        invite: None,
         camera: choices.camera_on,
         microphone: choices.starts_heard(),
         call: room.is_call().then(|| name.to_owned()),

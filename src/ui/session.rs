@@ -39,7 +39,7 @@ pub enum Goal {
     /// The lobby.
     Lobby,
     /// A meeting.
-    Meeting(Meet),
+    Meeting(Box<Meet>),
 }
 
 /// Why an engine did not start.
@@ -378,7 +378,7 @@ pub fn needs_restart(old: &Choices, new: &Choices) -> bool {
 
 /// After this command the state is asked for again.
 pub fn changes_state(command: &Command) -> bool {
-    !matches!(command, Command::State | Command::Say { .. })
+    !matches!(command, Command::State | Command::Say { .. } | Command::Invite | Command::Words { .. })
 }
 
 /// What an answer means for the window.

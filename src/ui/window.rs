@@ -13,6 +13,7 @@ use super::choices::Choices;
 use super::session::{Goal, Trouble};
 use super::theme;
 use crate::engine::Handle;
+use crate::handover;
 use crate::share::DisplayName;
 
 /// The smallest window that everything fits into.
@@ -28,6 +29,9 @@ pub trait Launcher: Debug + Send + Sync {
     fn interfaces(&self, choices: &Choices) -> Vec<String>;
     /// Engines announce nothing.
     fn is_hidden(&self, choices: &Choices) -> bool;
+
+    /// What the next second start asks for; `None`: there will be none.
+    fn handed_over(&self) -> BoxFuture<'static, Option<handover::Message>>;
 
     /// Ends when the system asks the program to end.
     fn stopped(&self) -> BoxFuture<'static, ()>;

@@ -6,8 +6,8 @@ use iced::widget::{Id, column};
 use super::words;
 use crate::id::RoomName;
 use crate::invite::Typed;
-use crate::ui::action::{Action, Meet};
-use crate::ui::app::{self, Context};
+use crate::ui::action::{self, Action, Meet};
+use crate::ui::app::Context;
 use crate::ui::choices::Choices;
 use crate::ui::dialog::{Dialog, link};
 use crate::ui::model::Model;
@@ -73,11 +73,11 @@ impl Join {
         Ok(match typed {
             // What was pasted may come from anywhere: it is shown before anything happens.
             Typed::Link(invite) => Action::Close.and(Action::Open(Box::new(Dialog::Link(link::Link::of(invite))))),
-            Typed::Room(room) => go(app::meet_nearby(room, model, choices)),
+            Typed::Room(room) => go(action::meet_nearby(room, model, choices)),
             Typed::Short { room, digits } => {
                 let mine = |near: &&crate::meeting::NearbyPerson| near.person.peer.to_string().starts_with(&digits);
                 let near = model.nearby.people.iter().find(mine).ok_or_else(|| words::NOT_IN_SIGHT.to_owned())?;
-                let mut meet = app::meet_nearby(room, model, choices);
+                let mut meet = action::meet_nearby(room, model, choices);
                 let peer = near.person.peer;
                 let known = |address| meet.connect.contains(&(address, Some(peer)));
                 let more: Vec<_> = near.addresses.iter().copied().filter(|address| !known(*address)).collect();
@@ -86,7 +86,7 @@ impl Join {
             }
             Typed::Address { address, peer } => {
                 let room = RoomName::new(&self.room).map_err(|_| words::NEEDS_ROOM.to_owned())?;
-                let mut meet = app::meet_nearby(room, model, choices);
+                let mut meet = action::meet_nearby(room, model, choices);
                 meet.connect.insert(0, (address, peer));
                 go(meet)
             }

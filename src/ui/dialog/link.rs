@@ -46,17 +46,14 @@ impl Link {
     pub fn update(&mut self, message: &Message, choices: &Choices) -> Action {
         match message {
             Message::Later => Action::Close,
-            Message::Join => {
-                let inviter = self.invite.inviter;
-                Action::Close.and(Action::Meet(Meet {
-                    room: self.invite.room.clone(),
-                    connect: self.invite.addresses.iter().map(|address| (*address, Some(inviter))).collect(),
-                    rendezvous: self.invite.rendezvous.clone(),
-                    camera: choices.camera_on,
-                    microphone: choices.starts_heard(),
-                    call: None,
-                }))
-            }
+            Message::Join => Action::Close.and(Action::Meet(Meet {
+                room: self.invite.room.clone(),
+                connect: Vec::new(),
+                invite: Some(self.invite.clone()),
+                camera: choices.camera_on,
+                microphone: choices.starts_heard(),
+                call: None,
+            })),
         }
     }
 

@@ -8,6 +8,8 @@ pub mod invite;
 pub mod join;
 pub mod link;
 pub mod send;
+#[cfg(test)]
+mod tests;
 pub mod verify;
 
 use std::path::PathBuf;

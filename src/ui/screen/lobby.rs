@@ -3,6 +3,8 @@
 mod empty;
 mod files;
 mod nearby;
+#[cfg(test)]
+mod tests;
 mod you;
 
 use std::time::{Duration, Instant};
@@ -13,8 +15,8 @@ use iced::{Alignment, Background, Border, Element, Length};
 use crate::engine::devices::{Devices, Kind as DeviceKind};
 use crate::id::RoomName;
 use crate::meeting::Command;
-use crate::ui::action::Action;
-use crate::ui::app::{self, Context};
+use crate::ui::action::{self, Action};
+use crate::ui::app::Context;
 use crate::ui::choices::Choices;
 use crate::ui::dialog::{Dialog, join};
 use crate::ui::icon::Icon;
@@ -104,10 +106,10 @@ impl Lobby {
                 Action::None
             }
             Message::Start => match RoomName::new(&self.room(model)) {
-                Ok(room) => Action::Meet(app::meet_nearby(room, model, choices)),
+                Ok(room) => Action::Meet(action::meet_nearby(room, model, choices)),
                 Err(_) => Action::Toast(Toast::new(Tone::Caution, words::BAD_ROOM)),
             },
-            Message::Join(room) => Action::Meet(app::meet_nearby(room, model, choices)),
+            Message::Join(room) => Action::Meet(action::meet_nearby(room, model, choices)),
             Message::JoinBy => Action::Open(Box::new(Dialog::Join(join::Join::default()))),
             Message::Call(who, name) => Action::Call(who, name),
             Message::Drop(to) => Action::PickFiles(to),

@@ -22,7 +22,7 @@ pub fn line<'a, Message: Clone + 'a>(
     placeholder: &str,
     value: &str,
 ) -> TextInput<'a, Message> {
-    text_input(placeholder, value).id(id).size(look.size(Size::Body)).padding([look.scaled(10.0), 12.0]).style(
+    text_input(placeholder, value).id(id).size(look.size(Size::Body)).padding([look.scaled(10.9), 12.0]).style(
         move |_, status| {
             let c = look.colours;
             text_input::Style {
@@ -55,7 +55,7 @@ where
         .placeholder(placeholder)
         .width(Length::Fill)
         .text_size(look.size(Size::Body))
-        .padding([look.scaled(10.0), 12.0])
+        .padding([look.scaled(10.9), 12.0])
         .style(move |_, status| {
             let c = look.colours;
             let open = matches!(status, pick_list::Status::Opened { .. });

@@ -17,7 +17,7 @@ use crate::ui::widget::{avatar, field, label, quiet};
 
 /// A device in a picker.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Pick {
+pub struct Pick {
     spec: String,
     name: String,
 }
@@ -129,7 +129,7 @@ fn devices<'a>(lobby: &'a Lobby, context: Context<'a>, session: &'a Session) -> 
     ];
     let head = pressable(head.spacing(GRID).align_y(Alignment::Center))
         .width(Length::Fill)
-        .padding([look.scaled(10.0), 12.0])
+        .padding([look.scaled(10.9), 12.0])
         .style(button::style(look, Kind::Plain))
         .on_press(Message::Pickers);
     let head = Focus::new(look, head).id("devices").on_activate(Some(Message::Pickers));
@@ -172,7 +172,7 @@ fn meter<'a>(look: Look, level: f32) -> Element<'a, Message> {
 }
 
 /// The devices of a kind, with the default first and what is chosen among them even when it is not plugged in.
-fn options(lobby: &Lobby, kind: DeviceKind, chosen: &str) -> Vec<Pick> {
+pub fn options(lobby: &Lobby, kind: DeviceKind, chosen: &str) -> Vec<Pick> {
     let listed = lobby
         .devices
         .iter()

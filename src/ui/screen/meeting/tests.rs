@@ -35,7 +35,7 @@ impl Bench {
         let meet = crate::ui::action::Meet {
             room,
             connect: Vec::new(),
-            rendezvous: None,
+            invite: None,
             camera: choices.camera_on,
             microphone: choices.microphone_on,
             call: None,
