@@ -103,7 +103,7 @@ pub const NETWORK_FAIR: &str = "The network is so-so";
 pub const NETWORK_POOR: &str = "The network is bad: pictures and sound may break up";
 
 /// The emoji to react with.
-pub const REACTIONS: [&str; 8] = ["👍", "💖", "😂", "😮", "👏", "🎉", "🙁", "🤔"];
+pub const REACTIONS: [&str; 8] = ["👍", "❤️", "😂", "😮", "👏", "🎉", "🙁", "🤔"];
 
 /// How long it has been going on, as clocks show it.
 pub fn duration(since: Duration) -> String {

@@ -12,7 +12,7 @@ use crate::ui::icon::Icon;
 use crate::ui::model::meeting::Meeting;
 use crate::ui::text;
 use crate::ui::text::meeting as words;
-use crate::ui::theme::{HALF, Look, PAD, RADIUS, Size};
+use crate::ui::theme::{EMOJI, HALF, Look, PAD, RADIUS, Size};
 use crate::ui::widget::button::{self, Kind};
 use crate::ui::widget::card::{filled, scrollbar, scroller};
 use crate::ui::widget::{divider, field, focus::Focus, quiet};
@@ -140,7 +140,7 @@ fn reactions<'a>(look: Look) -> Element<'a, Message> {
 }
 
 fn text_of<'a>(look: Look, emoji: &'a str) -> iced::widget::Text<'a> {
-    iced::widget::text(emoji).size(look.size(Size::Title))
+    iced::widget::text(emoji).font(EMOJI).size(look.size(Size::Title))
 }
 
 fn more<'a>(screen: &'a Screen, context: Context<'a>, meeting: &'a Meeting) -> Element<'a, Message> {

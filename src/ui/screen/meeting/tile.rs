@@ -11,7 +11,7 @@ use crate::ui::icon::Icon;
 use crate::ui::model::meeting::Participant;
 use crate::ui::model::quality::Quality;
 use crate::ui::text::meeting as words;
-use crate::ui::theme::{HALF, Look, MEDIUM, ON_PEOPLE, RADIUS, RING, STRONG, Size};
+use crate::ui::theme::{EMOJI, HALF, Look, MEDIUM, ON_PEOPLE, RADIUS, RING, STRONG, Size};
 use crate::ui::widget::button;
 use crate::ui::widget::card::filled;
 use crate::ui::widget::focus::Focus;
@@ -85,6 +85,8 @@ impl<'a> Tile<'a> {
         let (ring, wide) = match (self.speaking, self.peer) {
             (true, _) => (c.accent, RING),
             (false, None) => (c.line, 1.0),
+            // Where the stage has the colour of the ground only a line shows where a tile ends.
+            (false, Some(_)) if c.stage == c.ground => (c.line, 1.0),
             (false, Some(_)) => (Color::TRANSPARENT, 0.0),
         };
         let over = container(self.over(look, low)).width(Length::Fill).height(Length::Fill).style(move |_| {
@@ -174,7 +176,7 @@ fn floating<'a>(look: Look, emoji: &'a str, way: f32, size: Area) -> Element<'a,
     let way = if look.motion { way } else { 0.3 };
     let height = (size.height * 0.16).clamp(16.0, 56.0);
     let up = (size.height - height * 1.4).max(0.0) * way * 0.8;
-    container(text(emoji).size(height).line_height(iced::widget::text::LineHeight::Relative(1.2)))
+    container(text(emoji).font(EMOJI).size(height).line_height(iced::widget::text::LineHeight::Relative(1.2)))
         .padding(iced::Padding::default().bottom(up))
         .center_x(Length::Fill)
         .align_bottom(Length::Fill)
