@@ -30,6 +30,9 @@ use crate::engine::Handle;
 use crate::handover;
 use crate::meeting::{Command, Done, Event, Failure};
 
+/// From one ring to the next.
+const RING_EVERY: Duration = Duration::from_secs(3);
+
 /// What happened.
 #[derive(Debug, Clone)]
 pub enum Message {
@@ -67,6 +70,8 @@ pub enum Message {
     MapDue,
     /// What is on screen.
     Map(Vec<map::Entry>),
+    /// It rings here.
+    Ring,
     /// A picture is new: draw.
     Pictures,
 }
@@ -242,6 +247,7 @@ impl App {
                 };
                 self.perform(action)
             }
+            Message::Ring => session::ring(&self.choices),
             Message::MapDue => map::look(self.size).map(Message::Map),
             Message::Map(entries) => session::write_map(&self.start, entries),
             Message::Pictures => {
@@ -338,6 +344,7 @@ impl App {
         }
         if let Notice::Rings(_) = notice {
             tasks.push(session::call_attention());
+            tasks.push(session::ring(&self.choices));
         }
         Task::batch(tasks)
     }
@@ -574,6 +581,9 @@ impl App {
         ];
         if self.start.map.is_some() {
             all.push(iced::time::every(Duration::from_millis(150)).map(|_| Message::MapDue));
+        }
+        if self.dialogs.iter().any(|dialog| matches!(dialog, Dialog::Ring(_))) {
+            all.push(iced::time::every(RING_EVERY).map(|_| Message::Ring));
         }
         let pace = match &self.screen {
             Screen::Meeting(screen) => screen.pace(&self.model, self.now),

@@ -26,7 +26,7 @@ use crate::engine::{self, Handle};
 use crate::meeting::{Command, Done};
 use crate::share::DisplayName;
 
-pub use preview::test_sound;
+pub use preview::{ring, test_sound};
 
 pub use desktop::{notify, paste, pick_files, pick_folder, reveal, save_as};
 
@@ -230,6 +230,11 @@ impl Session {
     /// Says when a picture is new.
     pub fn pictures(&self) -> Subscription<Message> {
         match &self.stage {
+            // In the lobby only one's own picture moves.
+            _ if self.preview.pictures().is_some() => self
+                .preview
+                .pictures()
+                .map_or_else(Subscription::none, |pictures| video::ticks(pictures).map(|()| Message::Pictures)),
             Stage::Running(handle) => video::ticks(&handle.pictures()).map(|()| Message::Pictures),
             _ => Subscription::none(),
         }

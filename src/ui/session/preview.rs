@@ -1,56 +1,178 @@
-//! The own camera and microphone in the lobby, before anybody else sees or hears of them.
+//! The own camera and microphone in the lobby, before anybody else sees or hears of them; the test sound and the ring.
+//!
+//! Opening and closing devices blocks, so both happen in tasks, one after the other: whoever has the gate has the
+//! devices. A meeting starts only after [`Stage::close`] has had it.
+
+use std::sync::Arc;
 
 use iced::Task;
+use tokio::sync::Mutex;
 
-use super::Message;
+use super::{Message, Outcome, blocking};
+use crate::av::spec;
 use crate::engine::pictures::Pictures;
+use crate::engine::preview::{Preview, play_test_sound};
 use crate::meeting::Warning;
 use crate::ui::choices::Choices;
+use crate::ui::text;
+use crate::ui::toast::{Toast, Tone};
+
+/// This build can show one.
+pub const BUILT: bool = true;
+
+type Gate = Arc<Mutex<Option<Preview>>>;
+
+/// What is to be open.
+#[derive(Debug, Clone, Default, PartialEq)]
+struct Wanted {
+    camera: Option<spec::Camera>,
+    microphone: Option<spec::Microphone>,
+}
+
+impl Wanted {
+    fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
+}
 
 /// A preview was started or ended.
 #[derive(Debug, Clone)]
-pub struct Started;
+pub struct Started {
+    has: Wanted,
+    pictures: Option<Pictures>,
+}
 
 /// What runs of it.
 #[derive(Debug, Default)]
-pub struct Stage {}
-
-/// This build can show one.
-pub const BUILT: bool = false;
+pub struct Stage {
+    gate: Gate,
+    wanted: Wanted,
+    has: Wanted,
+    pictures: Option<Pictures>,
+    busy: bool,
+}
 
 impl Stage {
     /// Starts, changes or ends it.
-    pub fn want(&mut self, _choices: &Choices, _camera: bool, _microphone: bool) -> Task<Message> {
-        Task::none()
+    pub fn want(&mut self, choices: &Choices, camera: bool, microphone: bool) -> Task<Message> {
+        let camera = if camera { choices.camera.parse().ok() } else { None };
+        let microphone = if microphone { choices.microphone.parse().ok() } else { None };
+        self.wanted = Wanted {
+            camera: camera.filter(|source| *source != spec::Camera::None),
+            microphone: microphone.filter(|source| *source != spec::Microphone::None),
+        };
+        self.follow()
     }
 
-    /// It was done.
-    pub fn on_started(&mut self, _choices: &Choices, _started: Started) -> Task<Message> {
-        Task::none()
+    /// Opens and closes until what is open is what is wanted.
+    fn follow(&mut self) -> Task<Message> {
+        if self.busy || self.wanted == self.has {
+            return Task::none();
+        }
+        self.busy = true;
+        let (gate, wanted) = (Arc::clone(&self.gate), self.wanted.clone());
+        let run = async move {
+            let mut open = gate.lock_owned().await;
+            let old = open.take();
+            let next = wanted.clone();
+            let preview = blocking(move || {
+                drop(old);
+                (!next.is_nothing()).then(|| Preview::start(next.camera, next.microphone))
+            });
+            *open = preview.await.flatten();
+            let pictures = open.as_ref().filter(|_| wanted.camera.is_some()).map(Preview::pictures);
+            Started { has: wanted, pictures }
+        };
+        Task::perform(run, |started| Message::Done(Outcome::Previewing(started)))
+    }
+
+    /// It was done; what was wanted since is done next.
+    pub fn on_started(&mut self, _choices: &Choices, started: Started) -> Task<Message> {
+        self.busy = false;
+        self.has = started.has;
+        self.pictures = started.pictures;
+        self.follow()
     }
 
     /// Gives the devices back; the answer is there when they are free.
     pub fn close(&mut self) -> impl Future<Output = ()> + Send + 'static {
-        std::future::ready(())
+        self.wanted = Wanted::default();
+        self.has = Wanted::default();
+        self.pictures = None;
+        let gate = Arc::clone(&self.gate);
+        async move {
+            let old = gate.lock_owned().await.take();
+            blocking(move || drop(old)).await;
+        }
     }
 
     /// The own picture, while the camera is shown.
     pub fn pictures(&self) -> Option<&Pictures> {
-        None
+        self.pictures.as_ref().filter(|_| self.wanted.camera.is_some())
     }
 
     /// How loud the microphone is, 0 to 1, while the meter runs.
     pub fn level(&self) -> Option<f32> {
-        None
+        self.has.microphone.as_ref()?;
+        self.gate.try_lock().ok()?.as_ref().map(Preview::level)
     }
 
     /// What could not be opened since the last call.
     pub fn troubles(&mut self) -> Vec<Warning> {
-        Vec::new()
+        let Ok(mut open) = self.gate.try_lock() else { return Vec::new() };
+        open.as_mut().map(Preview::troubles).unwrap_or_default()
     }
 }
 
 /// Plays the test sound on the chosen speaker.
-pub fn test_sound(_choices: &Choices) -> Task<Message> {
-    Task::none()
+pub fn test_sound(choices: &Choices) -> Task<Message> {
+    let speaker = choices.speaker.parse::<spec::Speaker>().unwrap_or(spec::Speaker::None);
+    Task::perform(blocking(move || play_test_sound(&speaker)), |result| {
+        Message::Done(match result {
+            Some(Err(failure)) => Outcome::Say(Toast::new(Tone::Caution, text::failure(&failure))),
+            Some(Ok(())) | None => Outcome::Nothing,
+        })
+    })
+}
+
+/// Rings: the same notes, and no word where there is no speaker.
+pub fn ring(choices: &Choices) -> Task<Message> {
+    let Ok(speaker) = choices.speaker.parse::<spec::Speaker>() else { return Task::none() };
+    if speaker == spec::Speaker::None {
+        return Task::none();
+    }
+    Task::perform(blocking(move || play_test_sound(&speaker)), |_| Message::Done(Outcome::Nothing))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn run(stage: &Stage, wanted: Wanted) -> Option<Pictures> {
+        let mut open = Arc::clone(&stage.gate).lock_owned().await;
+        *open = Some(Preview::start(wanted.camera, wanted.microphone));
+        open.as_ref().map(Preview::pictures)
+    }
+
+    #[tokio::test]
+    async fn a_meeting_waits_until_the_camera_is_free() {
+        let mut stage = Stage::default();
+        let choices = Choices { camera: "testcard:64x36@30".to_owned(), ..Choices::default() };
+        drop(stage.want(&choices, true, false));
+        assert!(stage.busy && stage.pictures().is_none());
+        let has = stage.wanted.clone();
+        let pictures = run(&stage, has.clone()).await;
+        drop(stage.on_started(&choices, Started { has, pictures }));
+        assert!(stage.pictures().is_some() && stage.level().is_none());
+        stage.close().await;
+        assert!(stage.gate.lock().await.is_none() && stage.pictures().is_none());
+    }
+
+    #[test]
+    fn nothing_is_opened_that_was_not_chosen() {
+        let mut stage = Stage::default();
+        let choices = Choices { camera: "none".to_owned(), microphone: "none".to_owned(), ..Choices::default() };
+        drop(stage.want(&choices, true, true));
+        assert!(!stage.busy && stage.wanted.is_nothing());
+    }
 }

@@ -5,6 +5,7 @@ use iced::{Alignment, Background, Border, Element, Length};
 
 use super::{Lobby, Message};
 use crate::engine::devices::{Device, Kind as DeviceKind};
+use crate::engine::pictures::{Facing, Key};
 use crate::ui::app::Context;
 use crate::ui::icon::Icon;
 use crate::ui::session::{Session, preview};
@@ -13,6 +14,7 @@ use crate::ui::theme::{CONTROL_SMALL, GRID, HALF, Look, PAD, RADIUS, Size};
 use crate::ui::widget::button::{self, Kind};
 use crate::ui::widget::card::filled;
 use crate::ui::widget::focus::Focus;
+use crate::ui::widget::tile::Tile;
 use crate::ui::widget::{avatar, field, label, quiet};
 
 /// A device in a picker.
@@ -93,7 +95,12 @@ fn stage<'a>(context: Context<'a>, session: &'a Session) -> Element<'a, Message>
             .on_press(Message::Camera)
     };
     let picture: Element<'a, Message> = match session.previewed().pictures() {
-        Some(_) => iced::widget::space().into(),
+        // Two pixels less than the card's corners, whose line is outside of it.
+        Some(pictures) => Tile::new(pictures.clone(), Key::own())
+            .facing(Facing::Mirrored)
+            .radius(RADIUS - 1.0)
+            .scale(context.scale)
+            .into(),
         None => {
             let icon = Icon::CameraOff.coloured(look, Size::Title, c.quiet);
             let words = if choices.camera_on { words::CAMERA_WILL_BE_ON } else { words::CAMERA_IS_OFF };
