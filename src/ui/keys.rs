@@ -4,6 +4,7 @@ use iced::keyboard::{self, Key, key::Named};
 use iced::{Event, event, window};
 
 use super::app::Message;
+use super::dialog;
 
 /// A key for the screen that is open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,6 +69,11 @@ pub const SHEET: [(&str, &str); 16] = [
 pub fn listen(event: Event, status: event::Status, _: window::Id) -> Option<Message> {
     match (event, status) {
         (Event::Keyboard(event), event::Status::Ignored) => Some(Message::Key(event)),
+        // A field takes the first Esc to let go of the keyboard; a dialog around it closes all the same.
+        (
+            Event::Keyboard(keyboard::Event::KeyPressed { key: Key::Named(Named::Escape), .. }),
+            event::Status::Captured,
+        ) => Some(Message::Dialog(dialog::Message::Close)),
         _ => None,
     }
 }

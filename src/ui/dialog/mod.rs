@@ -254,7 +254,7 @@ fn frame<'a>(context: Context<'a>, name: String, body: Element<'a, Message>, clo
 fn buttons<'a, Message: Clone + 'a>(all: impl IntoIterator<Item = button::Button<Message>>) -> Element<'a, Message> {
     let all = all.into_iter().map(Element::from);
     let row = iced::widget::Row::with_children(all).spacing(GRID).wrap().vertical_spacing(GRID);
-    row.align_x(iced::alignment::Horizontal::Right).into()
+    container(row).align_right(Length::Fill).into()
 }
 
 fn shortcuts<'a>(look: Look) -> Element<'a, Message> {

@@ -135,7 +135,7 @@ pub fn about(trust: Trust, short: &str, rooms: &[String]) -> String {
     }
 }
 
-/// A device that was chosen and is not plugged in, or a source from the command line.
+/// A device that was chosen and is not plugged in.
 pub fn not_there(name: &str) -> String {
     format!("{name} (not plugged in)")
 }

@@ -193,8 +193,8 @@ pub fn options(lobby: &Lobby, kind: DeviceKind, chosen: &str) -> Vec<Pick> {
     }
     all.push(Pick { spec: "none".to_owned(), name: words::NO_DEVICE.to_owned() });
     if all.iter().all(|pick| pick.spec != chosen) {
-        let name = chosen.strip_prefix("device:").unwrap_or(chosen);
-        all.push(Pick { spec: chosen.to_owned(), name: words::not_there(name) });
+        let name = chosen.strip_prefix("device:").map_or_else(|| chosen.to_owned(), words::not_there);
+        all.push(Pick { spec: chosen.to_owned(), name });
     }
     all
 }
