@@ -72,6 +72,11 @@ impl Desk {
         desk
     }
 
+    /// Its number, as programs want it.
+    pub fn display(&self) -> &str {
+        &self.display
+    }
+
     /// A folder that goes with the desk.
     pub fn folder(&self) -> &Path {
         self.folder.path()

@@ -1,10 +1,222 @@
-//! What a person does.
+//! What two people do: they find each other, meet, see, mute, talk in public and in private, send a file, call, follow a link.
 
-use crate::desk::Desk;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use lets_meet::av::capture::testcard;
+
+use crate::desk::{Desk, Entry, Window};
+
+const CARD: [&str; 6] = ["--camera", "testcard:640x360@15", "--mic", "tone", "--speaker", "none"];
+
+fn png(name: &str) -> PathBuf {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("window");
+    std::fs::create_dir_all(&folder).expect("a folder for screenshots");
+    folder.join(format!("{name}.png"))
+}
+
+/// The entry whose id begins so.
+fn starting(window: &Window<'_>, id: &str) -> Option<Entry> {
+    window.entries().into_iter().find(|entry| entry.id.starts_with(id))
+}
+
+fn wait_starting(desk: &Desk, window: &Window<'_>, id: &str) -> Entry {
+    desk.until(&format!("{id}.. on screen"), || starting(window, id).is_some());
+    starting(window, id).expect("just seen")
+}
+
+/// The number of the picture in a tile, read from its pixels. The tile shows the card whole or cut at two sides.
+fn frame(window: &Window<'_>, tile: &Entry) -> Option<u32> {
+    window.focus();
+    let pixels = window.pixels(tile);
+    let (card_width, card_height) = (640.0, 360.0);
+    let scale = (pixels.width as f64 / card_width).max(pixels.height as f64 / card_height);
+    let (left, top) =
+        ((card_width * scale - pixels.width as f64) / 2.0, (card_height * scale - pixels.height as f64) / 2.0);
+    // The card as it was before it was fitted; what is cut off stays black.
+    let mut luma = vec![16; 640 * 360];
+    for y in 0..360 {
+        for x in 0..640 {
+            let (px, py) = ((f64::from(x) + 0.5) * scale - left, (f64::from(y) + 0.5) * scale - top);
+            if px >= 0.0 && py >= 0.0 && (px as usize) < pixels.width && (py as usize) < pixels.height {
+                luma[y as usize * 640 + x as usize] = pixels.luma(px as usize, py as usize).min(255) as u8;
+            }
+        }
+    }
+    testcard::read(&luma, 640, 360).map(|stamp| stamp.frame)
+}
+
+/// Both in one meeting that ana started and bo joined by a click.
+fn meet<'a>(desk: &'a Desk, room: &str) -> (Window<'a>, Window<'a>) {
+    let ana = desk.program("ana", &CARD);
+    let bo = desk.program("bo", &CARD);
+    ana.write("room", room);
+    ana.click("start");
+    ana.wait("leave");
+    bo.click(&format!("join-{room}"));
+    wait_starting(desk, &bo, "tile-");
+    wait_starting(desk, &ana, "tile-");
+    (ana, bo)
+}
 
 #[test]
-fn the_window_opens_and_leaves_a_meeting() {
-    let desk = Desk::new(1280, 800);
+fn two_people_meet_see_each_other_and_talk() {
+    let desk = Desk::new(1280, 840);
+    let (ana, bo) = meet(&desk, "standup");
+
+    // Bo turns his camera on: Ana sees his test card move.
+    bo.key("v");
+    let tile = wait_starting(&desk, &ana, "tile-");
+    let mut first = None;
+    desk.until("bo's picture in ana's window", || {
+        first = frame(&ana, &tile);
+        first.is_some()
+    });
+    desk.until("a later picture", || frame(&ana, &tile).zip(first).is_some_and(|(now, first)| now > first));
+    ana.shot(&png("meeting"));
+
+    // Chat, with an emoji from the picker, then a private line.
+    ana.key("c");
+    bo.key("c");
+    ana.write("chat-field", "Good morning ");
+    ana.click("chat-emoji");
+    wait_starting(&desk, &ana, "emoji-");
+    ana.click("emoji-👍");
+    ana.click("chat-send");
+    bo.wait_words("Good morning 👍");
+    bo.shot(&png("chat"));
+    ana.click("chat-to");
+    let only = wait_starting(&desk, &ana, "to-");
+    ana.click_at(&only);
+    ana.write("chat-field", "only for you");
+    ana.key("Return");
+    bo.wait_words("only for you");
+    assert!(bo.words("nly you").is_some(), "a private line says that it is private: {:?}", bo.entries());
+
+    // Mute, seen by the other; layouts; stats; then both leave.
+    ana.key("Escape");
+    ana.click("microphone");
+    bo.click("panel-people");
+    bo.wait_words("Muted");
+    ana.click("layout-speaker");
+    ana.click("layout-grid");
+    ana.click("panel-stats");
+    ana.wait("stats-expand");
+    ana.click("stats-expand");
+    ana.wait_words("Round trip");
+    ana.shot(&png("stats"));
+    ana.key("Escape");
+    ana.click("leave");
+    ana.wait("start");
+    bo.wait_words("left");
+    bo.click("leave");
+    bo.wait("start");
+}
+
+#[test]
+fn a_call_is_answered_and_another_declined() {
+    let desk = Desk::new(1280, 840);
+    let ana = desk.program("ana", &CARD);
+    let bo = desk.program("bo", &CARD);
+    let call = wait_starting(&desk, &ana, "call-");
+    ana.click_at(&call);
+    bo.wait("decline");
+    bo.shot(&png("ring"));
+    bo.click("decline");
+    ana.wait_words("declined");
+    let call = wait_starting(&desk, &ana, "call-");
+    ana.click_at(&call);
+    bo.click("answer");
+    wait_starting(&desk, &ana, "tile-");
+    wait_starting(&desk, &bo, "tile-");
+}
+
+#[test]
+fn a_link_is_followed_after_a_question() {
+    let desk = Desk::new(1280, 840);
+    let ana = desk.program("ana", &CARD);
+    ana.write("room", "linked");
+    ana.click("start");
+    ana.wait_words("letsmeet://join?");
+    ana.shot(&png("alone"));
+    let link = ana.words("letsmeet://join?").expect("just seen").text;
+    let bo = desk.program("bo", &CARD);
+    bo.click("join-by");
+    bo.write("join-field", &link);
+    bo.shot(&png("join-by-link"));
+    bo.click("join-now");
+    if bo.find("link-join").is_some() {
+        bo.click("link-join");
+    }
+    wait_starting(&desk, &bo, "tile-");
+    wait_starting(&desk, &ana, "tile-");
+}
+
+#[test]
+fn a_dropped_file_is_accepted_by_a_click() {
+    let desk = Desk::new(1280, 840);
+    let ana = desk.program("ana", &[]);
+    let file = desk.folder().join("notes.txt");
+    std::fs::write(&file, "what was decided").expect("written");
+    let mut drop = Command::new(env!("CARGO_BIN_EXE_lets-meet"))
+        .args(["drop", "--to", "ana", "--interface", "lo", "--name", "bo"])
+        .arg(&file)
+        .arg("--profile")
+        .arg(desk.folder().join("bo"))
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .spawn()
+        .expect("drop starts");
+    ana.click_words("Accept");
+    ana.wait_words("whole and checked");
+    assert_eq!(drop.wait().expect("it ends").code(), Some(0));
+    let landed = desk.folder().join("Downloads/notes.txt");
+    assert_eq!(std::fs::read_to_string(landed).expect("it landed"), "what was decided");
+}
+
+#[test]
+fn a_second_start_raises_the_first_and_a_close_ends_it() {
+    let desk = Desk::new(1280, 840);
     let ana = desk.program("ana", &[]);
     ana.wait("start");
+    let second = Command::new(env!("CARGO_BIN_EXE_lets-meet"))
+        .args(["--interface", "lo", "--profile"])
+        .arg(desk.folder().join("ana"))
+        .env("DISPLAY", desk.display())
+        .stdin(Stdio::null())
+        .output()
+        .expect("it runs");
+    assert_eq!(second.status.code(), Some(0), "{}", String::from_utf8_lossy(&second.stderr));
+    ana.key("ctrl+comma");
+    ana.click("section-appearance");
+    ana.click("theme-light");
+    ana.shot(&png("settings-light"));
+    ana.key("Escape");
+    ana.wait("start");
+    ana.close();
+    assert_eq!(ana.end(), Some(0));
+}
+
+#[test]
+fn every_control_is_reached_by_tab() {
+    let desk = Desk::new(1280, 840);
+    let ana = desk.program("ana", &[]);
+    ana.wait("start");
+    let controls = |window: &Window<'_>| -> std::collections::BTreeSet<String> {
+        window.entries().into_iter().filter(|e| e.kind == "control" && !e.id.is_empty()).map(|e| e.id).collect()
+    };
+    let all = controls(&ana);
+    assert!(all.len() >= 5, "{all:?}");
+    let mut reached = std::collections::BTreeSet::new();
+    for _ in 0..all.len() + 3 {
+        let before = focused(&ana);
+        ana.key("Tab");
+        desk.until("the focus to move", || focused(&ana) != before);
+        reached.extend(focused(&ana));
+    }
+    assert!(all.is_subset(&reached), "not reached: {:?}", all.difference(&reached).collect::<Vec<_>>());
+}
+
+fn focused(window: &Window<'_>) -> Option<String> {
+    window.entries().into_iter().find(|entry| entry.focused && !entry.id.is_empty()).map(|entry| entry.id)
 }

@@ -1,1 +1,106 @@
-//! Screenshots of each screen, for people to look at.
+//! Screenshots of each screen in three sizes, for people to look at: `make screenshots`. What a program can see is asserted:
+//! every control lies inside the window.
+
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+
+use crate::desk::{Desk, Window};
+
+struct Headless(Child);
+
+impl Drop for Headless {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Company without windows.
+fn peer(desk: &Desk, name: &str, room: &str, media: &[&str]) -> Headless {
+    let child = Command::new(env!("CARGO_BIN_EXE_lets-meet"))
+        .args(["join", room, "--json", "--interface", "lo", "--name", name, "--profile"])
+        .arg(desk.folder().join(name))
+        .args(media)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("a peer starts");
+    Headless(child)
+}
+
+fn inside(window: &Window<'_>, what: &str, width: f64, height: f64) {
+    for entry in window.entries().iter().filter(|entry| entry.kind == "control" && !entry.id.is_empty()) {
+        let (x, y, w, h) = entry.bounds;
+        let fits = x >= -1.0 && y >= -1.0 && x + w <= width + 1.0 && y + h <= height + 1.0;
+        assert!(fits && w > 0.0 && h > 0.0, "{what}: {} stands at {:?} of {width}x{height}", entry.id, entry.bounds);
+    }
+}
+
+fn shoot(width: u32, height: u32) {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("window");
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let size = format!("{width}x{height}");
+    // Room for the frame of the window.
+    let desk = Desk::new(width + 16, height + 48);
+    let _peers = [
+        peer(&desk, "Bo", "design review", &["--camera", "testcard:640x360@15", "--mic", "clicks"]),
+        peer(&desk, "Cy", "design review", &["--camera", "testcard:640x360@15"]),
+        peer(&desk, "Dima", "design review", &[]),
+    ];
+    let ana = desk.program("Ana", &["--camera", "testcard:640x360@15", "--mic", "tone", "--speaker", "none"]);
+    ana.resize(width, height);
+    desk.until("the size", || ana.size() == (width, height));
+    let shot = |name: &str| {
+        ana.shot(&folder.join(format!("{name}-{size}.png")));
+        inside(&ana, &format!("{name} {size}"), f64::from(width), f64::from(height));
+    };
+    ana.wait("join-design review");
+    ana.wait_words("Dima");
+    shot("lobby");
+    ana.click("join-by");
+    shot("join");
+    ana.key("Escape");
+    ana.key("ctrl+comma");
+    for section in ["profile", "devices", "video", "network", "privacy", "appearance", "keys", "shortcuts"] {
+        ana.click(&format!("section-{section}"));
+        shot(&format!("settings-{section}"));
+    }
+    ana.key("Escape");
+    ana.click("join-design review");
+    desk.until("three tiles", || ana.entries().iter().filter(|entry| entry.id.starts_with("tile-")).count() >= 3);
+    ana.key("v");
+    ana.wait("own-tile");
+    shot("meeting");
+    for (key, panel) in [("c", "chat"), ("p", "people"), ("f", "files"), ("t", "stats")] {
+        ana.key(key);
+        ana.wait("close-panel");
+        shot(&format!("panel-{panel}"));
+    }
+    ana.click("stats-expand");
+    ana.wait_words("Round trip");
+    shot("stats");
+    ana.key("Escape");
+    ana.key("1");
+    shot("speaker");
+    ana.key("F1");
+    shot("shortcuts");
+    ana.key("Escape");
+    ana.click("leave");
+    ana.wait("start");
+}
+
+#[test]
+fn every_screen_fits_800x600() {
+    shoot(800, 600);
+}
+
+#[test]
+fn every_screen_fits_1280x800() {
+    shoot(1280, 800);
+}
+
+#[test]
+fn every_screen_fits_3840x2160() {
+    shoot(3840, 2160);
+}

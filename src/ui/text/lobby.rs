@@ -26,7 +26,7 @@ pub const DROP_TIP: &str = "Send files to this person";
 /// The card for files.
 pub const DROP_HERE: &str = "Drop files here to send them";
 /// What the card for files promises.
-pub const DROP_HOW: &str = "Encrypted, checked, resumes where it stopped. They choose whether to accept.";
+pub const DROP_HOW: &str = "Encrypted and checked. They choose whether to accept.";
 /// Opens the file dialog.
 pub const CHOOSE_FILES: &str = "Choose files";
 /// In the field for one's own name.
