@@ -4,6 +4,7 @@
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -29,9 +30,13 @@ fn tool(name: &str) -> Command {
     Command::new(name)
 }
 
+// Two desks would find each other's people: all share the loopback interface. So one test is at its desk at a time.
+static TURN: Mutex<()> = Mutex::new(());
+
 /// A display.
 #[derive(Debug)]
 pub struct Desk {
+    _turn: MutexGuard<'static, ()>,
     display: String,
     // Ended in this order.
     _manager: Kept,
@@ -42,6 +47,7 @@ pub struct Desk {
 impl Desk {
     /// A display of `width` x `height` pixels.
     pub fn new(width: u32, height: u32) -> Self {
+        let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         // The server chooses a free number itself and says which on its stdout: tests may run side by side.
         let server = tool("Xvfb")
             .args(["-displayfd", "1", "-screen", "0", &format!("{width}x{height}x24")])
@@ -65,7 +71,7 @@ impl Desk {
             .spawn()
             .expect("openbox starts");
         let folder = tempfile::tempdir().expect("a folder");
-        let desk = Self { display, _manager: Kept(manager), _server: server, folder };
+        let desk = Self { _turn: turn, display, _manager: Kept(manager), _server: server, folder };
         desk.until("a window manager", || {
             desk.run("xprop", &["-root", "_NET_SUPPORTING_WM_CHECK"]).contains("window id")
         });
@@ -136,13 +142,6 @@ impl Desk {
         });
         self.until("the map of the window", || !window.entries().is_empty());
         window
-    }
-
-    /// The whole display as an image file.
-    pub fn shot(&self, path: &Path) {
-        let path = path.to_string_lossy().into_owned();
-        self.run("import", &["-window", "root", &path]);
-        assert!(Path::new(&path).exists(), "no screenshot in {path}");
     }
 }
 
@@ -248,11 +247,6 @@ impl Window<'_> {
         }
     }
 
-    /// Waits until words are gone.
-    pub fn wait_gone(&self, text: &str) {
-        self.desk.until(&format!("the end of '{text}'"), || self.words(text).is_none());
-    }
-
     fn log(&self) -> String {
         std::fs::read_to_string(self.desk.folder().join(format!("{}.log", self.name))).unwrap_or_default()
     }
@@ -342,11 +336,6 @@ impl Window<'_> {
         let (width, height) = (width.round() as usize, height.round() as usize);
         assert_eq!(output.stdout.len(), width * height * 3, "pixels of {crop}");
         Pixels { width, height, bytes: output.stdout }
-    }
-
-    /// The process.
-    pub fn pid(&self) -> u32 {
-        self.child.0.id()
     }
 
     /// Waits for its end and gives the exit code.
