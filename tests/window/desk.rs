@@ -78,9 +78,25 @@ impl Desk {
         desk
     }
 
-    /// Its number, as programs want it.
-    pub fn display(&self) -> &str {
-        &self.display
+    /// Runs the program once more on this display and gives its exit code; ends it when it does not end by itself.
+    pub fn start_again(&self, args: &[&str]) -> Option<i32> {
+        let mut child = Kept(
+            Command::new(env!("CARGO_BIN_EXE_lets-meet"))
+                .args(args)
+                .env("DISPLAY", &self.display)
+                .env("LETS_MEET_RENDERER", "software")
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .spawn()
+                .expect("it starts"),
+        );
+        let mut code = None;
+        self.until("the end of the second start", || {
+            code = child.0.try_wait().expect("it is ours").map(|status| status.code());
+            code.is_some()
+        });
+        code.flatten()
     }
 
     /// A folder that goes with the desk.

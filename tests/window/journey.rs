@@ -182,14 +182,8 @@ fn a_second_start_raises_the_first_and_a_close_ends_it() {
     let desk = Desk::new(1280, 840);
     let ana = desk.program("ana", &[]);
     ana.wait("start");
-    let second = Command::new(env!("CARGO_BIN_EXE_lets-meet"))
-        .args(["--interface", "lo", "--profile"])
-        .arg(desk.folder().join("ana"))
-        .env("DISPLAY", desk.display())
-        .stdin(Stdio::null())
-        .output()
-        .expect("it runs");
-    assert_eq!(second.status.code(), Some(0), "{}", String::from_utf8_lossy(&second.stderr));
+    let profile = desk.folder().join("ana").to_string_lossy().into_owned();
+    assert_eq!(desk.start_again(&["--interface", "lo", "--profile", &profile]), Some(0));
     ana.key("ctrl+comma");
     ana.click("section-appearance");
     ana.click("theme-light");
