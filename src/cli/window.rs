@@ -30,7 +30,17 @@ pub fn run(common: &Common, window: &Window, _output: &Output) -> Result<Exit, F
     }
     ui::backend::choose();
     let profile = Profile::open(common.profile.clone()).map(|profile| profile.dir().to_owned());
-    let choices = profile.as_deref().map(Choices::load).unwrap_or_default();
+    let mut choices = profile.as_deref().map(Choices::load).unwrap_or_default();
+    // What was said on the command line goes before what was chosen, also for a camera that is turned on later.
+    if let Some(camera) = &window.camera {
+        choices.camera = camera.to_string();
+    }
+    if let Some(microphone) = &window.mic {
+        choices.microphone = microphone.to_string();
+    }
+    if let Some(speaker) = &window.speaker {
+        choices.speaker = speaker.to_string();
+    }
     let room = window.room.as_deref().map(crate::id::RoomName::new).transpose();
     let room = room.map_err(|error| Failure::usage(format!("{error}.")))?;
     let meet = room.map(|room| Meet {

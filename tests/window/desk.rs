@@ -5,7 +5,9 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use lets_meet::clock::now;
 
 use serde_json::Value;
 
@@ -113,9 +115,9 @@ impl Desk {
 
     /// Waits for a fact.
     pub fn until(&self, what: &str, mut fact: impl FnMut() -> bool) {
-        let end = Instant::now() + PATIENCE;
+        let end = now() + PATIENCE;
         while !fact() {
-            assert!(Instant::now() < end, "waited {PATIENCE:?} for {what}");
+            assert!(now() < end, "waited {PATIENCE:?} for {what}");
             std::thread::sleep(Duration::from_millis(50));
         }
     }
@@ -249,16 +251,11 @@ impl Window<'_> {
     /// Waits for words.
     pub fn wait_words(&self, text: &str) {
         let seen = || self.words(text).is_some();
-        let end = Instant::now() + PATIENCE;
+        let end = now() + PATIENCE;
         while !seen() {
             let all: Vec<String> =
                 self.entries().into_iter().map(|entry| entry.text).filter(|t| !t.is_empty()).collect();
-            assert!(
-                Instant::now() < end,
-                "waited for '{text}' in the window of {}: {all:?}\n{}",
-                self.name,
-                self.log()
-            );
+            assert!(now() < end, "waited for '{text}' in the window of {}: {all:?}\n{}", self.name, self.log());
             std::thread::sleep(Duration::from_millis(50));
         }
     }
@@ -356,18 +353,18 @@ impl Window<'_> {
 
     /// Waits for its end and gives the exit code.
     pub fn end(mut self) -> Option<i32> {
-        let end = Instant::now() + PATIENCE;
+        let end = now() + PATIENCE;
         loop {
             if let Some(status) = self.child.0.try_wait().expect("it is ours") {
                 return status.code();
             }
-            assert!(Instant::now() < end, "the window of {} did not end", self.name);
+            assert!(now() < end, "the window of {} did not end", self.name);
             std::thread::sleep(Duration::from_millis(50));
         }
     }
 
     /// Closes the window as its frame's cross does.
     pub fn close(&self) {
-        self.tool(&["windowclose", &self.id]);
+        self.key("alt+F4");
     }
 }

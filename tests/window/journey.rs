@@ -124,6 +124,7 @@ fn a_call_is_answered_and_another_declined() {
     bo.shot(&png("ring"));
     bo.click("decline");
     ana.wait_words("declined");
+    desk.until("the end of the first call", || ana.find("cancel-call").is_none() && bo.find("answer").is_none());
     let call = wait_starting(&desk, &ana, "call-");
     ana.click_at(&call);
     bo.click("answer");

@@ -128,11 +128,11 @@ impl Bench {
 #[test]
 fn a_camera_that_was_never_opened_is_opened_as_chosen() {
     let mut bench = Bench::with(&["Ana"]);
-    let source = Some(spec::Camera::Device(DeviceChoice::Default));
+    let source = spec::Camera::Device(DeviceChoice::Default);
     let commands = Bench::commands(bench.click("camera"));
-    assert_eq!(commands, [Command::Camera { on: true, source: source.clone() }]);
+    assert_eq!(commands, [Command::Camera { on: true, source: Some(source.clone()) }]);
     let settings = &mut bench.meeting().settings;
-    (settings.camera, settings.camera_on) = (source.expect("a source"), true);
+    (settings.camera, settings.camera_on) = (source, true);
     assert_eq!(Bench::commands(bench.key(Shortcut::Camera)), [Command::Camera { on: false, source: None }]);
     bench.meeting().settings.camera_on = false;
     assert_eq!(Bench::commands(bench.key(Shortcut::Camera)), [Command::Camera { on: true, source: None }]);
