@@ -135,7 +135,6 @@ struct Seen {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Taken {
     Yes,
-    #[cfg_attr(not(feature = "media"), expect(dead_code, reason = "nothing is painted without the converter"))]
     No,
 }
 
