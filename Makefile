@@ -51,6 +51,17 @@ test-build: ready-test ## build what `make test` runs
 lab: ready-test media ## the lab alone: real processes on hosts of their own (ARGS="name" for some)
 	@$(CARGO) test --locked $(FLAGS) --test lab -- --test-threads=1 $(ARGS)
 
+.PHONY: window
+window: ready-test ## the real window on a display of its own, driven by mouse and keys (ARGS="name" for some)
+	@$(CARGO) test --locked --test window -- $(ARGS)
+
+.PHONY: screenshots
+screenshots: ready-test ## each screen in three sizes in target/tmp/window, and the pictures of the README
+	@$(CARGO) test --locked --test window -- shots
+	@mkdir -p docs/pictures
+	@cp target/tmp/window/lobby-1280x800.png docs/pictures/lobby.png
+	@cp target/tmp/window/meeting-1280x800.png docs/pictures/meeting.png
+
 .PHONY: check
 check: ready-build ## format, lints for two feature sets, the rules of the tree, spelling
 	$(CARGO) fmt --all --check

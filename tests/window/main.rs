@@ -5,12 +5,7 @@
 //! Two windows meet over `lo`, with mDNS confined to it. Screenshots land in `target/tmp/window/`.
 
 #![cfg(all(feature = "gui", target_os = "linux"))]
-#![expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    clippy::cast_precision_loss,
-    reason = "places on a screen are small"
-)]
+#![expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "places on a screen are small")]
 
 mod desk;
 mod journey;
