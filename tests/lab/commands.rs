@@ -30,8 +30,10 @@ fn exit_codes_are_as_promised() {
     check("ann", &["id"], 0);
     check("ann", &["fly"], 2);
     check("ann", &["join"], 2);
-    assert!(check("ann", &["call", "bo"], 2).contains("not available yet"));
-    assert!(check("ann", &["join", "r", "--camera", "device"], 2).contains("not available yet"));
+    assert!(check("ann", &["bench", "latency"], 2).contains("not available yet"));
+    check("ann", &["call", "bo", "--wait", "1"], 3);
+    // A camera that the person numbered and that is not there.
+    check("ann", &["join", "r", "--camera", "device:7", "--for", "1"], 6);
     check("ann", &["join", "r", "--interface", "nope0"], 7);
     check("ann", &["nearby", "--seconds", "1"], 3);
     check("ann", &["join", "r", "--for", "1"], 0);
