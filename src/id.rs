@@ -234,116 +234,79 @@ impl fmt::Debug for RoomId {
     }
 }
 
-/// One file on its way to one recipient. Drawn by the sender; unique together with the sender.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct TransferId(u64);
+/// A number of 64 bits that is drawn by one side and written as 16 hex digits.
+macro_rules! drawn_id {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(u64);
 
-impl TransferId {
-    /// Draws one.
-    pub fn draw() -> Self {
-        Self(rand::random())
-    }
+        impl $name {
+            /// Draws one.
+            pub fn draw() -> Self {
+                Self(rand::random())
+            }
 
-    /// From a received value; every value is valid.
-    pub const fn from_u64(value: u64) -> Self {
-        Self(value)
-    }
+            /// From a received value; every value is valid.
+            pub const fn from_u64(value: u64) -> Self {
+                Self(value)
+            }
 
-    /// The value.
-    pub const fn as_u64(self) -> u64 {
-        self.0
-    }
-}
-
-impl fmt::Display for TransferId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:016x}", self.0)
-    }
-}
-
-impl FromStr for TransferId {
-    type Err = ParseError;
-
-    fn from_str(text: &str) -> Result<Self, ParseError> {
-        if text.len() != 16 || !text.bytes().all(|c| c.is_ascii_hexdigit()) {
-            return Err(ParseError::TransferId);
+            /// The value.
+            pub const fn as_u64(self) -> u64 {
+                self.0
+            }
         }
-        u64::from_str_radix(text, 16).map(Self).map_err(|_| ParseError::TransferId)
-    }
-}
 
-/// In readable formats 16 hex digits, in binary ones an integer.
-impl Serialize for TransferId {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if serializer.is_human_readable() { serializer.collect_str(self) } else { serializer.serialize_u64(self.0) }
-    }
-}
-
-impl<'de> Deserialize<'de> for TransferId {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        use serde::de::Error as _;
-        if deserializer.is_human_readable() {
-            String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
-        } else {
-            u64::deserialize(deserializer).map(Self)
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{:016x}", self.0)
+            }
         }
-    }
-}
 
-/// One person ringing another. Drawn by the caller; unique together with the caller.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct CallId(u64);
+        impl FromStr for $name {
+            type Err = ParseError;
 
-impl CallId {
-    /// Draws one.
-    pub fn draw() -> Self {
-        Self(rand::random())
-    }
-
-    /// From a received value; every value is valid.
-    pub const fn from_u64(value: u64) -> Self {
-        Self(value)
-    }
-
-    /// The value.
-    pub const fn as_u64(self) -> u64 {
-        self.0
-    }
-}
-
-impl fmt::Display for CallId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:016x}", self.0)
-    }
-}
-
-impl FromStr for CallId {
-    type Err = ParseError;
-
-    fn from_str(text: &str) -> Result<Self, ParseError> {
-        if text.len() != 16 || !text.bytes().all(|c| c.is_ascii_hexdigit()) {
-            return Err(ParseError::CallId);
+            fn from_str(text: &str) -> Result<Self, ParseError> {
+                if text.len() != 16 || !text.bytes().all(|c| c.is_ascii_hexdigit()) {
+                    return Err(ParseError::$name);
+                }
+                u64::from_str_radix(text, 16).map(Self).map_err(|_| ParseError::$name)
+            }
         }
-        u64::from_str_radix(text, 16).map(Self).map_err(|_| ParseError::CallId)
-    }
-}
 
-/// In readable formats 16 hex digits, in binary ones an integer.
-impl Serialize for CallId {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        if serializer.is_human_readable() { serializer.collect_str(self) } else { serializer.serialize_u64(self.0) }
-    }
-}
-
-impl<'de> Deserialize<'de> for CallId {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        use serde::de::Error as _;
-        if deserializer.is_human_readable() {
-            String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
-        } else {
-            u64::deserialize(deserializer).map(Self)
+        /// In readable formats 16 hex digits, in binary ones an integer.
+        impl Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                if serializer.is_human_readable() {
+                    serializer.collect_str(self)
+                } else {
+                    serializer.serialize_u64(self.0)
+                }
+            }
         }
-    }
+
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                use serde::de::Error as _;
+                if deserializer.is_human_readable() {
+                    String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+                } else {
+                    u64::deserialize(deserializer).map(Self)
+                }
+            }
+        }
+    };
+}
+
+drawn_id! {
+    /// One file on its way to one recipient. Drawn by the sender; unique together with the sender.
+    TransferId
+}
+
+drawn_id! {
+    /// One person ringing another. Drawn by the caller; unique together with the caller.
+    CallId
 }
 
 /// A unique name at a rendezvous: 2 to 32 letters, digits, `.`, `_`, `-` after NFKC, of one script (UTS #39).

@@ -30,8 +30,9 @@ pub fn run(common: &Common, window: &Window, _output: &Output) -> Result<Exit, F
     }
     ui::backend::choose();
     let profile = Profile::open(common.profile.clone()).map(|profile| profile.dir().to_owned());
-    let mut choices = profile.as_deref().map(Choices::load).unwrap_or_default();
-    // What was said on the command line goes before what was chosen, also for a camera that is turned on later.
+    let remembered = profile.as_deref().map(Choices::load).unwrap_or_default();
+    // What was said on the command line goes before what was chosen, in this run.
+    let mut choices = remembered.clone();
     if let Some(camera) = &window.camera {
         choices.camera = camera.to_string();
     }
@@ -63,13 +64,12 @@ pub fn run(common: &Common, window: &Window, _output: &Output) -> Result<Exit, F
     let launcher = Arc::new(Local(Arc::new(Inner {
         port: Mutex::new(None),
         common: common.clone(),
-        window: window.clone(),
         setup: Mutex::new(None),
         name: Mutex::new(None),
         listener,
     })));
     let (link, map) = (window.link.clone(), window.map.clone());
-    let start = Start { profile: profile.unwrap_or_default(), choices, launcher, meet, link, map };
+    let start = Start { profile: profile.unwrap_or_default(), choices, remembered, launcher, meet, link, map };
     ui::run(start).map_err(|error| {
         Failure::new(
             Exit::Device,
@@ -96,7 +96,6 @@ struct Local(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     common: Common,
-    window: Window,
     // Read at the first start, and again until it can be read.
     setup: Mutex<Option<Arc<Setup>>>,
     // The last one: whoever was told of it finds us there.
@@ -159,19 +158,17 @@ impl Inner {
         let wrong = |error: spec::ParseError| {
             Trouble::new(format!("{error}."), "Choose it again in the settings.").way(Way::Settings)
         };
-        // What was said on the command line goes before what was chosen.
-        let window = &self.window;
-        let camera = window.camera.clone().map_or_else(|| choices.camera.parse(), Ok).map_err(wrong)?;
-        let microphone = window.mic.clone().map_or_else(|| choices.microphone.parse(), Ok).map_err(wrong)?;
-        let speaker = window.speaker.clone().map_or_else(|| choices.speaker.parse(), Ok).map_err(wrong)?;
+        let camera: spec::Camera = choices.camera.parse().map_err(wrong)?;
+        let microphone: spec::Microphone = choices.microphone.parse().map_err(wrong)?;
+        let speaker: spec::Speaker = choices.speaker.parse().map_err(wrong)?;
         let quality: spec::Quality = choices.quality.parse().unwrap_or_default();
-        let camera: spec::Camera = if meet.camera { camera } else { spec::Camera::None };
+        let camera = if meet.camera { camera } else { spec::Camera::None };
         let mut settings = Settings {
             camera: camera.clone(),
             camera_on: meet.camera,
-            microphone: spec::Microphone::clone(&microphone),
+            microphone: microphone.clone(),
             microphone_on: meet.microphone,
-            speaker: spec::Speaker::clone(&speaker),
+            speaker: speaker.clone(),
             speaker_on: true,
             quality,
             files: Accept::Ask,

@@ -216,7 +216,8 @@ impl Calls {
         let link = self.links.iter().rev().find(|key| key.peer == peer && !deaf.contains(&key.instance)).copied();
         if let Some(link) = link {
             outgoing.link = Some(link);
-            self.release.remove(&link);
+            // A link that was made for the call before is this one's to close.
+            outgoing.dialed |= self.release.remove(&link).is_some();
             let ring = Ring { call: outgoing.call, room: outgoing.place.room.clone(), meeting: outgoing.place.meeting };
             self.out.push_back(Out::Send { to: link, message: Message::new(wire::RING, &ring) });
             return;

@@ -576,9 +576,10 @@ impl App {
             iced::system::theme_changes().map(|mode| Message::Light(mode == iced::theme::Mode::Light)),
             self.session.events(),
             self.session.pictures(),
-            self.session.speaking(),
-            self.session.drawn(),
         ];
+        if matches!(self.screen, Screen::Meeting(_)) {
+            all.extend([self.session.speaking(), self.session.drawn()]);
+        }
         if self.start.map.is_some() {
             all.push(iced::time::every(Duration::from_millis(150)).map(|_| Message::MapDue));
         }

@@ -2,7 +2,7 @@
 //! starts, because iced takes a software Vulkan driver for a GPU, and that one is slow.
 //!
 //! iced reads its choice from the environment, which a running program cannot change safely; so the program starts
-//! itself again in its place, with the choice made (5 ms). Nothing is loaded to find out that there is no GPU: the system says so.
+//! itself again in its place, with the choice made. Nothing is loaded to find out that there is no GPU: the system says so.
 
 use iced::wgpu;
 

@@ -176,6 +176,21 @@ impl Choices {
         self.microphone_on && !self.push_to_talk
     }
 
+    /// What is written down of these: devices that were named for one run only, as they stand in `start`, are what they
+    /// were before, as long as nobody chose another one since.
+    #[must_use]
+    pub fn to_keep(&self, start: &Self, remembered: &Self) -> Self {
+        let keep = |now: &String, start: &String, remembered: &String| {
+            if now == start { remembered.clone() } else { now.clone() }
+        };
+        Self {
+            camera: keep(&self.camera, &start.camera, &remembered.camera),
+            microphone: keep(&self.microphone, &start.microphone, &remembered.microphone),
+            speaker: keep(&self.speaker, &start.speaker, &remembered.speaker),
+            ..self.clone()
+        }
+    }
+
     /// A meeting was started or joined.
     pub fn remember_room(&mut self, room: &str) {
         self.rooms.retain(|known| known != room);
@@ -197,6 +212,17 @@ mod tests {
         choices.remember_room("standup");
         choices.save(folder.path()).expect("written");
         assert_eq!(Choices::load(folder.path()), choices);
+    }
+
+    #[test]
+    fn a_device_named_for_one_run_is_not_remembered() {
+        let remembered = Choices { camera: "device:Desk".to_owned(), ..Choices::default() };
+        let start = Choices { camera: "testcard".to_owned(), ..remembered.clone() };
+        let mut now = Choices { text_percent: 150, ..start.clone() };
+        let kept = now.to_keep(&start, &remembered);
+        assert_eq!((kept.camera.as_str(), kept.text_percent), ("device:Desk", 150));
+        "device:Other".clone_into(&mut now.camera);
+        assert_eq!(now.to_keep(&start, &remembered).camera, "device:Other");
     }
 
     #[test]

@@ -281,7 +281,7 @@ impl Session {
 
     /// Writes the choices down.
     pub fn save(&self, start: &Start, choices: &Choices) -> Task<Message> {
-        let (folder, choices) = (start.profile.clone(), choices.clone());
+        let (folder, choices) = (start.profile.clone(), choices.to_keep(&start.choices, &start.remembered));
         let write = move || choices.save(&folder);
         Task::perform(blocking(write), |result| {
             Message::Done(match result {

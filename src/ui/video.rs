@@ -1,5 +1,4 @@
-//! When the window is told of pictures: that there are new ones, at most thirty times a second, and in which sizes tiles
-//! are drawn, when that changed. Never a picture itself.
+//! When the window is told of pictures: that there are new ones, at most thirty times a second. Never a picture itself.
 
 use std::hash::{Hash, Hasher};
 use std::time::{Duration, Instant};
@@ -8,12 +7,10 @@ use iced::Subscription;
 use iced::futures::{Stream, stream};
 
 use crate::clock;
-use crate::engine::pictures::{Key, News, Pictures, PixelSize};
+use crate::engine::pictures::{News, Pictures};
 
 /// Thirty a second, on average also where timers are late.
 const TICK: Duration = Duration::from_nanos(33_333_333);
-/// Sizes are told once they stay for so long: a window that is being resized asks nobody for thirty sizes a second.
-const SETTLED: Duration = Duration::from_millis(250);
 
 /// A place of pictures as the data of a subscription: another place is another subscription.
 struct Place(Pictures);
@@ -27,11 +24,6 @@ impl Hash for Place {
 /// Yields when a picture that a tile shows is new, and never otherwise.
 pub fn ticks(pictures: &Pictures) -> Subscription<()> {
     Subscription::run_with(Place(pictures.clone()), |place| paced(place.0.news()))
-}
-
-/// Yields what is drawn and how large, at first and after each change: what is left out is not on screen.
-pub fn sizes(pictures: &Pictures) -> Subscription<Vec<(Key, PixelSize)>> {
-    Subscription::run_with(Place(pictures.clone()), |place| settled(place.0.clone()))
 }
 
 fn paced(news: News) -> impl Stream<Item = ()> {
@@ -49,23 +41,6 @@ fn following(planned: Instant, now: Instant) -> Instant {
     if late < TICK { planned + TICK } else { now }
 }
 
-fn settled(pictures: Pictures) -> impl Stream<Item = Vec<(Key, PixelSize)>> {
-    let (news, told) = (pictures.resized(), None);
-    stream::unfold((pictures, news, told), |(pictures, mut news, mut told)| async move {
-        loop {
-            if told.is_some() {
-                news.next().await;
-            }
-            while tokio::time::timeout(SETTLED, news.next()).await.is_ok() {}
-            let drawn: Vec<_> = pictures.drawn().into_iter().collect();
-            if told.as_ref() != Some(&drawn) {
-                told = Some(drawn.clone());
-                return Some((drawn, (pictures, news, told)));
-            }
-        }
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -73,6 +48,7 @@ mod tests {
     use iced::futures::StreamExt as _;
 
     use super::*;
+    use crate::engine::pictures::Key;
     use crate::frame::Pool;
 
     #[tokio::test]
@@ -105,19 +81,5 @@ mod tests {
         assert!((second.as_secs_f64() - 1.0).abs() < 0.001, "{second:?}");
         let late = start + Duration::from_secs(3);
         assert_eq!(following(start, late), late, "after a pause nothing is made up for");
-    }
-
-    #[tokio::test]
-    async fn sizes_are_told_once_they_stay() {
-        let (pictures, key) = (Pictures::new(), Key::own());
-        let mut sizes = Box::pin(settled(pictures.clone()));
-        assert_eq!(sizes.next().await, Some(Vec::new()));
-        let viewer = pictures.view(key);
-        for width in 1..50 {
-            viewer.direct(PixelSize { width, height: 10 });
-        }
-        assert_eq!(sizes.next().await, Some(vec![(key, PixelSize { width: 49, height: 10 })]));
-        drop(viewer);
-        assert_eq!(sizes.next().await, Some(Vec::new()));
     }
 }

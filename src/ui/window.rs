@@ -42,8 +42,10 @@ pub trait Launcher: Debug + Send + Sync {
 pub struct Start {
     /// The profile folder, for the choices.
     pub profile: PathBuf,
-    /// As found there.
+    /// What holds at the start: what was found there, and what the command line says for this run.
     pub choices: Choices,
+    /// As found there.
+    pub remembered: Choices,
     /// Starts engines.
     pub launcher: Arc<dyn Launcher>,
     /// Go straight into this meeting.

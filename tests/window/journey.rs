@@ -79,21 +79,24 @@ fn two_people_meet_see_each_other_and_talk() {
     bo.wait_words("Good morning");
     bo.shot(&png("chat"));
     ana.click("chat-to");
-    let only = wait_starting(&desk, &ana, "to-");
-    ana.click_at(&only);
+    let person = |entry: &Entry| entry.id.strip_prefix("to-").is_some_and(|id| id.len() == 64);
+    desk.until("bo among the recipients", || ana.entries().iter().any(person));
+    ana.click_at(&ana.entries().into_iter().find(person).expect("just seen"));
+    ana.click("to-close");
     ana.compose("chat-field", "only for you");
     ana.key("Return");
     bo.wait_words("only for you");
     assert!(bo.words("only you").is_some(), "a private line says that it is private: {:?}", bo.entries());
 
     // Mute, seen by the other; layouts; stats; then both leave.
-    ana.key("Escape");
+    let crossed_out = char::from(lucide_icons::Icon::MicOff).to_string();
+    assert!(bo.words(&crossed_out).is_none(), "both microphones are on");
     ana.click("microphone");
-    bo.click("panel-people");
-    bo.wait_words("Muted");
+    bo.wait_words(&crossed_out);
+    bo.click("tab-people");
     ana.click("layout-speaker");
     ana.click("layout-grid");
-    ana.click("panel-stats");
+    ana.click("tab-stats");
     ana.wait("stats-expand");
     ana.click("stats-expand");
     ana.wait_words("Round trip");
@@ -117,6 +120,11 @@ fn a_call_is_declined() {
     bo.shot(&png("ring"));
     bo.click("decline");
     ana.wait_words("declined");
+    // At once again: it rings.
+    desk.until("the end of the first call", || ana.find("cancel-call").is_none() && bo.find("decline").is_none());
+    ana.click_at(&wait_starting(&desk, &ana, "call-"));
+    ana.wait("cancel-call");
+    bo.wait("decline");
 }
 
 #[test]

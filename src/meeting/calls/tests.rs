@@ -255,6 +255,25 @@ fn a_call_is_declined_busy_taken_back_or_never_answered() {
 }
 
 #[test]
+fn a_call_right_after_a_declined_one_rings_and_closes_the_link_of_both() {
+    let mut table = table();
+    let first = table.call(0);
+    table.run();
+    table.decline(1, first);
+    table.run();
+    table.pass(LINGER / 2);
+    let second = table.call(0);
+    table.run();
+    assert_eq!(table.sides[1].rings(), [first, second]);
+    table.pass(LINGER);
+    assert!(table.sides[0].released.is_empty(), "it rings over this link");
+    table.decline(1, second);
+    table.run();
+    table.pass(LINGER);
+    assert_eq!(table.sides[0].released, [table.sides[1].key]);
+}
+
+#[test]
 fn who_cannot_be_linked_does_not_answer() {
     let mut table = table();
     table.cut = true;

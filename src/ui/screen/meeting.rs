@@ -110,6 +110,8 @@ pub enum Message {
     CloseMenu,
     /// Open this panel, or close it.
     Panel(Panel),
+    /// Show this panel.
+    Tab(Panel),
     /// Close the panel.
     ClosePanel,
     /// Lay the stage out like this.
@@ -198,7 +200,11 @@ impl Screen {
                 self.menu = None;
                 Action::None
             }
-            Message::Panel(panel) => self.toggle_panel(panel, model, choices),
+            Message::Panel(panel) if self.panel == Some(panel) => self.close_panel(choices),
+            Message::Panel(panel) | Message::Tab(panel) => {
+                let open = self.open_panel(panel, model);
+                open.and(Action::Choose(Box::new(Choices { panel: self.panel, ..choices.clone() })))
+            }
             Message::ClosePanel => self.close_panel(choices),
             Message::Layout(layout) => {
                 self.shown = shown(layout);
@@ -485,14 +491,6 @@ impl Screen {
         let people: Vec<PeerId> = meeting.people.values().filter(|p| p.has_picture()).map(|p| p.person.peer).collect();
         let commands = self.views.update(now, &people, &self.drawn);
         commands.into_iter().fold(Action::None, |all, command| all.and(Action::Engine(command)))
-    }
-
-    fn toggle_panel(&mut self, panel: Panel, model: &mut Model, choices: &Choices) -> Action {
-        if self.panel == Some(panel) {
-            return self.close_panel(choices);
-        }
-        let open = self.open_panel(panel, model);
-        open.and(Action::Choose(Box::new(Choices { panel: self.panel, ..choices.clone() })))
     }
 
     fn close_panel(&mut self, choices: &Choices) -> Action {

@@ -71,10 +71,10 @@ fn tab<'a>(
     count: usize,
 ) -> Element<'a, Message> {
     let c = look.colours;
-    let colour = if chosen { c.accent } else { c.text };
-    let name = text(name).size(look.size(Size::Body)).font(MEDIUM).color(colour).wrapping(text::Wrapping::None);
+    // The accent on its own ground has less than 4.5 to 1.
+    let name = text(name).size(look.size(Size::Body)).font(MEDIUM).color(c.text).wrapping(text::Wrapping::None);
     let inside = row![name, badge(look, count)].spacing(HALF).align_y(Alignment::Center);
-    let press = Message::Panel(panel);
+    let press = Message::Tab(panel);
     let button = iced::widget::button(container(inside).center_y(Length::Fill))
         .height(look.scaled(CONTROL_SMALL))
         .padding([0.0, 8.0])
