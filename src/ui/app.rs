@@ -597,3 +597,6 @@ impl App {
         Subscription::batch(all)
     }
 }
+
+#[cfg(test)]
+mod tests;

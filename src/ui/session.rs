@@ -6,7 +6,7 @@ pub mod preview;
 use std::collections::BTreeSet;
 use std::hash::{Hash, Hasher};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use iced::futures::stream;
@@ -136,6 +136,9 @@ pub struct Session {
     stage: Stage,
     preview: preview::Stage,
     generation: u64,
+    saves: u64,
+    // The newest choices that were written: two writes at once may run in any order.
+    written: Arc<Mutex<u64>>,
 }
 
 struct Feed(u64, Handle);
@@ -280,9 +283,18 @@ impl Session {
     }
 
     /// Writes the choices down.
-    pub fn save(&self, start: &Start, choices: &Choices) -> Task<Message> {
+    pub fn save(&mut self, start: &Start, choices: &Choices) -> Task<Message> {
+        self.saves += 1;
+        let (this, written) = (self.saves, Arc::clone(&self.written));
         let (folder, choices) = (start.profile.clone(), choices.to_keep(&start.choices, &start.remembered));
-        let write = move || choices.save(&folder);
+        let write = move || {
+            let mut written = written.lock().unwrap_or_else(PoisonError::into_inner);
+            if *written > this {
+                return Ok(());
+            }
+            *written = this;
+            choices.save(&folder)
+        };
         Task::perform(blocking(write), |result| {
             Message::Done(match result {
                 Some(Ok(())) | None => Outcome::Nothing,

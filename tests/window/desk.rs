@@ -336,6 +336,16 @@ impl Window<'_> {
         self.tool(&["windowsize", "--sync", &self.id, &width.to_string(), &height.to_string()]);
     }
 
+    /// Waits until what was asked of it is drawn: the map was written twice more, each time after a drawing.
+    pub fn settle(&self) {
+        for _ in 0..2 {
+            let before = std::fs::metadata(&self.map).and_then(|file| file.modified()).ok();
+            self.desk.until("another map", || {
+                std::fs::metadata(&self.map).and_then(|file| file.modified()).ok() != before
+            });
+        }
+    }
+
     /// What it shows, as an image file.
     pub fn shot(&self, path: &Path) {
         self.focus();

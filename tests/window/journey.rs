@@ -25,7 +25,7 @@ fn wait_starting(desk: &Desk, window: &Window<'_>, id: &str) -> Entry {
 
 /// The blocks of the test card in a tile, white as true, when they are there: a coarse look at its upper left part, where
 /// nothing of it is cut off whatever the tile's shape.
-fn blocks(window: &Window<'_>, tile: &Entry) -> Option<Vec<bool>> {
+pub fn blocks(window: &Window<'_>, tile: &Entry) -> Option<Vec<bool>> {
     window.focus();
     let pixels = window.pixels(tile);
     let (mut blocks, mut clear) = (Vec::new(), 0);
@@ -46,6 +46,10 @@ fn blocks(window: &Window<'_>, tile: &Entry) -> Option<Vec<bool>> {
 fn meet<'a>(desk: &'a Desk, room: &str) -> (Window<'a>, Window<'a>) {
     let ana = desk.program("ana", &CARD);
     let bo = desk.program("bo", &CARD);
+    // Another name, typed in its place.
+    ana.write("name", "Ana Lima");
+    ana.key("Return");
+    bo.wait_words("Ana Lima");
     ana.write("room", room);
     ana.click("start");
     ana.wait("leave");
@@ -71,12 +75,22 @@ fn two_people_meet_see_each_other_and_talk() {
     desk.until("another picture", || blocks(&ana, &tile).is_some_and(|now| Some(now) != first));
     ana.shot(&png("meeting"));
 
-    // Chat, then a private line. (Lines with emoji are drawn as rich text, which the map cannot quote.)
-    ana.key("c");
+    // He sends less: seen in the figures of who receives it.
+    bo.key("ctrl+comma");
+    bo.click("section-video");
+    bo.click_words("240p");
+    bo.key("Escape");
+    ana.key("t");
+    ana.wait_words("426×240");
+
+    // Chat with emoji, then a private line.
     bo.key("c");
-    ana.compose("chat-field", "Good morning");
+    ana.click("tab-chat");
+    ana.compose("chat-field", "Good morning ");
+    ana.click("chat-emoji");
+    ana.click("emoji-👍");
     ana.click("chat-send");
-    bo.wait_words("Good morning");
+    bo.wait("Good morning 👍");
     bo.shot(&png("chat"));
     ana.click("chat-to");
     let person = |entry: &Entry| entry.id.strip_prefix("to-").is_some_and(|id| id.len() == 64);

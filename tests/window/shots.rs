@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use crate::desk::{Desk, Window};
+use crate::journey::blocks;
 
 struct Headless(Child);
 
@@ -52,11 +53,18 @@ fn shoot(width: u32, height: u32) {
     ana.resize(width, height);
     desk.until("the size", || ana.size() == (width, height));
     let shot = |name: &str| {
+        ana.settle();
         ana.shot(&folder.join(format!("{name}-{size}.png")));
         inside(&ana, &format!("{name} {size}"), f64::from(width), f64::from(height));
     };
+    let picture = || {
+        desk.until("a test card", || {
+            let tiles = ana.entries().into_iter().filter(|entry| entry.id.starts_with("tile-"));
+            tiles.into_iter().any(|tile| blocks(&ana, &tile).is_some())
+        });
+    };
     ana.wait("join-design review");
-    ana.wait_words("Dima");
+    desk.until("all three in sight", || ["Bo", "Cy", "Dima"].iter().all(|name| ana.words(name).is_some()));
     shot("lobby");
     ana.click("join-by");
     shot("join");
@@ -71,6 +79,7 @@ fn shoot(width: u32, height: u32) {
     desk.until("three tiles", || ana.entries().iter().filter(|entry| entry.id.starts_with("tile-")).count() >= 3);
     ana.key("v");
     ana.wait("own-tile");
+    picture();
     shot("meeting");
     ana.key("c");
     for panel in ["chat", "people", "files", "stats"] {
@@ -83,6 +92,7 @@ fn shoot(width: u32, height: u32) {
     shot("stats");
     ana.key("Escape");
     ana.key("1");
+    picture();
     shot("speaker");
     ana.key("F1");
     shot("shortcuts");

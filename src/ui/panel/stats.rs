@@ -144,8 +144,9 @@ impl Stats {
             let inside = column![self.head(look, &meeting.traffic, way, name), self.graph(look, &meeting.traffic, way)];
             container(inside.spacing(8)).padding([8, 0])
         };
-        let expand = button::with_words(look, Press::Plain, text::EXPAND).icon(Icon::Expand).small().wide();
+        let expand = button::with_words(look, Press::Plain, text::EXPAND).icon(Icon::Expand).small();
         let expand = Element::from(expand.id("stats-expand").on_press(Message::Expand(true)));
+        let top = row![quiet(look, text::MINUTES).width(Length::Fill), expand].align_y(Alignment::Center);
         let peers = meeting.in_order().into_iter().map(|participant| {
             let name = name_of(meeting, &participant.person);
             let words = participant.stats.as_ref().map_or_else(|| text::UNKNOWN.to_owned(), text::brief);
@@ -156,10 +157,10 @@ impl Stats {
         let peers: Element<'a, Message> =
             if meeting.people.is_empty() { quiet(look, text::ALONE).into() } else { column(peers).spacing(12).into() };
         let all = column![
+            top,
             graph(Way::Sent, text::SENT),
             graph(Way::Received, text::RECEIVED),
             self.legend(look),
-            expand,
             divider(look),
             peers
         ];

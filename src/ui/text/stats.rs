@@ -12,6 +12,8 @@ pub const RECEIVED: &str = "Received";
 pub const FIVE_MINUTES: &str = "5 min ago";
 /// At the right of a graph.
 pub const NOW: &str = "now";
+/// What the graphs show.
+pub const MINUTES: &str = "The last 5 minutes";
 /// Makes it large.
 pub const EXPAND: &str = "Expand";
 /// Makes it small.

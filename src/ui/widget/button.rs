@@ -70,6 +70,7 @@ pub struct Button<Message> {
     icon: Option<Icon>,
     words: Option<String>,
     tip: Option<String>,
+    beside: bool,
     small: bool,
     wide: bool,
     left: bool,
@@ -80,7 +81,7 @@ pub struct Button<Message> {
 /// A button with words.
 pub fn with_words<Message>(look: Look, kind: Kind, words: impl Into<String>) -> Button<Message> {
     let words = Some(words.into());
-    Button { look, kind, icon: None, words, tip: None, small: false, wide: false, left: false, id: None, press: None }
+    Button { look, kind, icon: None, words, tip: None, beside: false, small: false, wide: false, left: false, id: None, press: None }
 }
 
 /// A button with an icon alone; `tip` says in words what it does.
@@ -92,6 +93,7 @@ pub fn with_icon<Message>(look: Look, kind: Kind, icon: Icon, tip: impl Into<Str
         icon: Some(icon),
         words: None,
         tip,
+        beside: false,
         small: false,
         wide: false,
         left: false,
@@ -150,6 +152,13 @@ impl<Message: Clone> Button<Message> {
         self
     }
 
+    /// Its words come at its right: what stands below it stays in sight.
+    #[must_use]
+    pub fn tip_beside(mut self) -> Self {
+        self.beside = true;
+        self
+    }
+
     /// The same, when there is something.
     #[must_use]
     pub fn on_press_maybe(mut self, message: Option<Message>) -> Self {
@@ -182,7 +191,7 @@ impl<'a, Message: Clone + 'a> From<Button<Message>> for Element<'a, Message> {
         if let Some(id) = b.id {
             focus = focus.id(id);
         }
-        with_tip(look, focus, b.tip)
+        tip_at(look, focus, b.tip, if b.beside { tooltip::Position::Right } else { tooltip::Position::Bottom })
     }
 }
 
@@ -192,12 +201,21 @@ pub fn with_tip<'a, Message: 'a>(
     content: impl Into<Element<'a, Message>>,
     tip: Option<String>,
 ) -> Element<'a, Message> {
+    tip_at(look, content, tip, tooltip::Position::Bottom)
+}
+
+fn tip_at<'a, Message: 'a>(
+    look: Look,
+    content: impl Into<Element<'a, Message>>,
+    tip: Option<String>,
+    position: tooltip::Position,
+) -> Element<'a, Message> {
     let Some(tip) = tip else { return content.into() };
     let colours = look.colours;
     let words = container(label(look, tip).size(look.size(Size::Small)))
         .padding([HALF, 8.0])
         .style(move |_| filled(colours.raised, Some(colours.line), HALF));
-    tooltip(content, words, tooltip::Position::Bottom).gap(4).into()
+    tooltip(content, words, position).gap(4).into()
 }
 
 /// A round button of the control bar, with its word below.

@@ -3,7 +3,7 @@
 
 use iced::Element;
 use iced::widget::text::{Span, Wrapping};
-use iced::widget::{rich_text, span};
+use iced::widget::{container, rich_text, span};
 
 use super::label::label;
 use crate::ui::theme::{EMOJI, Look, Size};
@@ -47,7 +47,9 @@ pub fn written<'a, Message: 'a>(look: Look, words: &str) -> Element<'a, Message>
         .into_iter()
         .map(|(part, emoji)| if emoji { span(part.to_owned()).font(EMOJI) } else { span(part.to_owned()) })
         .collect();
-    rich_text(spans).size(look.size(Size::Body)).color(look.colours.text).wrapping(Wrapping::WordOrGlyph).into()
+    let text = rich_text(spans).size(look.size(Size::Body)).color(look.colours.text).wrapping(Wrapping::WordOrGlyph);
+    // Rich text does not tell an operation what it says: the map knows it by its name.
+    container(text).id(words.to_owned()).into()
 }
 
 #[cfg(test)]

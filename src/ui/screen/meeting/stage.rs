@@ -209,6 +209,7 @@ fn own_tile<'a>(screen: &'a Screen, context: Context<'a>, meeting: &'a Meeting) 
         peer: None,
         colour: peer.map_or(context.look.colours.accent, avatar::colour),
         name: words::YOU,
+        initials: me.map_or(words::YOU, |me| me.name.as_str()),
         picture: meeting.camera_on(),
         microphone: meeting.microphone_on(),
         speaking: screen.speaking.contains(&None),

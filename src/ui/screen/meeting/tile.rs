@@ -30,6 +30,8 @@ pub struct Tile<'a> {
     pub colour: Color,
     /// Its name.
     pub name: &'a str,
+    /// The name that its initials are of.
+    pub initials: &'a str,
     /// Its camera is on.
     pub picture: bool,
     /// Its microphone is on.
@@ -59,6 +61,7 @@ impl<'a> Tile<'a> {
             peer: Some(participant.person.peer),
             colour: avatar::colour(participant.person.peer),
             name: participant.person.name.as_str(),
+            initials: participant.person.name.as_str(),
             picture: participant.has_picture(),
             microphone: participant.speaks(),
             speaking: false,
@@ -76,7 +79,7 @@ impl<'a> Tile<'a> {
         let c = look.colours;
         let low = size.height < look.scaled(LOW);
         let circle = (size.width.min(size.height) * 0.32).clamp(20.0, 160.0);
-        let ground = center(initials(self.name, self.colour, circle)).style(move |_| filled(c.stage, None, RADIUS));
+        let ground = center(initials(self.initials, self.colour, circle)).style(move |_| filled(c.stage, None, RADIUS));
         let mut layers = stack![ground].width(Length::Fill).height(Length::Fill);
         if self.picture {
             layers = layers.push(picture(context, self.peer));

@@ -212,7 +212,7 @@ impl Settings {
             let (id, name, icon) = section.words();
             let kind = if section == self.section { Kind::Chosen } else { Kind::Quiet };
             let button = if narrow {
-                button::with_icon(look, kind, icon, name)
+                button::with_icon(look, kind, icon, name).tip_beside()
             } else {
                 button::with_words(look, kind, name).icon(icon).wide().left()
             };
@@ -231,9 +231,9 @@ impl Settings {
         // Around it as much as there is, or the line that scrolls would stand in the middle.
         let page = scrollable(container(page).width(Length::Fill)).width(Length::Fill).height(Length::Fill);
         let body = column![head, row![list, page].spacing(GAP).height(Length::Fill)].spacing(GAP);
-        let sheet = container(body)
+        let sheet = container(body.max_width(look.scaled(theme::LOBBY)))
             .padding(GAP)
-            .width(Length::Fill)
+            .center_x(Length::Fill)
             .height(Length::Fill)
             .style(move |_| container::Style { background: Some(colours.ground.into()), ..Default::default() });
         opaque(sheet)
