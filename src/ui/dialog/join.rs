@@ -26,6 +26,8 @@ pub struct Join {
     typed: String,
     room: String,
     wrong: Option<String>,
+    // No meeting of the name that is typed is nearby: the next press starts one.
+    starts: bool,
 }
 
 /// What was done.
@@ -49,7 +51,7 @@ impl Join {
         match message {
             Message::Typed(typed) => {
                 self.typed = typed;
-                self.wrong = None;
+                (self.wrong, self.starts) = (None, false);
                 Action::None
             }
             Message::Room(room) => {
@@ -67,13 +69,19 @@ impl Join {
         }
     }
 
-    fn target(&self, model: &Model, choices: &Choices) -> Result<Action, String> {
+    fn target(&mut self, model: &Model, choices: &Choices) -> Result<Action, String> {
         let typed: Typed = self.typed.parse().map_err(|error| sentence(&error))?;
         let go = |meet: Meet| Action::Close.and(Action::Meet(meet));
         Ok(match typed {
             // What was pasted may come from anywhere: it is shown before anything happens.
             Typed::Link(invite) => Action::Close.and(Action::Open(Box::new(Dialog::Link(link::Link::of(invite))))),
-            Typed::Room(room) => go(action::meet_nearby(room, model, choices)),
+            Typed::Room(room) => {
+                let near = model.nearby.meetings.iter().any(|meeting| meeting.room.id() == room.id());
+                if !near && !std::mem::replace(&mut self.starts, true) {
+                    return Err(words::NOBODY_MEETS.to_owned());
+                }
+                go(action::meet_nearby(room, model, choices))
+            }
             Typed::Short { room, digits } => {
                 let mine = |near: &&crate::meeting::NearbyPerson| near.person.peer.to_string().starts_with(&digits);
                 let near = model.nearby.people.iter().find(mine).ok_or_else(|| words::NOT_IN_SIGHT.to_owned())?;
@@ -103,7 +111,7 @@ impl Join {
         });
         let wrong = self.wrong.clone().map(|wrong| label(look, wrong).color(look.colours.danger));
         let fields = column![label(look, words::JOIN_HOW), typed, room, wrong].spacing(GRID);
-        let join = button::with_words(look, Kind::Primary, words::JOIN_NOW)
+        let join = button::with_words(look, Kind::Primary, if self.starts { words::START_IT } else { words::JOIN_NOW })
             .id("join-now")
             .on_press_maybe((!self.typed.trim().is_empty()).then_some(Message::Join));
         column![fields, super::buttons([join])].spacing(GAP).into()
