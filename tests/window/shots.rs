@@ -91,6 +91,8 @@ fn shoot(width: u32, height: u32) {
     ana.wait_words("Round trip");
     shot("stats");
     ana.key("Escape");
+    // A small window shows the stage only without its panel.
+    ana.click("close-panel");
     ana.key("1");
     picture();
     shot("speaker");
