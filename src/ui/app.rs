@@ -214,10 +214,6 @@ impl App {
             Message::Ended(generation) if generation == self.session.generation() => self.on_ended(),
             Message::Event(..) | Message::Answered(..) | Message::Ended(_) => Task::none(),
             Message::Done(outcome) => {
-                if let session::Outcome::Checked(found) = &outcome {
-                    self.model.checkup.found.clone_from(found);
-                    self.model.checkup.running = false;
-                }
                 if let session::Outcome::Previewing(preview) = &outcome {
                     return self.session.on_preview(&self.choices, preview.clone());
                 }
@@ -286,7 +282,7 @@ impl App {
         match result {
             Ok(handle) => {
                 self.session.on_started(handle);
-                self.session.command(Command::State)
+                self.session.greet(&self.choices, &self.screen)
             }
             Err(trouble) => {
                 let in_lobby = matches!(self.screen, Screen::Lobby(_));
@@ -294,7 +290,7 @@ impl App {
                 if in_lobby {
                     return Task::none();
                 }
-                self.toasts.push(self.now, Toast::new(Tone::Danger, trouble.words()));
+                self.toasts.push(self.now, notices::trouble(&trouble));
                 self.go(Goal::Lobby)
             }
         }
@@ -356,9 +352,7 @@ impl App {
                 Task::none()
             }
             Ok(done) => {
-                if let Some(settings) = &mut self.settings {
-                    settings.on_answer(&done);
-                }
+                let asks = self.settings.as_mut().map_or(Action::None, |settings| settings.on_answer(&command, &done));
                 if let (Done::Invited(invite), Screen::Meeting(screen)) = (&done, &mut self.screen)
                     && screen.on_invited(invite)
                 {
@@ -368,7 +362,7 @@ impl App {
                 // What a command changed is seen in the state.
                 let state =
                     if session::changes_state(&command) { self.session.command(Command::State) } else { Task::none() };
-                let action = self.perform(action);
+                let action = self.perform(action.and(asks));
                 Task::batch([action, state])
             }
             Err(failure) => {
@@ -376,8 +370,9 @@ impl App {
                 if let Screen::Meeting(screen) = &mut self.screen {
                     screen.on_failure(&command);
                 }
-                self.toasts.push(self.now, Toast::new(Tone::Danger, text::failure(&failure)));
-                Task::none()
+                let said = self.settings.as_mut().is_some_and(|settings| settings.on_failure(&command, &failure));
+                let toast = if said { Action::None } else { notices::failed(&command, &failure) };
+                self.perform(notices::name_gone(&command, &failure, &self.choices).and(toast))
             }
         }
     }
@@ -499,10 +494,7 @@ impl App {
                 if again { Task::batch([save, self.go(Goal::Lobby)]) } else { save }
             }
             Action::PickFiles(to) => session::pick_files(to),
-            Action::SendFiles(paths, to) => {
-                let send = |path| self.session.command(Command::SendFile { path, to: to.clone() });
-                Task::batch(paths.into_iter().map(send).collect::<Vec<_>>())
-            }
+            Action::SendFiles(paths, to) => self.session.send_files(paths, &to),
             Action::Paste => session::paste(),
             Action::PickFolder => session::pick_folder(),
             Action::Reveal(path) => session::reveal(path),
@@ -524,10 +516,10 @@ impl App {
             Action::ScrollToEnd(id) => iced::widget::operation::snap_to_end(id),
             Action::Preview { camera, microphone } => self.session.preview(&self.choices, camera, microphone),
             Action::TestSound => session::test_sound(&self.choices),
-            Action::Check => session::check(&self.start, &self.choices, &mut self.model),
+            Action::Check => self.session.check(&self.start, &self.choices, &mut self.model),
             Action::Doctor => {
                 let open = self.perform(Action::Open(Box::new(Dialog::Doctor)));
-                Task::batch([open, session::check(&self.start, &self.choices, &mut self.model)])
+                Task::batch([open, self.perform(Action::Check), session::check_devices()])
             }
             Action::Rename(name) => {
                 let told = self.session.command(Command::Rename(name.clone()));
@@ -540,6 +532,8 @@ impl App {
             }
             Action::Again => self.go(Goal::Lobby),
             Action::ListDevices => session::list_devices(),
+            Action::ListInterfaces => session::list_interfaces(),
+            Action::OwnWords => session::own_words(&self.model),
         }
     }
 

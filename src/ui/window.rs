@@ -25,8 +25,6 @@ pub trait Launcher: Debug + Send + Sync {
     fn launch(&self, choices: &Choices, goal: Goal) -> BoxFuture<'static, Result<Handle, Trouble>>;
     /// Another name, for the engines to come and for the next run of the window. Blocks on the disk.
     fn rename(&self, name: &DisplayName) -> Result<(), Trouble>;
-    /// The only interfaces that engines use; empty is all.
-    fn interfaces(&self, choices: &Choices) -> Vec<String>;
     /// Engines announce nothing.
     fn is_hidden(&self, choices: &Choices) -> bool;
 
