@@ -15,7 +15,10 @@ finish() {
 }
 trap finish EXIT
 suite=$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)
-mirror=$(sed -n 's/^deb \(\[[^]]*\] \)\{0,1\}\([^ ]*\) .*/\2/p; s/^URIs: *\([^ ]*\).*/\1/p' /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null | head -n 1)
+# Whence this machine gets its own packages; which of the two kinds of lists it has differs.
+mirror=$(cat /etc/apt/sources.list /etc/apt/sources.list.d/*.list /etc/apt/sources.list.d/*.sources 2>/dev/null |
+    sed -n 's/^deb \(\[[^]]*\] \)\{0,1\}\([^ ]*\) .*/\2/p; s/^URIs: *\([^ ]*\).*/\1/p' | sed -n 1p) || true
+[ -n "$mirror" ] || { echo "No Debian mirror is named in /etc/apt." >&2; exit 1; }
 depends=$(dpkg-deb -f "$deb" Depends | sed 's/([^)]*)//g; s/ //g')
 echo "Making a bare $suite with: $depends"
 debootstrap --variant=minbase --include="$depends" "$suite" "$root" "$mirror" >"$root.log" 2>&1 || { tail -n 5 "$root.log" >&2; exit 1; }
@@ -34,23 +37,24 @@ code=0
 inside 'HOME=/root lets-meet' || code=$?
 [ "$code" = 6 ] || { echo "lets-meet without a display ended with $code, not 6." >&2; exit 1; }
 # The window itself, on a display outside of the bare root (its socket is let in).
-if command -v Xvfb >/dev/null && command -v xdotool >/dev/null; then
-    number=$((200 + $$ % 500))
-    Xvfb ":$number" -screen 0 1280x800x24 >/dev/null 2>&1 &
-    display=$!
-    trap 'kill $display 2>/dev/null || true; finish' EXIT
-    mkdir -p "$root/tmp/.X11-unix"
-    for _ in $(seq 100); do [ -S "/tmp/.X11-unix/X$number" ] && break; sleep 0.1; done
-    mount --bind /tmp/.X11-unix "$root/tmp/.X11-unix"
-    trap 'kill $display 2>/dev/null || true; umount "$root/tmp/.X11-unix" 2>/dev/null || true; finish' EXIT
-    inside "HOME=/root DISPLAY=:$number exec lets-meet --interface lo" &
-    program=$!
-    DISPLAY=":$number" timeout 20 xdotool search --sync --onlyvisible --name 'Lets Meet' >/dev/null \
-        || { echo "No window came within 20 s." >&2; kill $program 2>/dev/null || true; exit 1; }
-    echo "The window is open."
-    kill $program 2>/dev/null || true
-    wait $program 2>/dev/null || true
-fi
+for tool in Xvfb xdotool; do
+    command -v "$tool" >/dev/null || { echo "$tool is missing: scripts/prepare.sh test installs it." >&2; exit 1; }
+done
+number=$((200 + $$ % 500))
+Xvfb ":$number" -screen 0 1280x800x24 >/dev/null 2>&1 &
+display=$!
+trap 'kill $display 2>/dev/null || true; finish' EXIT
+mkdir -p "$root/tmp/.X11-unix"
+for _ in $(seq 100); do [ -S "/tmp/.X11-unix/X$number" ] && break; sleep 0.1; done
+mount --bind /tmp/.X11-unix "$root/tmp/.X11-unix"
+trap 'kill $display 2>/dev/null || true; umount "$root/tmp/.X11-unix" 2>/dev/null || true; finish' EXIT
+inside "HOME=/root DISPLAY=:$number exec lets-meet --interface lo" &
+program=$!
+DISPLAY=":$number" timeout 20 xdotool search --sync --onlyvisible --name 'Lets Meet' >/dev/null \
+    || { echo "No window came within 20 s." >&2; kill $program 2>/dev/null || true; exit 1; }
+echo "The window is open."
+kill $program 2>/dev/null || true
+wait $program 2>/dev/null || true
 inside 'cd /tmp && tar xzf /lets-meet.tar.gz && lets-meet-*/bin/lets-meet --version'
 inside 'dpkg -r lets-meet' >/dev/null
 echo "The package and the archive start on a bare $suite."

@@ -41,7 +41,9 @@ mkdir -p "$root/DEBIAN"
 libraries=$(objdump -p "$program" | awk '/NEEDED/ { print $2 }')
 depends=$(for library in $libraries; do
     path=$(ldd "$program" | awk -v l="$library" '$1 == l { print $3 }')
-    [ -n "$path" ] && { dpkg -S "$(realpath "$path")" 2>/dev/null || dpkg -S "$path" 2>/dev/null || true; } | cut -d: -f1 | head -n 1
+    # The loader itself has no path here; it belongs to libc6.
+    [ -n "$path" ] || continue
+    { dpkg -S "$(realpath "$path")" 2>/dev/null || dpkg -S "$path"; } | cut -d: -f1 | head -n 1
 done | sort -u)
 libc=$(dpkg-query -W -f '${Version}' libc6 | sed 's/-.*//')
 list="libc6 (>= $libc)"

@@ -196,6 +196,7 @@ impl Inner {
                 max_bitrate: None,
                 dump_video: None,
                 dump_audio: None,
+                lenient: true,
             },
             settings,
             download_dir: Self::download_dir(choices, &setup)?,
@@ -272,6 +273,10 @@ impl Launcher for Local {
                 }
             }
         })
+    }
+
+    fn call_me(&self, name: &DisplayName) {
+        *self.0.name.lock().unwrap_or_else(PoisonError::into_inner) = Some(name.clone());
     }
 
     fn rename(&self, name: &DisplayName) -> Result<(), Trouble> {

@@ -37,6 +37,8 @@ pub struct Config {
     pub dump_video: Option<std::path::PathBuf>,
     /// Folder for remote voices.
     pub dump_audio: Option<std::path::PathBuf>,
+    /// Without media there is nothing to bear.
+    pub lenient: bool,
 }
 
 /// No tracks.

@@ -12,7 +12,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use iced::widget::{container, stack};
+use iced::widget::{container, keyed, stack};
 use iced::{Element, Length, Size, Subscription, Task, keyboard, window};
 
 use super::action::Action;
@@ -21,7 +21,7 @@ use super::dialog::{self, Dialog};
 use super::model::{Model, Notice};
 use super::screen::{lobby, meeting, settings};
 use super::session::{self, Goal, Session, Trouble};
-use super::theme::{Look, PAD};
+use super::theme::{BAR, Look, PAD};
 use super::toast::{self, Toast, Toasts, Tone};
 use super::widget::inert::inert;
 use super::{Start, keys, map, notices, text};
@@ -29,6 +29,7 @@ use crate::clock;
 use crate::engine::Handle;
 use crate::handover;
 use crate::meeting::{Command, Done, Event, Failure};
+use crate::share::DisplayName;
 
 /// From one ring to the next.
 const RING_EVERY: Duration = Duration::from_secs(3);
@@ -121,6 +122,8 @@ pub struct App {
     scale: f32,
     focused: bool,
     now: Instant,
+    // The name of a meeting that was typed and is not begun.
+    draft: Option<String>,
 }
 
 impl App {
@@ -141,6 +144,7 @@ impl App {
             scale: 1.0,
             focused: true,
             now: clock::now(),
+            draft: None,
             start,
         };
         let goal = app.start.meet.clone().map_or(Goal::Lobby, |meet| Goal::Meeting(Box::new(meet)));
@@ -189,6 +193,9 @@ impl App {
             Message::Meeting(message) => {
                 let Screen::Meeting(screen) = &mut self.screen else { return Task::none() };
                 let action = screen.update(message, &mut self.model, &self.choices, self.now);
+                if let Some(panel) = screen.open() {
+                    self.toasts.forget(panel);
+                }
                 self.perform(action)
             }
             Message::Settings(message) => {
@@ -259,9 +266,12 @@ impl App {
         match &goal {
             Goal::Lobby => {
                 self.model.leave();
-                self.screen = Screen::Lobby(Box::default());
+                self.screen = Screen::Lobby(Box::new(lobby::Lobby::typed(self.draft.take())));
             }
             Goal::Meeting(meet) => {
+                if let Screen::Lobby(lobby) = &self.screen {
+                    self.draft = lobby.room_typed();
+                }
                 self.model.enter(self.now, meet.room.clone());
                 if let (Some(name), Some(meeting)) = (&meet.call, &mut self.model.meeting) {
                     meeting.title = text::dialogs::call_with(name);
@@ -281,6 +291,7 @@ impl App {
         }
         match result {
             Ok(handle) => {
+                self.draft = None;
                 self.session.on_started(handle);
                 self.session.greet(&self.choices, &self.screen)
             }
@@ -481,6 +492,9 @@ impl App {
             }
             Action::Close => {
                 self.dialogs.pop();
+                if let Some(Dialog::Ring(ring)) = self.dialogs.last_mut() {
+                    ring.appear(clock::now());
+                }
                 Task::none()
             }
             Action::Settings(open) => {
@@ -506,6 +520,7 @@ impl App {
             Action::ShowPanel(panel) => {
                 let Screen::Meeting(screen) = &mut self.screen else { return Task::none() };
                 let action = screen.open_panel(panel, &mut self.model);
+                self.toasts.forget(panel);
                 self.perform(action)
             }
             Action::Toast(toast) => {
@@ -522,6 +537,7 @@ impl App {
                 Task::batch([open, self.perform(Action::Check), session::check_devices()])
             }
             Action::Rename(name) => {
+                self.start.launcher.call_me(&DisplayName::new(&name));
                 let told = self.session.command(Command::Rename(name.clone()));
                 Task::batch([told, session::rename(&self.start, &name)])
             }
@@ -545,21 +561,35 @@ impl App {
             Screen::Meeting(screen) => screen.view(context).map(Message::Meeting),
         };
         let (settings, dialog) = (self.settings.is_some(), !self.dialogs.is_empty());
-        let mut layers = stack![inert(screen, settings || dialog)].width(Length::Fill).height(Length::Fill);
-        if let Some(settings) = &self.settings {
-            layers = layers.push(inert(settings.view(context).map(Message::Settings), dialog));
-        }
-        if let Some(dialog) = self.dialogs.last() {
-            layers = layers.push(dialog.view(context).map(Message::Dialog));
-        }
-        if !self.toasts.is_empty() {
-            let corner = container(self.toasts.view(context.look).map(Message::Toast))
-                .padding(PAD)
-                .align_right(Length::Fill)
-                .align_top(Length::Fill);
-            layers = layers.push(corner);
-        }
-        layers.into()
+        let pages = self.settings.as_ref().map(|page| inert(page.view(context).map(Message::Settings), dialog));
+        // Each dialog under a name of its own: the next one does not inherit the keyboard of the one before.
+        let asked = self.dialogs.last().map(|open| (open.key(), open.view(context).map(Message::Dialog)));
+        let asked = dialog.then(|| keyed::Column::with_children(asked).width(Length::Fill).height(Length::Fill));
+        // A layer that is not there keeps its place, or what lies above it would forget where its focus is.
+        stack![
+            inert(screen, settings || dialog),
+            pages,
+            (!self.toasts.is_empty()).then(|| self.corner(context)),
+            asked,
+        ]
+        .width(Length::Fill)
+        .height(Length::Fill)
+        .into()
+    }
+
+    /// The toasts, where they cover no control: lower left; beside a panel that covers everything, below its tabs.
+    fn corner<'a>(&'a self, context: Context<'a>) -> Element<'a, Message> {
+        let toasts = container(self.toasts.view(context.look, self.now).map(Message::Toast));
+        let bar = match &self.screen {
+            Screen::Meeting(screen) if screen.panel_covers(context) => {
+                let top = iced::Padding { top: context.look.scaled(96.0) + PAD, ..PAD.into() };
+                return toasts.padding(top).align_right(Length::Fill).align_top(Length::Fill).into();
+            }
+            Screen::Meeting(_) if self.settings.is_none() => context.look.scaled(BAR),
+            _ => 0.0,
+        };
+        let bottom = iced::Padding { bottom: bar + PAD, ..PAD.into() };
+        toasts.padding(bottom).align_left(Length::Fill).align_bottom(Length::Fill).into()
     }
 
     /// What the window listens to. Nothing ticks while nothing moves.
@@ -579,6 +609,7 @@ impl App {
         }
         if self.dialogs.iter().any(|dialog| matches!(dialog, Dialog::Ring(_))) {
             all.push(iced::time::every(RING_EVERY).map(|_| Message::Ring));
+            all.push(iced::time::every(dialog::incoming::ARMED).map(Message::Tick));
         }
         let pace = match &self.screen {
             Screen::Meeting(screen) => screen.pace(&self.model, self.now),

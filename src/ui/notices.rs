@@ -24,7 +24,9 @@ pub fn at_once(event: &Event, model: &Model, choices: &Choices, dialogs: &mut Ve
             let who = person.peer.to_string();
             dialogs.retain(|dialog| {
                 let to = matches!(dialog, Dialog::Calling(calling) if calling.is_to(&who));
-                !(dialog.is_of(*call) || to && *direction == Direction::Out)
+                // An answered ring goes with the answer to our own word, which still asks it for the name.
+                let taken = *direction == Direction::In && *reason == CallEnd::Answered;
+                !(dialog.is_of(*call) && !taken || to && *direction == Direction::Out)
             });
             let name = person.name.as_str();
             match direction {

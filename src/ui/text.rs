@@ -9,7 +9,7 @@ pub mod meeting;
 #[cfg(feature = "gui")]
 pub mod settings;
 
-use crate::meeting::{CallEnd, Direction, Failure, FileEvent, LeftReason, Warning};
+use crate::meeting::{CallEnd, Direction, Failure, FileEvent, LeftReason, Warning, WarningCode};
 use crate::share::DisplayName;
 
 pub mod chat;
@@ -121,7 +121,7 @@ pub fn declined(file: &FileEvent) -> String {
 
 /// A file did not come whole. `reason` is from the closed list of the transfer machine.
 pub fn file_failed(file: &FileEvent, reason: &str) -> String {
-    format!("{} did not arrive whole: {}.", file.file, reason.replace('-', " "))
+    format!("{}: {}", file.file, files::failed(reason))
 }
 
 /// What happened, and what to do.
@@ -129,9 +129,17 @@ pub fn failure(failure: &Failure) -> String {
     with_hint(&failure.message, &failure.hint)
 }
 
+/// What to do about a device that is not there.
+pub const DEVICE_HINT: &str = "Plug one in, or choose another in the settings.";
+
 /// What degraded, and what to do.
 pub fn warning(warning: &Warning) -> String {
-    with_hint(&warning.message, &warning.hint)
+    let hint = match warning.code {
+        // The engine's names the command line.
+        WarningCode::NoCamera | WarningCode::NoMicrophone | WarningCode::NoSpeaker => DEVICE_HINT,
+        _ => warning.hint.as_str(),
+    };
+    with_hint(&warning.message, hint)
 }
 
 fn with_hint(message: &str, hint: &str) -> String {

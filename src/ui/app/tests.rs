@@ -290,6 +290,8 @@ fn snapshots_of_a_ring_over_the_settings() {
         let _ = bench.app.update(Message::Settings(section));
         let call = CallId::from_u64(1);
         bench.event(Event::Ring { call, from: person(1, "Bo"), trust: Trust::New, room: room("call") });
+        // It has rung for a while.
+        bench.app.now += dialog::incoming::ARMED * 2;
         bench
     });
 }

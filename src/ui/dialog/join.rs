@@ -27,6 +27,8 @@ pub struct Join {
     typed: String,
     room: String,
     wrong: Option<String>,
+    // No meeting of the name that is typed is nearby: the next press starts one.
+    starts: bool,
 }
 
 /// What was done.
@@ -50,7 +52,7 @@ impl Join {
         match message {
             Message::Typed(typed) => {
                 self.typed = typed;
-                self.wrong = None;
+                (self.wrong, self.starts) = (None, false);
                 Action::None
             }
             Message::Room(room) => {
@@ -91,7 +93,7 @@ impl Join {
         Ok(Action::Close.and(Action::Call(who.to_ascii_lowercase(), name)))
     }
 
-    fn target(&self, model: &Model, choices: &Choices) -> Result<Action, String> {
+    fn target(&mut self, model: &Model, choices: &Choices) -> Result<Action, String> {
         if let Some(who) = self.person() {
             return Self::call(who, model, choices);
         }
@@ -100,7 +102,13 @@ impl Join {
         Ok(match typed {
             // What was pasted may come from anywhere: it is shown before anything happens.
             Typed::Link(invite) => Action::Close.and(Action::Open(Box::new(Dialog::Link(link::Link::of(invite))))),
-            Typed::Room(room) => go(action::meet_nearby(room, model, choices)),
+            Typed::Room(room) => {
+                let near = model.nearby.meetings.iter().any(|meeting| meeting.room.id() == room.id());
+                if !near && !std::mem::replace(&mut self.starts, true) {
+                    return Err(words::NOBODY_MEETS.to_owned());
+                }
+                go(action::meet_nearby(room, model, choices))
+            }
             Typed::Short { room, digits } => {
                 let mine = |near: &&crate::meeting::NearbyPerson| near.person.peer.to_string().starts_with(&digits);
                 let near = model.nearby.people.iter().find(mine).ok_or_else(|| words::NOT_IN_SIGHT.to_owned())?;
@@ -130,7 +138,11 @@ impl Join {
         });
         let wrong = self.wrong.clone().map(|wrong| label(look, wrong).color(look.colours.danger));
         let fields = column![label(look, words::JOIN_HOW), typed, room, wrong].spacing(GRID);
-        let now = if self.person().is_some() { words::CALL_NOW } else { words::JOIN_NOW };
+        let now = match self.person() {
+            Some(_) => words::CALL_NOW,
+            None if self.starts => words::START_IT,
+            None => words::JOIN_NOW,
+        };
         let join = button::with_words(look, Kind::Primary, now)
             .id("join-now")
             .on_press_maybe((!self.typed.trim().is_empty()).then_some(Message::Join));

@@ -14,6 +14,8 @@ pub mod verify;
 
 use std::path::PathBuf;
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
 use iced::widget::{Id, center, column, container, mouse_area, opaque, row, scrollable};
 use iced::{Alignment, Color, Element, Length};
 
@@ -163,6 +165,18 @@ impl Dialog {
             (Self::Changed(this), Self::Changed(other)) => this.person().peer == other.person().peer,
             _ => std::mem::discriminant(self) == std::mem::discriminant(other),
         }
+    }
+
+    /// Which of the open ones it is: another kind, call or person is another dialog.
+    pub fn key(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        std::mem::discriminant(self).hash(&mut hasher);
+        match self {
+            Self::Ring(ring) => ring.call().hash(&mut hasher),
+            Self::Changed(changed) => changed.person().peer.hash(&mut hasher),
+            _ => {}
+        }
+        hasher.finish()
     }
 
     /// It is about this call.

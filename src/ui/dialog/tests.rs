@@ -15,6 +15,8 @@ struct Bench {
     model: Model,
     choices: Choices,
     size: iced::Size,
+    // How long after it came a dialog is looked at.
+    later: std::time::Duration,
 }
 
 fn peer(n: u8) -> PeerId {
@@ -49,7 +51,8 @@ impl Bench {
             people: vec![person(2, "Ana")],
             addresses: vec![(address, peer(2))],
         });
-        Self { dialogs: Vec::new(), model, choices: Choices::default(), size: iced::Size::new(1280.0, 800.0) }
+        let size = iced::Size::new(1280.0, 800.0);
+        Self { dialogs: Vec::new(), model, choices: Choices::default(), size, later: incoming::ARMED }
     }
 
     fn enter(&mut self) {
@@ -89,7 +92,7 @@ impl Bench {
             model: &self.model,
             handle: None,
             size: self.size,
-            now: crate::clock::now(),
+            now: crate::clock::now() + self.later,
             scale: 1.0,
         };
         let fonts = theme::FONTS.iter().map(|font| (*font).into()).collect();
@@ -240,6 +243,45 @@ fn a_ring_says_who_and_is_answered_or_declined() {
         assert!(matches!(the_only(bench.click("decline")), Action::Engine(Command::Decline(id)) if id == call));
         assert!(bench.dialogs.is_empty());
     }
+}
+
+#[test]
+fn a_ring_that_has_just_come_takes_no_click() {
+    let mut bench = Bench::new();
+    ring(&mut bench, Trust::Known, room("retro"));
+    bench.later = std::time::Duration::ZERO;
+    assert!(bench.click("answer").is_empty() && bench.click("decline").is_empty());
+    assert_eq!(bench.dialogs.len(), 1);
+}
+
+#[test]
+fn who_answers_a_call_sees_with_whom() {
+    let mut bench = Bench::new();
+    let call = ring(&mut bench, Trust::Known, RoomName::of_call([1; 16]));
+    let (room, connect) = (RoomName::of_call([1; 16]), Vec::new());
+    let (person, direction) = (person(2, "Ana"), crate::meeting::Direction::In);
+    let reason = CallEnd::Answered;
+    // Both come at once, in this order.
+    bench.on_event(&Event::CallEnded { call, person, direction, reason, room: room.clone(), connect: connect.clone() });
+    let done = crate::meeting::Done::Answered { room, connect };
+    let action =
+        crate::ui::session::answer(&Command::Answer(call), done, &mut bench.model, &bench.choices, &mut bench.dialogs);
+    let Action::Meet(meet) = action else { panic!("{action:?}") };
+    assert_eq!(meet.call.as_deref(), Some("Ana"));
+    assert!(bench.dialogs.is_empty());
+}
+
+#[test]
+fn a_name_that_nobody_uses_is_asked_about_before_a_meeting_starts() {
+    let mut bench = Bench::new();
+    bench.paste("standpu");
+    assert!(bench.click("join-now").is_empty());
+    assert!(bench.sees(words::NOBODY_MEETS) && bench.sees(words::START_IT));
+    let Action::Meet(meet) = the_only(bench.click("join-now")) else { panic!("no meeting") };
+    assert_eq!(meet.room.as_str(), "standpu");
+    bench.paste("standup#1234");
+    assert!(bench.click("join-now").is_empty());
+    assert!(bench.sees("This code is not whole; after the # it has 8 digits."));
 }
 
 #[test]

@@ -79,6 +79,8 @@ pub struct Meeting {
     pub hands: Vec<Person>,
     /// Reactions that are seen.
     pub reactions: Reactions,
+    /// Somebody else was here.
+    pub met: bool,
     next: u64,
 }
 
@@ -96,6 +98,7 @@ impl Meeting {
             settings: Settings::default(),
             hands: Vec::new(),
             reactions: Reactions::default(),
+            met: false,
             next: 0,
         }
     }
@@ -186,6 +189,7 @@ impl Meeting {
     pub fn on_event(&mut self, now: Instant, unix_ms: u64, event: Event) {
         match event {
             Event::Joined(person) => {
+                self.met = true;
                 self.come(person).presence = Presence::Linked;
             }
             Event::Left { person, .. } => {

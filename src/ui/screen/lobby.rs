@@ -97,6 +97,16 @@ pub enum Message {
 }
 
 impl Lobby {
+    /// With the name of a meeting that was typed before.
+    pub fn typed(room: Option<String>) -> Self {
+        Self { room, ..Self::default() }
+    }
+
+    /// The name of a meeting that was typed.
+    pub fn room_typed(&self) -> Option<String> {
+        self.room.clone()
+    }
+
     /// One thing that was done.
     pub fn update(&mut self, message: Message, model: &mut Model, choices: &Choices) -> Action {
         match message {
@@ -105,13 +115,14 @@ impl Lobby {
                 Action::None
             }
             Message::Start => match RoomName::new(&self.room(model)) {
-                Ok(room) => Action::Meet(action::meet_nearby(room, model, choices)),
+                Ok(room) => self.rename(model).and(Action::Meet(action::meet_nearby(room, model, choices))),
                 Err(_) => Action::Toast(Toast::new(Tone::Caution, words::BAD_ROOM)),
             },
-            Message::Join(room) => Action::Meet(action::meet_nearby(room, model, choices)),
-            Message::JoinBy => Action::Open(Box::new(Dialog::Join(join::Join::default()))),
-            Message::Call(who, name) => Action::Call(who, name),
-            Message::Drop(to) => Action::PickFiles(to),
+            // A name that was typed counts, also where nobody pressed its tick.
+            Message::Join(room) => self.rename(model).and(Action::Meet(action::meet_nearby(room, model, choices))),
+            Message::JoinBy => self.rename(model).and(Action::Open(Box::new(Dialog::Join(join::Join::default())))),
+            Message::Call(who, name) => self.rename(model).and(Action::Call(who, name)),
+            Message::Drop(to) => self.rename(model).and(Action::PickFiles(to)),
             Message::Sure(person, trust) => dialog::sure(person, trust),
             Message::Name(name) => {
                 self.name = Some(name);

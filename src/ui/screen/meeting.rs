@@ -493,6 +493,16 @@ impl Screen {
         commands.into_iter().fold(Action::None, |all, command| all.and(Action::Engine(command)))
     }
 
+    /// The panel that is open.
+    pub fn open(&self) -> Option<Panel> {
+        self.panel
+    }
+
+    /// A panel is open and lies over the stage.
+    pub fn panel_covers(&self, context: Context<'_>) -> bool {
+        self.panel.is_some() && frame::covers(context)
+    }
+
     fn close_panel(&mut self, choices: &Choices) -> Action {
         if self.panel.take() == Some(Panel::Chat) {
             self.chat.on_close();

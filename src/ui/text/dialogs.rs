@@ -16,6 +16,10 @@ pub const JOIN_FIELD: &str = "letsmeet://…, name#code, name, 192.0.2.7 or @ana
 pub const JOIN_ROOM: &str = "Name of the meeting there";
 /// The button.
 pub const JOIN_NOW: &str = "Join";
+/// The same where nobody is there to be joined.
+pub const START_IT: &str = "Start it";
+/// No meeting of that name is in sight.
+pub const NOBODY_MEETS: &str = "No meeting of this name is nearby. Check how it is written, or start it yourself.";
 /// A code names nobody who is in sight.
 pub const NOT_IN_SIGHT: &str =
     "Nobody in sight has this code. Check it, or ask for the invitation link: that works without being in sight.";

@@ -18,7 +18,7 @@ pub const JOIN: &str = "Join";
 /// Rings a person.
 pub const CALL: &str = "Call";
 /// Sends a file to a person.
-pub const DROP: &str = "Drop";
+pub const DROP: &str = "Send file";
 /// Under the mouse over [`DROP`].
 pub const DROP_TIP: &str = "Send files to this person";
 /// The card for files.
@@ -117,7 +117,7 @@ pub fn inside(people: usize) -> String {
 /// How a person stands to us. `short` are the first digits of the key.
 pub fn about(trust: Trust, short: &str, rooms: &[String]) -> String {
     let trust = match trust {
-        Trust::New => format!("new key {short}, say hello and compare words"),
+        Trust::New => format!("you have not met before (key {short})"),
         Trust::Known => "met before".to_owned(),
         Trust::Verified => VERIFIED.to_owned(),
         Trust::Changed => format!("another key ({short}) than the one you verified"),

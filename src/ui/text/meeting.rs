@@ -55,7 +55,7 @@ pub const OWN_TILE: &str = "Show my own tile";
 /// Hides one's own tile.
 pub const HIDE_OWN: &str = "Hide my tile; More shows it again";
 /// The menu of qualities.
-pub const QUALITY: &str = "My picture";
+pub const QUALITY: &str = "Quality of my picture";
 /// Opens the settings.
 pub const DEVICES: &str = "Devices and settings";
 /// Opens the invitation.
@@ -64,6 +64,12 @@ pub const INVITE: &str = "Invite somebody";
 pub const RECONNECTING: &str = "Reconnecting…";
 /// Nobody else is here.
 pub const ALONE: &str = "You are the first one here";
+/// Everybody else was here and went.
+pub const ALL_LEFT: &str = "Everybody else has left";
+/// The same of a call.
+pub const CALL_OVER: &str = "The call is over";
+/// What to do then.
+pub const CALL_OVER_HINT: &str = "The other side has left. Leave too, and call again from the lobby.";
 /// What to do then.
 pub const ALONE_HINT: &str =
     "People on this network see the meeting in their lobby. Everybody else needs the invitation.";

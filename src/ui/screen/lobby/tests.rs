@@ -191,6 +191,15 @@ fn people_nearby_are_called_and_sent_files_by_their_key() {
 }
 
 #[test]
+fn a_name_that_was_only_typed_counts_in_the_meeting() {
+    let mut bench = Bench::new();
+    bench.write("name", " K");
+    let done = bench.click("start");
+    assert!(matches!(&done[..], [Action::Rename(name), Action::Meet(_)] if name.contains('K')), "{done:?}");
+    assert!(matches!(&bench.click("start")[..], [Action::Meet(_)]), "once");
+}
+
+#[test]
 fn the_name_is_changed_in_its_place() {
     let mut bench = Bench::new();
     bench.write("name", " K");

@@ -36,7 +36,7 @@ pub fn view<'a>(screen: &'a Screen, context: Context<'a>, meeting: &'a Meeting) 
     };
     let chosen = |on: bool| if on { Kind::Chosen } else { Kind::Plain };
     let camera = if meeting.camera_on() { Icon::Camera } else { Icon::CameraOff };
-    let tip = |element, tip: &str| button::with_tip(look, element, Some(tip.to_owned()));
+    let tip = |element, tip: &str| button::with_tip_above(look, element, tip.to_owned());
     let buttons = row![
         tip(one(Kind::Plain, icon, caption, "microphone", Message::Microphone), words::TIP_MICROPHONE),
         tip(one(Kind::Plain, camera, words::CAMERA, "camera", Message::Camera), words::TIP_CAMERA),

@@ -264,12 +264,19 @@ fn alone<'a>(screen: &'a Screen, context: Context<'a>, meeting: &'a Meeting, are
 /// How others get here.
 fn invitation<'a>(screen: &'a Screen, context: Context<'a>) -> Element<'a, Message> {
     let look = context.look;
+    let meeting = context.model.meeting.as_ref();
+    if meeting.is_some_and(|meeting| meeting.met && meeting.room.is_call()) {
+        let title = strong(look, words::CALL_OVER).size(look.size(Size::Large));
+        let inside = column![title, label(look, words::CALL_OVER_HINT).color(look.colours.quiet)];
+        return card(look, inside.spacing(PAD)).padding(GAP).width(Length::Fill).into();
+    }
+    let alone = if meeting.is_some_and(|meeting| meeting.met) { words::ALL_LEFT } else { words::ALONE };
     let hint = if context.choices.announce { words::ALONE_HINT } else { words::ALONE_HIDDEN };
     let invite = match &screen.invitation {
         Invitation::Known(invite) => Some(invite.card(look).map(Message::Invitation)),
         Invitation::Unknown | Invitation::Asked => None,
     };
-    let title = strong(look, words::ALONE).size(look.size(Size::Large));
+    let title = strong(look, alone).size(look.size(Size::Large));
     let inside = column![title, label(look, hint).color(look.colours.quiet), invite];
     card(look, inside.spacing(PAD)).padding(GAP).width(Length::Fill).into()
 }

@@ -263,6 +263,9 @@ fn alone_one_sees_how_others_get_here() {
     assert!(matches!(&copied[..], [Action::Copy(text, _)] if *text == invite.to_string()), "{copied:?}");
     bench.event(Event::Joined(person(1, "Ana")));
     assert!(!bench.shows(words::ALONE));
+    bench.event(Event::Left { person: person(1, "Ana"), reason: crate::meeting::LeftReason::Goodbye });
+    assert!(bench.shows(words::ALL_LEFT) && bench.shows(&invite.short()));
+    bench.event(Event::Joined(person(1, "Ana")));
     // With company it is in the menu, and comes as a dialog.
     bench.click("more");
     assert_eq!(Bench::commands(bench.click("invite")), [Command::Invite]);

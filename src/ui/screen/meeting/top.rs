@@ -16,18 +16,18 @@ use crate::ui::widget::button::{self, Kind};
 use crate::ui::widget::card::filled;
 use crate::ui::widget::{divider, line, quiet};
 
-/// A name with more characters than this may need all the room there is.
-const LONG: usize = 24;
+/// What stands beside the name of the meeting needs so much.
+const OTHERS: f32 = 420.0;
 
 /// The bar with the line below it.
 pub fn view<'a>(screen: &'a Screen, context: Context<'a>, meeting: &'a Meeting) -> Element<'a, Message> {
     let look = context.look;
     let name = line(look, &meeting.title).size(look.size(Size::Large)).font(STRONG);
-    // A long name takes all the room there is and leaves the clock its own.
-    let room = if meeting.title.chars().count() > LONG { Length::Fill } else { Length::Shrink };
+    // The clock follows the name, however long that is.
+    let room = (context.size.width - look.scaled(OTHERS)).max(80.0);
     let since = context.now.saturating_duration_since(meeting.since);
     let time = quiet(look, words::duration(since)).wrapping(text::Wrapping::None);
-    let left = row![shield(look, meeting), container(name).width(room), time].spacing(8).align_y(Alignment::Center);
+    let left = row![shield(look, meeting), container(name).max_width(room), time].spacing(8).align_y(Alignment::Center);
     let right = row![network(look, meeting), people(look, meeting), layouts(look, screen)]
         .spacing(8)
         .align_y(Alignment::Center);
