@@ -43,10 +43,6 @@ impl Launcher for NoEngine {
         Ok(())
     }
 
-    fn interfaces(&self, _: &Choices) -> Vec<String> {
-        Vec::new()
-    }
-
     fn is_hidden(&self, _: &Choices) -> bool {
         true
     }

@@ -14,6 +14,7 @@ use crate::av::spec;
 use crate::config::Profile;
 use crate::engine::{self, Handle};
 use crate::handover;
+use crate::id::Username;
 use crate::meeting::{Accept, Settings};
 use crate::mesh::Visibility;
 use crate::share::DisplayName;
@@ -42,6 +43,14 @@ pub fn run(common: &Common, window: &Window, _output: &Output) -> Result<Exit, F
     if let Some(speaker) = &window.speaker {
         choices.speaker = speaker.to_string();
     }
+    if let Some(rendezvous) = &common.rendezvous {
+        choices.rendezvous.clone_from(rendezvous);
+    }
+    if !common.interface.is_empty() {
+        choices.interfaces.clone_from(&common.interface);
+    }
+    // Any port is no choice to be shown.
+    choices.port = common.port.filter(|port| *port > 0).or(choices.port);
     let room = window.room.as_deref().map(crate::id::RoomName::new).transpose();
     let room = room.map_err(|error| Failure::usage(format!("{error}.")))?;
     let meet = room.map(|room| Meet {
@@ -123,17 +132,10 @@ impl Inner {
         chosen.clone().unwrap_or_else(|| setup.name.clone())
     }
 
-    fn interfaces(&self, choices: &Choices) -> Vec<String> {
-        if self.common.interface.is_empty() { choices.interfaces.clone() } else { self.common.interface.clone() }
-    }
-
+    /// What the command line says of interfaces is among the choices of this run.
     fn endpoint(&self, choices: &Choices) -> crate::endpoint::Config {
-        let mut endpoint = setup::endpoint_config(&self.common);
-        if endpoint.port.is_none() {
-            endpoint.port = choices.port;
-        }
-        endpoint.interfaces = self.interfaces(choices);
-        endpoint
+        let typed = setup::endpoint_config(&self.common);
+        crate::endpoint::Config { port: choices.port.or(typed.port), interfaces: choices.interfaces.clone() }
     }
 
     fn lobby(&self, choices: &Choices) -> Result<engine::LobbyConfig, Trouble> {
@@ -147,7 +149,7 @@ impl Inner {
             endpoint: self.endpoint(choices),
             connect: self.common.connect.iter().map(|connect| (connect.address, connect.peer)).collect(),
             visibility: self.visibility(choices, None),
-            rendezvous: self.service(choices)?,
+            rendezvous: service(choices)?,
             settings,
             download_dir: Self::download_dir(choices, &setup)?,
         })
@@ -185,7 +187,7 @@ impl Inner {
             endpoint: self.endpoint(choices),
             connect: meet.connect.into_iter().chain(typed).collect(),
             visibility: self.visibility(choices, meet.call.as_deref()),
-            rendezvous: self.service(choices)?.map(|service| (service, None)),
+            rendezvous: service(choices)?.map(|service| (service, Username::new(&choices.username).ok())),
             media: engine::MediaConfig {
                 camera,
                 microphone,
@@ -205,15 +207,6 @@ impl Inner {
         if self.common.hidden || !choices.announce || call.is_some() { Visibility::Hidden } else { Visibility::Open }
     }
 
-    fn service(&self, choices: &Choices) -> Result<Option<engine::Service>, Trouble> {
-        let chosen = Some(choices.rendezvous.as_str()).filter(|text| !text.is_empty());
-        let Some(text) = self.common.rendezvous.as_deref().or(chosen) else { return Ok(None) };
-        setup::service(text).map(Some).map_err(|failure| {
-            Trouble::new(failure.message, "Correct the rendezvous in the settings, or leave it empty.")
-                .way(Way::Settings)
-        })
-    }
-
     fn download_dir(choices: &Choices, setup: &Setup) -> Result<PathBuf, Trouble> {
         let folder = choices.download_dir.clone().or_else(|| setup.config.download_dir.clone());
         folder.ok_or_else(|| {
@@ -221,6 +214,16 @@ impl Inner {
             Trouble::new("This account has no home folder for drops.", hint).way(Way::Settings)
         })
     }
+}
+
+/// The rendezvous; what the command line says of it is among the choices of this run.
+fn service(choices: &Choices) -> Result<Option<engine::Service>, Trouble> {
+    if choices.rendezvous.is_empty() {
+        return Ok(None);
+    }
+    setup::service(&choices.rendezvous).map(Some).map_err(|failure| {
+        Trouble::new(failure.message, "Correct the rendezvous in the settings, or leave it empty.").way(Way::Settings)
+    })
 }
 
 /// The sentence of a profile that cannot be used, which the profile's own error says in two halves.
@@ -281,10 +284,6 @@ impl Launcher for Local {
         let setup = self.0.setup()?;
         let hint = "The name holds until the window is closed. Check that the profile folder may be written.";
         setup.profile.set_name(name).map_err(|error| Trouble::new(format!("{error}."), hint))
-    }
-
-    fn interfaces(&self, choices: &Choices) -> Vec<String> {
-        self.0.interfaces(choices)
     }
 
     fn is_hidden(&self, choices: &Choices) -> bool {

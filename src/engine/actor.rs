@@ -90,7 +90,7 @@ pub struct Actor {
 
 /// The result of work that was not done at once.
 pub enum Later {
-    Claimed(Result<Username, Failure>, Reply),
+    Named(Result<Done, Failure>, Reply),
     Remembered(Result<(), known::Error>),
     Decided(Result<(Edit, Done), Failure>, Reply),
     LookedUp(Vec<(PeerId, Username, Vec<SocketAddr>)>, Command, Reply),
@@ -467,11 +467,11 @@ impl Actor {
                 }
                 return self.carry_out(command, reply);
             }
-            Later::Claimed(result, reply) => {
-                if let Ok(name) = &result {
-                    self.meeting.on_own_username(Some(name.clone()));
+            Later::Named(result, reply) => {
+                if let Some(own) = super::introduce::own_name(&result) {
+                    self.meeting.on_own_username(own);
                 }
-                let _ = reply.send(result.map(Done::Claimed));
+                let _ = reply.send(result);
             }
             Later::Decided(result, reply) => self.on_decision(result, reply),
             Later::Remembered(Ok(())) => {}

@@ -8,7 +8,7 @@ use super::failure::sentence;
 use super::{Config, Error, actor};
 use crate::endpoint::Endpoint;
 use crate::id::{Instance, Username};
-use crate::meeting::{Code, Failure, WarningCode};
+use crate::meeting::{Code, Done, Failure, WarningCode, Work};
 use crate::mesh::Visibility;
 use crate::mesh::discovery;
 use crate::mesh::discovery::mdns::{self, Mdns};
@@ -99,9 +99,27 @@ pub fn announcement(config: &Config, instance: Instance, endpoint: &Endpoint) ->
     }
 }
 
-/// Claims a name for a command.
-pub async fn claim(handle: &client::Handle, name: &Username) -> Result<Username, Failure> {
-    handle.claim(name).await.map(|held| held.name).map_err(|error| failure(&error))
+/// Claims a name or gives one back, for a command. Without a service it says so.
+pub async fn name(handle: Option<client::Handle>, work: Work) -> Result<Done, Failure> {
+    let Some(handle) = handle else {
+        let hint = "Start with --rendezvous HOST, or set one in the settings, to claim usernames.";
+        return Err(Failure::new(Code::NoRendezvous, "No rendezvous was given.", hint));
+    };
+    let done = match work {
+        Work::Claim(name) => handle.claim(&name).await.map(|held| Done::Claimed(held.name)),
+        Work::Release(name) => handle.release(&name).await.map(|()| Done::Released(name)),
+        _ => return Err(Failure::new(Code::Internal, "This is no errand about a name.", "")),
+    };
+    done.map_err(|error| failure(&error))
+}
+
+/// What a carried out errand says of our own username; `None`: nothing.
+pub fn own_name(result: &Result<Done, Failure>) -> Option<Option<Username>> {
+    match result {
+        Ok(Done::Claimed(name)) => Some(Some(name.clone())),
+        Ok(Done::Released(_)) => Some(None),
+        _ => None,
+    }
 }
 
 /// Why an errand at the rendezvous failed, as the answer to a command.

@@ -66,7 +66,7 @@ pub enum Action {
     TestSound,
     /// Look at the network; the findings go into the model.
     Check,
-    /// The same, in a dialog.
+    /// The same and the devices, in a dialog.
     Doctor,
     /// Start the lobby again, after it did not.
     Again,
@@ -76,6 +76,10 @@ pub enum Action {
     Call(String, String),
     /// Ask the system which devices there are.
     ListDevices,
+    /// Ask the system which network interfaces there are.
+    ListInterfaces,
+    /// Work out the words of one's own key; the settings get them.
+    OwnWords,
     /// All of these, in order.
     Many(Vec<Action>),
 }

@@ -9,11 +9,12 @@
 //! tasks whose answers are messages. A number, the generation, tells which engine a message is about: what comes late
 //! from the one before is dropped.
 
+mod view;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use iced::widget::{container, keyed, stack};
-use iced::{Element, Length, Size, Subscription, Task, keyboard, window};
+use iced::{Size, Subscription, Task, keyboard, window};
 
 use super::action::Action;
 use super::choices::Choices;
@@ -21,9 +22,8 @@ use super::dialog::{self, Dialog};
 use super::model::{Model, Notice};
 use super::screen::{lobby, meeting, settings};
 use super::session::{self, Goal, Session, Trouble};
-use super::theme::{BAR, Look, PAD};
+use super::theme::Look;
 use super::toast::{self, Toast, Toasts, Tone};
-use super::widget::inert::inert;
 use super::{Start, keys, map, notices, text};
 use crate::clock;
 use crate::engine::Handle;
@@ -221,10 +221,6 @@ impl App {
             Message::Ended(generation) if generation == self.session.generation() => self.on_ended(),
             Message::Event(..) | Message::Answered(..) | Message::Ended(_) => Task::none(),
             Message::Done(outcome) => {
-                if let session::Outcome::Checked(found) = &outcome {
-                    self.model.checkup.found.clone_from(found);
-                    self.model.checkup.running = false;
-                }
                 if let session::Outcome::Previewing(preview) = &outcome {
                     return self.session.on_preview(&self.choices, preview.clone());
                 }
@@ -297,7 +293,7 @@ impl App {
             Ok(handle) => {
                 self.draft = None;
                 self.session.on_started(handle);
-                self.session.command(Command::State)
+                self.session.greet(&self.choices, &self.screen)
             }
             Err(trouble) => {
                 let in_lobby = matches!(self.screen, Screen::Lobby(_));
@@ -305,7 +301,7 @@ impl App {
                 if in_lobby {
                     return Task::none();
                 }
-                self.toasts.push(self.now, Toast::new(Tone::Danger, trouble.words()));
+                self.toasts.push(self.now, notices::trouble(&trouble));
                 self.go(Goal::Lobby)
             }
         }
@@ -367,9 +363,7 @@ impl App {
                 Task::none()
             }
             Ok(done) => {
-                if let Some(settings) = &mut self.settings {
-                    settings.on_answer(&done);
-                }
+                let asks = self.settings.as_mut().map_or(Action::None, |settings| settings.on_answer(&command, &done));
                 if let (Done::Invited(invite), Screen::Meeting(screen)) = (&done, &mut self.screen)
                     && screen.on_invited(invite)
                 {
@@ -379,7 +373,7 @@ impl App {
                 // What a command changed is seen in the state.
                 let state =
                     if session::changes_state(&command) { self.session.command(Command::State) } else { Task::none() };
-                let action = self.perform(action);
+                let action = self.perform(action.and(asks));
                 Task::batch([action, state])
             }
             Err(failure) => {
@@ -387,8 +381,9 @@ impl App {
                 if let Screen::Meeting(screen) = &mut self.screen {
                     screen.on_failure(&command);
                 }
-                self.toasts.push(self.now, Toast::new(Tone::Danger, text::failure(&failure)));
-                Task::none()
+                let said = self.settings.as_mut().is_some_and(|settings| settings.on_failure(&command, &failure));
+                let toast = if said { Action::None } else { notices::failed(&command, &failure) };
+                self.perform(notices::name_gone(&command, &failure, &self.choices).and(toast))
             }
         }
     }
@@ -513,10 +508,7 @@ impl App {
                 if again { Task::batch([save, self.go(Goal::Lobby)]) } else { save }
             }
             Action::PickFiles(to) => session::pick_files(to),
-            Action::SendFiles(paths, to) => {
-                let send = |path| self.session.command(Command::SendFile { path, to: to.clone() });
-                Task::batch(paths.into_iter().map(send).collect::<Vec<_>>())
-            }
+            Action::SendFiles(paths, to) => self.session.send_files(paths, &to),
             Action::Paste => session::paste(),
             Action::PickFolder => session::pick_folder(),
             Action::Reveal(path) => session::reveal(path),
@@ -539,10 +531,10 @@ impl App {
             Action::ScrollToEnd(id) => iced::widget::operation::snap_to_end(id),
             Action::Preview { camera, microphone } => self.session.preview(&self.choices, camera, microphone),
             Action::TestSound => session::test_sound(&self.choices),
-            Action::Check => session::check(&self.start, &self.choices, &mut self.model),
+            Action::Check => self.session.check(&self.start, &self.choices, &mut self.model),
             Action::Doctor => {
                 let open = self.perform(Action::Open(Box::new(Dialog::Doctor)));
-                Task::batch([open, session::check(&self.start, &self.choices, &mut self.model)])
+                Task::batch([open, self.perform(Action::Check), session::check_devices()])
             }
             Action::Rename(name) => {
                 self.start.launcher.call_me(&DisplayName::new(&name));
@@ -556,46 +548,9 @@ impl App {
             }
             Action::Again => self.go(Goal::Lobby),
             Action::ListDevices => session::list_devices(),
+            Action::ListInterfaces => session::list_interfaces(),
+            Action::OwnWords => session::own_words(&self.model),
         }
-    }
-
-    /// The picture of it all.
-    pub fn view(&self) -> Element<'_, Message> {
-        let context = self.context();
-        let screen = match &self.screen {
-            Screen::Lobby(lobby) => lobby.view(context, &self.session).map(Message::Lobby),
-            Screen::Meeting(screen) => screen.view(context).map(Message::Meeting),
-        };
-        let (settings, dialog) = (self.settings.is_some(), !self.dialogs.is_empty());
-        let pages = self.settings.as_ref().map(|page| inert(page.view(context).map(Message::Settings), dialog));
-        // Each dialog under a name of its own: the next one does not inherit the keyboard of the one before.
-        let asked = self.dialogs.last().map(|open| (open.key(), open.view(context).map(Message::Dialog)));
-        let asked = dialog.then(|| keyed::Column::with_children(asked).width(Length::Fill).height(Length::Fill));
-        // A layer that is not there keeps its place, or what lies above it would forget where its focus is.
-        stack![
-            inert(screen, settings || dialog),
-            pages,
-            (!self.toasts.is_empty()).then(|| self.corner(context)),
-            asked,
-        ]
-        .width(Length::Fill)
-        .height(Length::Fill)
-        .into()
-    }
-
-    /// The toasts, where they cover no control: lower left; beside a panel that covers everything, below its tabs.
-    fn corner<'a>(&'a self, context: Context<'a>) -> Element<'a, Message> {
-        let toasts = container(self.toasts.view(context.look, self.now).map(Message::Toast));
-        let bar = match &self.screen {
-            Screen::Meeting(screen) if screen.panel_covers(context) => {
-                let top = iced::Padding { top: context.look.scaled(96.0) + PAD, ..PAD.into() };
-                return toasts.padding(top).align_right(Length::Fill).align_top(Length::Fill).into();
-            }
-            Screen::Meeting(_) if self.settings.is_none() => context.look.scaled(BAR),
-            _ => 0.0,
-        };
-        let bottom = iced::Padding { bottom: bar + PAD, ..PAD.into() };
-        toasts.padding(bottom).align_left(Length::Fill).align_bottom(Length::Fill).into()
     }
 
     /// What the window listens to. Nothing ticks while nothing moves.

@@ -6,11 +6,13 @@ use super::action::{Action, Meet};
 use super::choices::{Choices, Panel};
 use super::dialog::{self, Dialog, incoming};
 use super::model::{Model, Notice};
+use super::session::{Trouble, Way};
 use super::text;
 use super::text::dialogs as words;
+use super::text::{lobby, settings as words_of};
 use super::toast::{Does, Toast, Tone};
 use crate::id::{PeerId, RoomName};
-use crate::meeting::{CallEnd, Command, Direction, Event, FileStage, Trust, Warning, WarningCode};
+use crate::meeting::{CallEnd, Code, Command, Direction, Event, Failure, FileStage, Trust, Warning, WarningCode};
 
 /// What an event asks for at once: a dialog opened or closed, a move into the room of a call.
 pub fn at_once(event: &Event, model: &Model, choices: &Choices, dialogs: &mut Vec<Dialog>) -> Action {
@@ -91,8 +93,43 @@ pub fn toast(notice: &Notice) -> Option<Toast> {
         // It has a dialog.
         Notice::Rings(_) => return None,
         Notice::Warning(warning) if warning.code == WarningCode::VerifiedKeyChanged => return None,
+        Notice::Warning(warning) if warning.code == WarningCode::NameLost => {
+            Toast::new(Tone::Caution, text::warning(warning)).with(lobby::OPEN_SETTINGS, Does::Settings)
+        }
         Notice::Warning(warning) => Toast::new(Tone::Caution, text::warning(warning)),
     })
+}
+
+/// A meeting did not start: why, and the way to where that can be mended.
+pub fn trouble(trouble: &Trouble) -> Toast {
+    let toast = Toast::new(Tone::Danger, trouble.words());
+    match trouble.way {
+        Way::Again => toast,
+        Way::Settings => toast.with(lobby::OPEN_SETTINGS, Does::Settings),
+        Way::Doctor => toast.with(lobby::CHECK_NETWORK, Does::Doctor),
+    }
+}
+
+/// What is said of a command that came to nothing.
+pub fn failed(command: &Command, failure: &Failure) -> Action {
+    Action::Toast(match command {
+        // Of a service that does not answer the engine has said it.
+        Command::Claim(_) if failure.code != Code::NameTaken => return Action::None,
+        Command::Claim(name) => {
+            Toast::new(Tone::Danger, words_of::taken_since(name)).with(lobby::OPEN_SETTINGS, Does::Settings)
+        }
+        _ => Toast::new(Tone::Danger, text::failure(failure)),
+    })
+}
+
+/// The username that was ours is somebody else's: it is claimed no more.
+pub fn name_gone(command: &Command, failure: &Failure, choices: &Choices) -> Action {
+    match command {
+        Command::Claim(name) if failure.code == Code::NameTaken && *name == choices.username => {
+            Action::Choose(Box::new(Choices { username: String::new(), ..choices.clone() }))
+        }
+        _ => Action::None,
+    }
 }
 
 /// What a toast's button asks of the root.

@@ -23,7 +23,7 @@ use super::toast::{Toast, Tone};
 use super::{Start, map, notices, text, video};
 use crate::engine::doctor::{self, Check};
 use crate::engine::{self, Handle};
-use crate::meeting::{Command, Done};
+use crate::meeting::{Command, Done, Words};
 use crate::share::DisplayName;
 
 pub use preview::{ring, test_sound};
@@ -112,8 +112,14 @@ pub enum Outcome {
     Pasted(Pasted),
     /// The system has these devices.
     Devices(engine::devices::Devices),
-    /// The doctor has looked.
+    /// The doctor has looked at the network.
     Checked(Vec<Check>),
+    /// The doctor has looked at cameras and sound.
+    CheckedDevices(Vec<Check>),
+    /// The system has these network interfaces.
+    Interfaces(Vec<doctor::Interface>),
+    /// The words of one's own key.
+    OwnWords(Words),
     /// The preview of the lobby runs, or has ended.
     Previewing(preview::Started),
     /// Something is to be said.
@@ -213,6 +219,43 @@ impl Session {
             (command, result)
         };
         Task::perform(run, move |answer| Message::Answered(generation, Box::new(answer)))
+    }
+
+    /// Asks an engine that has just started for everything that it knows. In the lobby the username that is ours is
+    /// claimed once more; a meeting does that before it starts.
+    pub fn greet(&self, choices: &Choices, screen: &Screen) -> Task<Message> {
+        let state = self.command(Command::State);
+        if !matches!(screen, Screen::Lobby(_)) || choices.username.is_empty() || choices.rendezvous.is_empty() {
+            return state;
+        }
+        Task::batch([state, self.command(Command::Claim(choices.username.clone()))])
+    }
+
+    /// Offers files to these (WHO), each for itself.
+    pub fn send_files(&self, paths: Vec<PathBuf>, to: &[String]) -> Task<Message> {
+        Task::batch(paths.into_iter().map(|path| self.command(Command::SendFile { path, to: to.to_vec() })))
+    }
+
+    /// Looks at the network: what is quick at once, the announcements within seconds.
+    pub fn check(&self, start: &Start, choices: &Choices, model: &mut Model) -> Task<Message> {
+        if model.checkup.running {
+            return Task::none();
+        }
+        model.checkup.running = true;
+        let (interfaces, port) = (choices.interfaces.clone(), choices.port);
+        let own = model.me.as_ref().map(|me| me.peer).filter(|_| !start.launcher.is_hidden(choices));
+        // While an engine starts the port is its own: nobody is to take it for a look.
+        let held = self.handle().map(|handle| doctor::held(handle.port(), &model.listen));
+        let looks = held.is_none() && !self.is_starting();
+        let run = async move {
+            let wanted = interfaces.clone();
+            let quick = blocking(move || (doctor::interfaces(&wanted), doctor::firewall())).await;
+            let free = if looks { Some(doctor::free(port, interfaces.clone()).await) } else { None };
+            let multicast = doctor::multicast(&interfaces, own).await;
+            let (interfaces, firewall) = quick.unzip();
+            [interfaces, held.or(free), Some(multicast), firewall].into_iter().flatten().collect()
+        };
+        Task::perform(run, |found| Message::Done(Outcome::Checked(found)))
     }
 
     /// Everything that the engine says.
@@ -348,24 +391,26 @@ pub fn list_devices() -> Task<Message> {
     })
 }
 
-/// Looks at the network: what is quick at once, the announcements within seconds.
-pub fn check(start: &Start, choices: &Choices, model: &mut Model) -> Task<Message> {
-    if model.checkup.running {
-        return Task::none();
-    }
-    model.checkup.running = true;
-    let interfaces = start.launcher.interfaces(choices);
-    let own = model.me.as_ref().map(|me| me.peer).filter(|_| !start.launcher.is_hidden(choices));
-    let run = async move {
-        let wanted = interfaces.clone();
-        let quick = blocking(move || (doctor::interfaces(&wanted), doctor::firewall())).await;
-        let multicast = doctor::multicast(&interfaces, own).await;
-        match quick {
-            Some((interfaces, firewall)) => vec![interfaces, multicast, firewall],
-            None => vec![multicast],
-        }
-    };
-    Task::perform(run, |found| Message::Done(Outcome::Checked(found)))
+/// Looks at cameras and sound.
+pub fn check_devices() -> Task<Message> {
+    Task::perform(blocking(doctor::devices), |found| {
+        Message::Done(found.map_or(Outcome::Nothing, Outcome::CheckedDevices))
+    })
+}
+
+/// Asks the system for its network interfaces.
+pub fn list_interfaces() -> Task<Message> {
+    Task::perform(blocking(doctor::list_interfaces), |list| {
+        Message::Done(list.map_or(Outcome::Nothing, Outcome::Interfaces))
+    })
+}
+
+/// Works out the words of one's own key, which takes longer than drawing a picture.
+pub fn own_words(model: &Model) -> Task<Message> {
+    let Some(peer) = model.me.as_ref().map(|me| me.peer) else { return Task::none() };
+    Task::perform(blocking(move || Words::of(peer)), |words| {
+        Message::Done(words.map_or(Outcome::Nothing, Outcome::OwnWords))
+    })
 }
 
 /// Writes the new name into the profile.
@@ -435,6 +480,12 @@ pub fn answer(
             model.transfers.on_offered(path, offers.into_iter().map(|(_, id)| id));
             Action::None
         }
+        (Command::Claim(_), Done::Claimed(name)) if choices.username != name.as_str() => {
+            Action::Choose(Box::new(Choices { username: name.to_string(), ..choices.clone() }))
+        }
+        (Command::Release(_), Done::Released(_)) => {
+            Action::Choose(Box::new(Choices { username: String::new(), ..choices.clone() }))
+        }
         _ => Action::None,
     }
 }
@@ -449,7 +500,27 @@ pub fn outcome(
     _dialogs: &mut Vec<Dialog>,
 ) -> Action {
     match outcome {
-        Outcome::Nothing | Outcome::Checked(_) | Outcome::Previewing(_) => Action::None,
+        Outcome::Nothing | Outcome::Previewing(_) => Action::None,
+        Outcome::Checked(found) => {
+            (model.checkup.found, model.checkup.running) = (found, false);
+            Action::None
+        }
+        Outcome::CheckedDevices(found) => {
+            model.checkup.devices = found;
+            Action::None
+        }
+        Outcome::Interfaces(list) => {
+            if let Some(settings) = settings {
+                settings.on_interfaces(list);
+            }
+            Action::None
+        }
+        Outcome::OwnWords(words) => {
+            if let Some(settings) = settings {
+                settings.on_own_words(words);
+            }
+            Action::None
+        }
         // In the lobby a file needs a person.
         Outcome::Picked(paths, to) if to.is_empty() && matches!(screen, Screen::Lobby(_)) => {
             dialog::send_to_whom(paths)

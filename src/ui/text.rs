@@ -193,7 +193,9 @@ pub fn trouble(error: &crate::engine::Error) -> super::session::Trouble {
             ("Check that a network is up and that no other program uses the port; see Settings, Network.", Way::Doctor)
         }
         Error::Media(_) => ("Choose another device in the settings.", Way::Settings),
-        Error::NameTaken(_) => ("Choose another name.", Way::Settings),
+        Error::NameTaken(name) => {
+            return Trouble::new(settings::taken_since(name.as_str()), "").way(Way::Settings);
+        }
         Error::Rendezvous(_) => {
             ("Check the address of the rendezvous in the settings, or go on without one.", Way::Settings)
         }

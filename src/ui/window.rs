@@ -27,8 +27,6 @@ pub trait Launcher: Debug + Send + Sync {
     fn rename(&self, name: &DisplayName) -> Result<(), Trouble>;
     /// The same for engines to come, at once and without the disk.
     fn call_me(&self, _name: &DisplayName) {}
-    /// The only interfaces that engines use; empty is all.
-    fn interfaces(&self, choices: &Choices) -> Vec<String>;
     /// Engines announce nothing.
     fn is_hidden(&self, choices: &Choices) -> bool;
 

@@ -37,10 +37,6 @@ impl super::super::Launcher for Nothing {
         Ok(())
     }
 
-    fn interfaces(&self, _: &Choices) -> Vec<String> {
-        Vec::new()
-    }
-
     fn is_hidden(&self, _: &Choices) -> bool {
         false
     }
@@ -242,6 +238,9 @@ fn snapshots_of_a_meeting_with_its_people() {
         bench.event(Event::Hand { person: bo.clone(), up: true, order: vec![bo] });
         let voice = TrackInfo { kind: TrackKind::Microphone, on: true, width: 0, height: 0, codec: "opus".to_owned() };
         bench.event(Event::Track { person: ana, info: voice });
+        let (person, handle) = (person(6, "Di"), "Di".to_owned());
+        let near = NearbyPerson { person, handle, trust: Trust::New, rooms: Vec::new(), addresses: Vec::new() };
+        bench.event(Event::Nearby(Nearby { people: vec![near], meetings: Vec::new() }));
         bench.rates();
         bench.panel(Panel::People);
         bench
@@ -314,4 +313,50 @@ fn choices_are_written_in_the_order_in_which_they_were_made() {
         let _: Vec<_> = runtime.block_on(iced::futures::StreamExt::collect(stream));
     }
     assert_eq!(Choices::load(bench.folder.path()).text_percent, 175);
+}
+
+/// What is on screen.
+fn sees(bench: &Bench, words: &str) -> bool {
+    let fonts = theme::FONTS.iter().map(|font| (*font).into()).collect();
+    let settings = iced::Settings { fonts, default_font: theme::REGULAR, ..iced::Settings::default() };
+    iced_test::Simulator::with_size(settings, bench.app.size, bench.app.view()).find(words).is_ok()
+}
+
+fn answer(bench: &mut Bench, command: Command, result: Result<Done, Failure>) {
+    let generation = bench.app.session.generation();
+    let _ = bench.app.update(Message::Answered(generation, Box::new((command, result))));
+}
+
+#[test]
+fn a_claimed_username_is_remembered_and_one_that_was_lost_is_not() {
+    use crate::meeting::Code;
+    let mut bench = Bench::lobby(theme::Choice::Dark);
+    let (claim, name) = (Command::Claim("ana".to_owned()), crate::id::Username::new("ana").expect("a name"));
+    answer(&mut bench, claim.clone(), Ok(Done::Claimed(name.clone())));
+    assert_eq!(bench.app.choices.username, "ana");
+    // No service, no verdict: the name stays.
+    let away = Failure::new(Code::RendezvousUnreachable, "It does not answer.", "");
+    answer(&mut bench, claim.clone(), Err(away));
+    assert_eq!(bench.app.choices.username, "ana");
+    assert!(!sees(&bench, "It does not answer."), "the engine says that by a warning");
+    let taken = Failure::new(Code::NameTaken, "Username already taken.", "");
+    answer(&mut bench, claim, Err(taken));
+    assert_eq!(bench.app.choices.username, "");
+    assert!(sees(&bench, &text::settings::taken_since("ana")) && sees(&bench, text::lobby::OPEN_SETTINGS));
+    answer(&mut bench, Command::Claim("bo".to_owned()), Ok(Done::Claimed(name.clone())));
+    answer(&mut bench, Command::Release("ana".to_owned()), Ok(Done::Released(name)));
+    assert_eq!(bench.app.choices.username, "");
+}
+
+#[test]
+fn a_meeting_that_is_refused_for_its_username_leads_to_the_settings() {
+    let mut bench = Bench::meeting(theme::Choice::Dark);
+    let name = crate::id::Username::new("ana").expect("a name");
+    let trouble = Trouble::from(crate::engine::Error::NameTaken(name));
+    let generation = bench.app.session.generation();
+    let _ = bench.app.update(Message::Started(generation, Err(trouble)));
+    assert!(matches!(bench.app.screen, Screen::Lobby(_)));
+    assert!(sees(&bench, text::settings::taken_since("ana").trim()) && sees(&bench, text::lobby::OPEN_SETTINGS));
+    let _ = bench.app.perform(notices::perform(crate::ui::toast::Does::Settings));
+    assert!(sees(&bench, text::settings::USERNAME), "the page where another one is chosen");
 }

@@ -32,7 +32,7 @@ use super::toast::{Toast, Tone};
 use super::widget::button::{self, Kind};
 use super::widget::{card, label, strong, title};
 use crate::id::CallId;
-use crate::meeting::{Command, Done, Person};
+use crate::meeting::{Command, Done, Person, Trust};
 
 /// An open dialog.
 #[derive(Debug, Clone)]
@@ -104,6 +104,11 @@ pub fn verify(person: Person) -> Action {
 pub fn changed(person: Person) -> Action {
     let ask = Action::Engine(Command::Words { peer: person.peer.to_string() });
     ask.and(Action::Open(Box::new(Dialog::Changed(changed::Changed::new(person)))))
+}
+
+/// Makes sure of somebody's key: compares words, or asks about a key that changed.
+pub fn sure(person: Person, trust: Trust) -> Action {
+    if trust == Trust::Changed { changed(person) } else { verify(person) }
 }
 
 /// Takes from the answer of a command what a dialog waits for. `None`: nobody here does.

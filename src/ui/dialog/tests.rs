@@ -199,6 +199,32 @@ fn what_leads_nowhere_is_said_in_a_sentence() {
     assert!(!bench.dialogs.is_empty());
 }
 
+#[test]
+fn a_username_or_a_whole_key_is_called() {
+    let mut bench = Bench::new();
+    let call = |bench: &mut Bench, typed: &str| {
+        bench.paste(typed);
+        assert!(bench.sees(words::CALL_NOW), "{typed} is a person");
+        match the_only(bench.click("join-now")) {
+            Action::Call(who, name) => (who, name),
+            other => panic!("{other:?}"),
+        }
+    };
+    let key = peer(2).to_string();
+    assert_eq!(call(&mut bench, &format!(" {} ", key.to_uppercase())), (key, "Ana".to_owned()));
+    let far = peer(0xcd);
+    assert_eq!(call(&mut bench, &far.to_string()), (far.to_string(), far.short()));
+    // Nobody is asked who that is.
+    bench.paste("@ana");
+    assert!(bench.click("join-now").is_empty() && bench.sees(words::NEEDS_SERVICE));
+    bench.choices.rendezvous = "meet.example.org".to_owned();
+    assert_eq!(call(&mut bench, "@ana"), ("@ana".to_owned(), "@ana".to_owned()));
+    assert!(bench.dialogs.is_empty());
+    bench.paste("@a b");
+    assert!(bench.click("join-now").is_empty());
+    assert!(bench.sees("A username is 2 to 32 letters, digits, '.', '_' or '-', of one script."));
+}
+
 fn ring(bench: &mut Bench, trust: Trust, room: RoomName) -> CallId {
     let call = CallId::from_u64(7);
     assert!(bench.on_event(&Event::Ring { call, from: person(2, "Ana"), trust, room }).is_empty());
@@ -445,9 +471,14 @@ fn the_doctor_says_what_it_found_and_looks_again() {
     bench.model.checkup.running = false;
     bench.model.checkup.found = vec![Check::bad("interfaces", "no network interface is up.", "Switch on Wi-Fi.")];
     assert!(bench.sees("Network: no network interface is up.") && bench.sees("Switch on Wi-Fi."));
-    assert!(matches!(the_only(bench.click("check-again")), Action::Check));
+    assert!(matches!(the_only(bench.click("check-again")), Action::Doctor));
+    bench.model.checkup.devices = vec![Check::good("cameras", "Desk")];
+    assert!(bench.sees("Cameras: Desk"));
     match the_only(bench.click("copy-report")) {
-        Action::Copy(text, _) => assert!(text.contains("FAIL interfaces") && text.contains("Switch on Wi-Fi.")),
+        Action::Copy(text, _) => {
+            assert!(text.contains("FAIL interfaces") && text.contains("Switch on Wi-Fi."));
+            assert!(text.contains("ok   cameras: Desk"), "{text}");
+        }
         other => panic!("{other:?}"),
     }
 }

@@ -12,8 +12,8 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use crate::engine::doctor::Check;
-use crate::id::RoomName;
-use crate::meeting::{Audience, Event, FileEvent, FileStage, LeftReason, Nearby, Person, State, Warning};
+use crate::id::{RoomName, Username};
+use crate::meeting::{Audience, Event, FileEvent, FileStage, LeftReason, Nearby, Person, State, Warning, WarningCode};
 use meeting::Meeting;
 use transfers::Transfers;
 
@@ -48,6 +48,8 @@ pub enum Notice {
 pub struct Model {
     /// Oneself.
     pub me: Option<Person>,
+    /// The username that the rendezvous confirmed.
+    pub username: Option<Username>,
     /// Where others reach us.
     pub listen: Vec<SocketAddr>,
     /// The meeting that we are in.
@@ -65,8 +67,10 @@ pub struct Model {
 /// The findings of the doctor.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Checkup {
-    /// In the order in which they were looked at.
+    /// Of the network, in the order in which they were looked at.
     pub found: Vec<Check>,
+    /// Of cameras and sound: looked at only when somebody asks.
+    pub devices: Vec<Check>,
     /// It is looking.
     pub running: bool,
 }
@@ -85,6 +89,7 @@ impl Model {
     pub fn new() -> Self {
         Self {
             me: None,
+            username: None,
             listen: Vec::new(),
             meeting: None,
             transfers: Transfers::default(),
@@ -111,6 +116,7 @@ impl Model {
     /// The whole state, asked for after the start and after events were lost.
     pub fn on_state(&mut self, state: &State) {
         self.me = Some(state.me.clone());
+        self.username.clone_from(&state.username);
         if let Some(meeting) = &mut self.meeting {
             meeting.on_state(state);
         }
@@ -134,6 +140,9 @@ impl Model {
             Event::Ring { from, .. } => vec![Notice::Rings(from)],
             Event::File(file) => self.on_file(unix_ms, file),
             Event::Warning(warning) => {
+                if warning.code == WarningCode::NameLost {
+                    self.username = None;
+                }
                 self.warnings.retain(|known| known.code != warning.code || known.person != warning.person);
                 self.warnings.push(warning.clone());
                 if self.warnings.len() > MOST_WARNINGS {

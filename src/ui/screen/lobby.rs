@@ -14,13 +14,14 @@ use iced::{Alignment, Background, Border, Element, Length};
 
 use crate::engine::devices::{Devices, Kind as DeviceKind};
 use crate::id::RoomName;
-use crate::meeting::Command;
+use crate::meeting::{Person, Trust};
 use crate::ui::action::{self, Action};
 use crate::ui::app::Context;
 use crate::ui::choices::Choices;
-use crate::ui::dialog::{Dialog, join};
+use crate::ui::dialog::{self, Dialog, join};
 use crate::ui::icon::Icon;
 use crate::ui::model::Model;
+use crate::ui::panel::transfer;
 use crate::ui::session::{Session, Trouble, Way, preview};
 use crate::ui::text;
 use crate::ui::text::lobby as words;
@@ -63,8 +64,8 @@ pub enum Message {
     Call(String, String),
     /// Send files to these; none asks whom.
     Drop(Vec<String>),
-    /// Compare words with this person.
-    Verify(crate::meeting::Person),
+    /// Be sure of this person's key.
+    Sure(Person, Trust),
     /// One's own name is typed.
     Name(String),
     /// It is done.
@@ -89,10 +90,8 @@ pub enum Message {
     Settings,
     /// Start the lobby again.
     Again,
-    /// A command as it is.
-    Engine(Command),
-    /// Show where a file lies.
-    Reveal(std::path::PathBuf),
+    /// On a file.
+    Transfer(transfer::Message),
     /// Forget the transfers that ended.
     Clear,
 }
@@ -124,7 +123,7 @@ impl Lobby {
             Message::JoinBy => self.rename(model).and(Action::Open(Box::new(Dialog::Join(join::Join::default())))),
             Message::Call(who, name) => self.rename(model).and(Action::Call(who, name)),
             Message::Drop(to) => self.rename(model).and(Action::PickFiles(to)),
-            Message::Verify(person) => crate::ui::dialog::verify(person),
+            Message::Sure(person, trust) => dialog::sure(person, trust),
             Message::Name(name) => {
                 self.name = Some(name);
                 Action::None
@@ -161,8 +160,7 @@ impl Lobby {
             Message::Check => Action::Check,
             Message::Settings => Action::Settings(true),
             Message::Again => Action::Again,
-            Message::Engine(command) => Action::Engine(command),
-            Message::Reveal(path) => Action::Reveal(path),
+            Message::Transfer(message) => transfer::perform(message),
             Message::Clear => {
                 model.transfers.clear_ended();
                 Action::None

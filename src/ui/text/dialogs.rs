@@ -8,9 +8,10 @@ pub const CANCEL: &str = "Cancel";
 /// The title of the dialog to join.
 pub const JOIN: &str = "Join a meeting";
 /// Explains its field.
-pub const JOIN_HOW: &str = "Paste an invitation link, or type a code, the name of a meeting, or an address.";
+pub const JOIN_HOW: &str = "Paste an invitation link, or type a code, the name of a meeting, or an address. To call somebody, type \
+     @username or the whole key.";
 /// In its field.
-pub const JOIN_FIELD: &str = "letsmeet://…, name#code, name or 192.0.2.7";
+pub const JOIN_FIELD: &str = "letsmeet://…, name#code, name, 192.0.2.7 or @ana";
 /// The second field, for an address.
 pub const JOIN_ROOM: &str = "Name of the meeting there";
 /// The button.
@@ -22,6 +23,10 @@ pub const NOBODY_MEETS: &str = "No meeting of this name is nearby. Check how it 
 /// A code names nobody who is in sight.
 pub const NOT_IN_SIGHT: &str =
     "Nobody in sight has this code. Check it, or ask for the invitation link: that works without being in sight.";
+/// Calls a person who was typed.
+pub const CALL_NOW: &str = "Call";
+/// A username needs a service.
+pub const NEEDS_SERVICE: &str = "A username is looked up at a rendezvous, and you have set none: see Settings, Network. People in sight can be called from the list.";
 /// An address needs a name.
 pub const NEEDS_ROOM: &str = "An address says where, not which meeting: type the name of the meeting too.";
 
@@ -88,7 +93,7 @@ pub const LINK_LATER: &str = "Not now";
 pub const LINK_HOW: &str = "Your computer then connects to the people in it, and they see your name.";
 
 /// The title of the doctor.
-pub const DOCTOR: &str = "Network check";
+pub const DOCTOR: &str = "Network and devices";
 /// Once more.
 pub const CHECK_AGAIN: &str = "Check again";
 /// Copies the findings.

@@ -85,6 +85,10 @@ pub const CHOOSE: &str = "Choose one";
 pub const VOLUME: &str = "Volume";
 /// Nobody in the panel of people.
 pub const NOBODY: &str = "Nobody else is here yet.";
+/// Those in sight who are not in this meeting.
+pub const NEARBY: &str = "Nearby";
+/// What calling them does.
+pub const NEARBY_HOW: &str = "A call asks them to come into this meeting.";
 /// Compares words.
 pub const VERIFY: &str = "Compare words to be sure who this is";
 /// Decides about another key.

@@ -4,7 +4,7 @@ use iced::widget::{button as pressable, center, column, container, progress_bar,
 use iced::{Alignment, Background, Border, Element, Length};
 
 use super::{Lobby, Message};
-use crate::engine::devices::{Device, Kind as DeviceKind};
+use crate::engine::devices::Kind as DeviceKind;
 use crate::engine::pictures::{Facing, Key};
 use crate::ui::app::Context;
 use crate::ui::icon::Icon;
@@ -13,22 +13,10 @@ use crate::ui::text::lobby as words;
 use crate::ui::theme::{CONTROL_SMALL, GRID, HALF, Look, PAD, RADIUS, Size};
 use crate::ui::widget::button::{self, Kind};
 use crate::ui::widget::card::filled;
+use crate::ui::widget::devices::{Pick, picks};
 use crate::ui::widget::focus::Focus;
 use crate::ui::widget::tile::Tile;
 use crate::ui::widget::{avatar, field, label, quiet};
-
-/// A device in a picker.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pick {
-    spec: String,
-    name: String,
-}
-
-impl std::fmt::Display for Pick {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.name)
-    }
-}
 
 /// All of it.
 pub fn view<'a>(lobby: &'a Lobby, context: Context<'a>, session: &'a Session) -> Element<'a, Message> {
@@ -144,8 +132,7 @@ fn devices<'a>(lobby: &'a Lobby, context: Context<'a>, session: &'a Session) -> 
         return head.into();
     }
     let picker = |kind: DeviceKind, icon: Icon, name: &'static str, spec: &str| {
-        let options = options(lobby, kind, spec);
-        let selected = options.iter().find(|pick| pick.spec == spec).cloned();
+        let (options, selected) = picks(lobby.devices.as_ref(), kind, spec);
         let list = field::picker(look, format!("pick-{kind}"), options, selected, name, move |pick: Pick| {
             Message::Pick(kind, pick.spec)
         });
@@ -176,25 +163,4 @@ fn meter<'a>(look: Look, level: f32) -> Element<'a, Message> {
         border: Border { radius: HALF.into(), ..Border::default() },
     });
     container(bar).padding(iced::Padding::default().left(CONTROL_SMALL - GRID)).into()
-}
-
-/// The devices of a kind, with the default first and what is chosen among them even when it is not plugged in.
-pub fn options(lobby: &Lobby, kind: DeviceKind, chosen: &str) -> Vec<Pick> {
-    let listed = lobby
-        .devices
-        .iter()
-        .flat_map(|devices| devices.of(kind))
-        .map(|device: &Device| Pick { spec: format!("device:{}", device.name), name: device.name.clone() });
-    let mut all = vec![Pick { spec: "device".to_owned(), name: words::DEFAULT_DEVICE.to_owned() }];
-    for pick in listed {
-        if !all.contains(&pick) {
-            all.push(pick);
-        }
-    }
-    all.push(Pick { spec: "none".to_owned(), name: words::NO_DEVICE.to_owned() });
-    if all.iter().all(|pick| pick.spec != chosen) {
-        let name = chosen.strip_prefix("device:").map_or_else(|| chosen.to_owned(), words::not_there);
-        all.push(Pick { spec: chosen.to_owned(), name });
-    }
-    all
 }

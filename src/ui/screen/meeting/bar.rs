@@ -145,9 +145,7 @@ fn text_of<'a>(look: Look, emoji: &'a str) -> iced::widget::Text<'a> {
 
 fn more<'a>(screen: &'a Screen, context: Context<'a>, meeting: &'a Meeting) -> Element<'a, Message> {
     let look = context.look;
-    let all =
-        [Quality::Auto, Quality::P240, Quality::P360, Quality::P480, Quality::P720, Quality::P900, Quality::P1080];
-    let options: Vec<Choice> = all.into_iter().map(Choice).collect();
+    let options: Vec<Choice> = Quality::ALL.into_iter().map(Choice).collect();
     let quality =
         field::picker(look, "quality", options, Some(Choice(meeting.settings.quality)), "", |choice: Choice| {
             Message::Quality(choice.0)
