@@ -9,11 +9,13 @@
 //! tasks whose answers are messages. A number, the generation, tells which engine a message is about: what comes late
 //! from the one before is dropped.
 
+mod listen;
+
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use iced::widget::{container, stack};
-use iced::{Element, Length, Size, Subscription, Task, keyboard, window};
+use iced::{Element, Length, Size, Task, keyboard, window};
 
 use super::action::Action;
 use super::choices::Choices;
@@ -28,10 +30,7 @@ use super::{Start, keys, map, notices, text};
 use crate::clock;
 use crate::engine::Handle;
 use crate::handover;
-use crate::meeting::{Command, Done, Event, Failure};
-
-/// From one ring to the next.
-const RING_EVERY: Duration = Duration::from_secs(3);
+use crate::meeting::{Command, Done, Event, Failure, WarningCode};
 
 /// What happened.
 #[derive(Debug, Clone)]
@@ -304,7 +303,9 @@ impl App {
         if matches!(self.screen, Screen::Lobby(_)) {
             return Task::none();
         }
-        self.toasts.push(self.now, Toast::new(Tone::Caution, text::MEETING_ENDED));
+        // Joining again would take the seat from the run that has it now.
+        let words = if self.model.warned(WarningCode::Replaced) { text::REPLACED } else { text::MEETING_ENDED };
+        self.toasts.push(self.now, Toast::new(Tone::Caution, words));
         self.go(Goal::Lobby)
     }
 
@@ -332,7 +333,7 @@ impl App {
 
     fn on_notice(&mut self, notice: &Notice) -> Task<Message> {
         let seen = match &self.screen {
-            Screen::Meeting(screen) => screen.shows(notice),
+            Screen::Meeting(screen) => screen.shows(notice, &self.model),
             Screen::Lobby(_) => false,
         };
         if let Some(toast) = notices::toast(notice).filter(|_| !seen) {
@@ -374,10 +375,11 @@ impl App {
             Err(failure) => {
                 dialog::failed(&command, &mut self.dialogs);
                 if let Screen::Meeting(screen) = &mut self.screen {
-                    screen.on_failure(&command);
+                    screen.on_failure(&command, &mut self.model);
                 }
                 self.toasts.push(self.now, Toast::new(Tone::Danger, text::failure(&failure)));
-                Task::none()
+                // What was shown before its answer is shown as it is.
+                if session::changes_state(&command) { self.session.command(Command::State) } else { Task::none() }
             }
         }
     }
@@ -492,6 +494,11 @@ impl App {
                 self.settings = open.then(|| Box::new(settings::Settings::new(&self.choices, &self.model)));
                 if open { session::list_devices() } else { Task::none() }
             }
+            Action::Devices => {
+                let settings = settings::Settings::new(&self.choices, &self.model);
+                self.settings = Some(Box::new(settings.at(settings::Section::Devices)));
+                session::list_devices()
+            }
             Action::Choose(choices) => {
                 let again = session::needs_restart(&self.choices, &choices) && matches!(self.screen, Screen::Lobby(_));
                 self.choices = *choices;
@@ -566,35 +573,6 @@ impl App {
             layers = layers.push(corner);
         }
         layers.into()
-    }
-
-    /// What the window listens to. Nothing ticks while nothing moves.
-    pub fn subscription(&self) -> Subscription<Message> {
-        let mut all = vec![
-            iced::event::listen_with(keys::listen),
-            window::events().map(|(_, event)| Message::Window(event)),
-            iced::system::theme_changes().map(|mode| Message::Light(mode == iced::theme::Mode::Light)),
-            self.session.events(),
-            self.session.pictures(),
-        ];
-        if matches!(self.screen, Screen::Meeting(_)) {
-            all.extend([self.session.speaking(), self.session.drawn()]);
-        }
-        if self.start.map.is_some() {
-            all.push(iced::time::every(Duration::from_millis(150)).map(|_| Message::MapDue));
-        }
-        if self.dialogs.iter().any(|dialog| matches!(dialog, Dialog::Ring(_))) {
-            all.push(iced::time::every(RING_EVERY).map(|_| Message::Ring));
-        }
-        let pace = match &self.screen {
-            Screen::Meeting(screen) => screen.pace(&self.model, self.now),
-            Screen::Lobby(lobby) => lobby.pace(),
-        };
-        let pace = if self.toasts.is_empty() { pace } else { Some(pace.unwrap_or(Duration::from_millis(500))) };
-        if let Some(pace) = pace {
-            all.push(iced::time::every(pace).map(Message::Tick));
-        }
-        Subscription::batch(all)
     }
 }
 

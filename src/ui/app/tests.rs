@@ -1,6 +1,8 @@
 //! The whole window as a picture, in each theme: `tests/snapshots` holds what people looked at and found good. Where the
 //! looks are meant to change, `LETS_MEET_SNAPSHOTS=accept cargo test snapshots` writes them anew; look at each.
 
+mod flows;
+
 use std::path::{Path, PathBuf};
 
 use iced::advanced::renderer::{self, Headless as _};
@@ -12,9 +14,7 @@ use iced_test::runtime::user_interface::Cache;
 use super::*;
 use crate::id::{CallId, PeerId, RoomName};
 use crate::media::{TrackInfo, TrackKind};
-use crate::meeting::{
-    Direction, FileEvent, FileStage, Nearby, NearbyMeeting, NearbyPerson, Person, Trust,
-};
+use crate::meeting::{Direction, FileEvent, FileStage, Nearby, NearbyMeeting, NearbyPerson, Person, Trust};
 use crate::share::{DisplayName, FileName};
 use crate::stats::{Kinds, Link, Peer, Rates, Stats};
 use crate::ui::action::Meet;
@@ -94,8 +94,14 @@ impl Bench {
     }
 
     fn meeting(theme: theme::Choice) -> Self {
-        let meet =
-            Meet { room: room("standup"), connect: Vec::new(), invite: None, camera: false, microphone: true, call: None };
+        let meet = Meet {
+            room: room("standup"),
+            connect: Vec::new(),
+            invite: None,
+            camera: false,
+            microphone: true,
+            call: None,
+        };
         let mut bench = Self::new(theme, Some(meet));
         bench.app.model.me = Some(person(5, "Mira"));
         for (n, name) in [(0, "Ana"), (1, "Bo"), (2, "Cy")] {
@@ -236,8 +242,7 @@ fn snapshots_of_a_meeting_with_its_people() {
         bench.event(Event::Trust { person: ana.clone(), trust: Trust::Verified });
         bench.event(Event::Trust { person: bo.clone(), trust: Trust::Known });
         bench.event(Event::Hand { person: bo.clone(), up: true, order: vec![bo] });
-        let voice =
-            TrackInfo { kind: TrackKind::Microphone, on: true, width: 0, height: 0, codec: "opus".to_owned() };
+        let voice = TrackInfo { kind: TrackKind::Microphone, on: true, width: 0, height: 0, codec: "opus".to_owned() };
         bench.event(Event::Track { person: ana, info: voice });
         bench.rates();
         bench.panel(Panel::People);
