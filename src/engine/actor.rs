@@ -13,7 +13,6 @@ use super::introduce::Introduced;
 use super::media::Media;
 use super::router::Router;
 use super::{Config, Reply, failure, files};
-use crate::av::devices::Kind;
 use crate::endpoint::Endpoint;
 use crate::id::{CallId, Instance, LinkKey, PeerId, Username};
 use crate::known::names::Names;
@@ -21,7 +20,7 @@ use crate::known::trust::Book;
 use crate::media::TrackKind;
 use crate::meeting::calls::CAPABILITY;
 use crate::meeting::{
-    self, Command, Done, Edit, Event, Failure, LeftReason, Meeting, Output, Person, Setting, Warning, WarningCode,
+    self, Command, Done, Edit, Event, Failure, LeftReason, Meeting, Output, Person, Warning, WarningCode,
 };
 use crate::mesh::discovery::Announcement;
 use crate::mesh::discovery::mdns::Mdns;
@@ -228,7 +227,7 @@ impl Actor {
         self.parts.events.close();
     }
 
-    fn emit(&self, event: Event) {
+    pub(super) fn emit(&self, event: Event) {
         // What can be told again must not push out what cannot.
         let again = matches!(event, Event::Sighted { .. } | Event::Nearby(_) | Event::Stats(_));
         if again && self.parts.events.len() > super::EVENT_QUEUE / 2 {
@@ -370,15 +369,7 @@ impl Actor {
                 }
                 self.meeting.on_renamed(now, peer, name);
             }
-            mesh::Event::Warning { code, peer, detail } => {
-                let code = WarningCode::parse(code).unwrap_or(WarningCode::Other);
-                let person = peer.map(|peer| self.meeting.person(peer));
-                self.warn(code, person, &failure::sentence(&detail), "");
-                if code == WarningCode::Replaced {
-                    // A newer run of this identity has the seat; two would fight for it.
-                    self.parts.scope.cancel();
-                }
-            }
+            mesh::Event::Warning { code, peer, detail } => self.on_mesh_warning(code, peer, &detail),
         }
     }
 
@@ -396,7 +387,7 @@ impl Actor {
         }
     }
 
-    fn person(&self, peer: PeerId) -> Person {
+    pub(super) fn person(&self, peer: PeerId) -> Person {
         self.seated.get(&peer).map_or_else(|| self.meeting.person(peer), |(_, person)| person.clone())
     }
 
@@ -485,24 +476,6 @@ impl Actor {
             }
         }
         Ends::Later
-    }
-
-    /// Sources and sinks that are not there, or ended by themselves: told, and their tracks are gone.
-    fn tell_troubles(&mut self) {
-        let troubles = tokio::task::block_in_place(|| self.parts.media.troubles());
-        if troubles.is_empty() {
-            return;
-        }
-        for (kind, error) in troubles {
-            self.emit(Event::Warning(failure::trouble(kind, &error)));
-            let settings = self.meeting.state().settings;
-            self.meeting.on_setting(match kind {
-                Kind::Camera => Setting::Camera(settings.camera, false),
-                Kind::Microphone => Setting::Microphone(settings.microphone, false),
-                Kind::Speaker => Setting::Speaker(settings.speaker, false),
-            });
-        }
-        self.publish_tracks();
     }
 
     /// Tells everybody which tracks there are now.

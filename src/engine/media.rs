@@ -4,7 +4,7 @@
 //! Calls here may block for tens of milliseconds (opening a file, joining a codec thread); the engine makes them from
 //! a place where that is allowed.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -181,6 +181,25 @@ impl Media {
             found.push((Kind::Speaker, error));
         }
         found
+    }
+
+    /// Whose picture or voice broke off by a defect since the last call. It is tried again by itself; a picture that broke
+    /// off too often is shown no more. Ask once a second.
+    pub fn crashes(&mut self) -> Vec<(PeerId, TrackKind)> {
+        let mut found = BTreeSet::new();
+        for (peer, remote) in &self.remotes {
+            let Some(video) = &remote.video else { continue };
+            if video.trouble().is_some() {
+                found.insert((*peer, TrackKind::Camera));
+                if video.is_given_up() {
+                    self.pictures.close(Key::camera(*peer));
+                }
+            }
+        }
+        while let Some(peer) = self.playback.crashed() {
+            found.insert((peer, TrackKind::Microphone));
+        }
+        found.into_iter().collect()
     }
 
     /// Ends the camera track at once. The camera itself may take a second, which is waited for elsewhere: whoever opens it

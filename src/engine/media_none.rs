@@ -62,6 +62,11 @@ impl Media {
         Vec::new()
     }
 
+    /// Nothing is received that could break.
+    pub fn crashes(&mut self) -> Vec<(PeerId, TrackKind)> {
+        Vec::new()
+    }
+
     /// None.
     pub fn tracks(&self) -> Vec<TrackInfo> {
         Vec::new()

@@ -27,6 +27,7 @@ pub mod pictures;
 #[cfg(feature = "media")]
 pub mod preview;
 mod router;
+mod troubles;
 mod trust;
 pub mod visit;
 mod volumes;
@@ -53,6 +54,8 @@ use crate::task::Scope;
 use crate::rendezvous::client;
 
 pub use crate::av::devices;
+/// Why there is no socket.
+pub use crate::endpoint::Error as SocketError;
 pub use crate::service::Service;
 pub use invited::{Refused, start_invited};
 pub use levels::Levels;

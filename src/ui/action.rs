@@ -31,6 +31,8 @@ pub enum Action {
     Close,
     /// Open the settings, or close them.
     Settings(bool),
+    /// Open the settings where devices are chosen.
+    Devices,
     /// Something was chosen: keep it, write it down, apply it.
     Choose(Box<Choices>),
     /// Let the person pick files, then offer them to these (WHO; none is everybody present).

@@ -9,12 +9,13 @@
 //! tasks whose answers are messages. A number, the generation, tells which engine a message is about: what comes late
 //! from the one before is dropped.
 
+mod listen;
 mod view;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use iced::{Size, Subscription, Task, keyboard, window};
+use iced::{Size, Task, keyboard, window};
 
 use super::action::Action;
 use super::choices::Choices;
@@ -28,11 +29,8 @@ use super::{Start, keys, map, notices, text};
 use crate::clock;
 use crate::engine::Handle;
 use crate::handover;
-use crate::meeting::{Command, Done, Event, Failure};
+use crate::meeting::{Command, Done, Event, Failure, WarningCode};
 use crate::share::DisplayName;
-
-/// From one ring to the next.
-const RING_EVERY: Duration = Duration::from_secs(3);
 
 /// What happened.
 #[derive(Debug, Clone)]
@@ -311,7 +309,9 @@ impl App {
         if matches!(self.screen, Screen::Lobby(_)) {
             return Task::none();
         }
-        self.toasts.push(self.now, Toast::new(Tone::Caution, text::MEETING_ENDED));
+        // Joining again would take the seat from the run that has it now.
+        let words = if self.model.warned(WarningCode::Replaced) { text::REPLACED } else { text::MEETING_ENDED };
+        self.toasts.push(self.now, Toast::new(Tone::Caution, words));
         self.go(Goal::Lobby)
     }
 
@@ -339,7 +339,7 @@ impl App {
 
     fn on_notice(&mut self, notice: &Notice) -> Task<Message> {
         let seen = match &self.screen {
-            Screen::Meeting(screen) => screen.shows(notice),
+            Screen::Meeting(screen) => screen.shows(notice, &self.model),
             Screen::Lobby(_) => false,
         };
         if let Some(toast) = notices::toast(notice).filter(|_| !seen) {
@@ -379,11 +379,15 @@ impl App {
             Err(failure) => {
                 dialog::failed(&command, &mut self.dialogs);
                 if let Screen::Meeting(screen) = &mut self.screen {
-                    screen.on_failure(&command);
+                    screen.on_failure(&command, &mut self.model);
                 }
                 let said = self.settings.as_mut().is_some_and(|settings| settings.on_failure(&command, &failure));
                 let toast = if said { Action::None } else { notices::failed(&command, &failure) };
-                self.perform(notices::name_gone(&command, &failure, &self.choices).and(toast))
+                let said = self.perform(notices::name_gone(&command, &failure, &self.choices).and(toast));
+                // What was shown before its answer is shown as it is.
+                let state =
+                    if session::changes_state(&command) { self.session.command(Command::State) } else { Task::none() };
+                Task::batch([said, state])
             }
         }
     }
@@ -501,6 +505,11 @@ impl App {
                 self.settings = open.then(|| Box::new(settings::Settings::new(&self.choices, &self.model)));
                 if open { session::list_devices() } else { Task::none() }
             }
+            Action::Devices => {
+                let settings = settings::Settings::new(&self.choices, &self.model);
+                self.settings = Some(Box::new(settings.at(settings::Section::Devices)));
+                session::list_devices()
+            }
             Action::Choose(choices) => {
                 let again = session::needs_restart(&self.choices, &choices) && matches!(self.screen, Screen::Lobby(_));
                 self.choices = *choices;
@@ -553,34 +562,6 @@ impl App {
         }
     }
 
-    /// What the window listens to. Nothing ticks while nothing moves.
-    pub fn subscription(&self) -> Subscription<Message> {
-        let mut all = vec![
-            iced::event::listen_with(keys::listen),
-            window::events().map(|(_, event)| Message::Window(event)),
-            iced::system::theme_changes().map(|mode| Message::Light(mode == iced::theme::Mode::Light)),
-            self.session.events(),
-            self.session.pictures(),
-        ];
-        if matches!(self.screen, Screen::Meeting(_)) {
-            all.extend([self.session.speaking(), self.session.drawn()]);
-        }
-        if self.start.map.is_some() {
-            all.push(iced::time::every(Duration::from_millis(150)).map(|_| Message::MapDue));
-        }
-        if self.dialogs.iter().any(|dialog| matches!(dialog, Dialog::Ring(_))) {
-            all.push(iced::time::every(RING_EVERY).map(|_| Message::Ring));
-            all.push(iced::time::every(dialog::incoming::ARMED).map(Message::Tick));
-        }
-        let pace = match &self.screen {
-            Screen::Meeting(screen) => screen.pace(&self.model, self.now),
-            Screen::Lobby(lobby) => lobby.pace(),
-        };
-        let pace = if self.toasts.is_empty() { pace } else { Some(pace.unwrap_or(Duration::from_millis(500))) };
-        if let Some(pace) = pace {
-            all.push(iced::time::every(pace).map(Message::Tick));
-        }
-        Subscription::batch(all)
     }
 }
 

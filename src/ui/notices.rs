@@ -93,10 +93,9 @@ pub fn toast(notice: &Notice) -> Option<Toast> {
         // It has a dialog.
         Notice::Rings(_) => return None,
         Notice::Warning(warning) if warning.code == WarningCode::VerifiedKeyChanged => return None,
-        Notice::Warning(warning) if warning.code == WarningCode::NameLost => {
-            Toast::new(Tone::Caution, text::warning(warning)).with(lobby::OPEN_SETTINGS, Does::Settings)
-        }
-        Notice::Warning(warning) => Toast::new(Tone::Caution, text::warning(warning)),
+        // The end of the meeting, which follows, says it.
+        Notice::Warning(warning) if warning.code == WarningCode::Replaced => return None,
+        Notice::Warning(warning) => self::warning(warning),
     })
 }
 
@@ -132,13 +131,95 @@ pub fn name_gone(command: &Command, failure: &Failure, choices: &Choices) -> Act
     }
 }
 
+/// The word of a warning, with the way to where something can be done about it.
+pub fn warning(warning: &Warning) -> Toast {
+    let toast = Toast::new(Tone::Caution, text::warning(warning));
+    // What others' devices do is not mended here.
+    match way(warning.code).filter(|_| warning.person.is_none()) {
+        Some((words, does)) => toast.with(words, does),
+        None => toast,
+    }
+}
+
+/// Where something can be done about a warning, and the word on the button that leads there.
+fn way(code: WarningCode) -> Option<(&'static str, Does)> {
+    use WarningCode as W;
+    match code {
+        W::NoCamera | W::NoMicrophone | W::NoSpeaker | W::SourceFailed => Some((text::SETTINGS, Does::Devices)),
+        W::NoNetwork | W::DiscoveryFailed => Some((lobby::CHECK_NETWORK, Does::Doctor)),
+        W::NameLost => Some((lobby::OPEN_SETTINGS, Does::Settings)),
+        W::RendezvousUnreachable
+        | W::RendezvousKeyChanged
+        | W::WrongVersion
+        | W::WrongKey
+        | W::RoomFull
+        | W::Removed
+        | W::Replaced
+        | W::BadInput
+        | W::UnknownMessage
+        | W::Flood
+        | W::Forged
+        | W::NameCollision
+        | W::NameKeyChanged
+        | W::VerifiedKeyChanged
+        | W::ChatGap
+        | W::Undelivered
+        | W::DiskFailed
+        | W::Other => None,
+    }
+}
+
 /// What a toast's button asks of the root.
 pub fn perform(does: Does) -> Action {
     match does {
         Does::Command(command) => Action::Engine(command),
         Does::Panel(panel) => Action::ShowPanel(panel),
         Does::Reveal(path) => Action::Reveal(path),
-        Does::Settings => Action::Settings(true),
+        Does::Devices => Action::Devices,
         Does::Doctor => Action::Doctor,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::meeting::Person;
+    use crate::share::DisplayName;
+
+    fn said(code: WarningCode, person: Option<Person>) -> Option<Toast> {
+        let (message, hint) = ("It happened.".to_owned(), "Do this.".to_owned());
+        toast(&Notice::Warning(Warning { code, person, message, hint }))
+    }
+
+    #[test]
+    fn a_warning_leads_to_where_something_can_be_done() {
+        let devices =
+            [WarningCode::NoCamera, WarningCode::NoMicrophone, WarningCode::NoSpeaker, WarningCode::SourceFailed];
+        let network = [WarningCode::NoNetwork, WarningCode::DiscoveryFailed];
+        // One has a dialog, the other is said by the end of the meeting.
+        let silent = [WarningCode::VerifiedKeyChanged, WarningCode::Replaced];
+        for code in WarningCode::ALL {
+            let Some(toast) = said(*code, None) else {
+                assert!(silent.contains(code), "{code}");
+                continue;
+            };
+            assert_eq!((toast.tone, toast.words.as_str()), (Tone::Caution, "It happened. Do this."), "{code}");
+            let does = toast.action.map(|(words, does)| {
+                assert!(!words.is_empty());
+                does
+            });
+            let expect = if devices.contains(code) {
+                Some(Does::Devices)
+            } else if network.contains(code) {
+                Some(Does::Doctor)
+            } else {
+                None
+            };
+            assert_eq!(does, expect, "{code}");
+        }
+        let ana = Person { peer: PeerId::from_bytes([1; 32]), name: DisplayName::new("Ana") };
+        let hers = said(WarningCode::SourceFailed, Some(ana)).expect("a toast");
+        assert_eq!(hers.action, None, "our devices are fine");
+        assert!(matches!(perform(Does::Devices), Action::Devices) && matches!(perform(Does::Doctor), Action::Doctor));
     }
 }

@@ -476,6 +476,12 @@ pub fn answer(
             }
             Action::None
         }
+        (Command::Verify { peer }, _) => {
+            let name = model.name_of(peer);
+            let said =
+                name.map_or_else(|| text::dialogs::VERIFIED.to_owned(), |it| text::dialogs::verified(it.as_str()));
+            Action::Toast(Toast::new(Tone::Good, said))
+        }
         (Command::SendFile { path, .. }, Done::Offered(offers)) => {
             model.transfers.on_offered(path, offers.into_iter().map(|(_, id)| id));
             Action::None

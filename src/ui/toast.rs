@@ -44,8 +44,8 @@ pub enum Does {
     Panel(super::choices::Panel),
     /// Show a file in the file manager.
     Reveal(std::path::PathBuf),
-    /// Open the settings.
-    Settings,
+    /// Open the settings where devices are chosen.
+    Devices,
     /// Look at the network.
     Doctor,
 }
@@ -228,8 +228,8 @@ mod tests {
     #[test]
     fn a_button_gives_its_action_once() {
         let mut toasts = Toasts::default();
-        toasts.push(crate::clock::now(), Toast::new(Tone::Plain, "x").with("Settings", Does::Settings));
-        assert_eq!(toasts.update(Message::Act(1)), Some(Does::Settings));
+        toasts.push(crate::clock::now(), Toast::new(Tone::Plain, "x").with("Settings", Does::Devices));
+        assert_eq!(toasts.update(Message::Act(1)), Some(Does::Devices));
         assert_eq!(toasts.update(Message::Act(1)), None);
     }
 }

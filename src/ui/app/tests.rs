@@ -1,6 +1,8 @@
 //! The whole window as a picture, in each theme: `tests/snapshots` holds what people looked at and found good. Where the
 //! looks are meant to change, `LETS_MEET_SNAPSHOTS=accept cargo test snapshots` writes them anew; look at each.
 
+mod flows;
+
 use std::path::{Path, PathBuf};
 
 use iced::advanced::renderer::{self, Headless as _};

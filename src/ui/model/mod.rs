@@ -14,6 +14,7 @@ use std::time::Instant;
 use crate::engine::doctor::Check;
 use crate::id::{RoomName, Username};
 use crate::meeting::{Audience, Event, FileEvent, FileStage, LeftReason, Nearby, Person, State, Warning, WarningCode};
+use crate::share::DisplayName;
 use meeting::Meeting;
 use transfers::Transfers;
 
@@ -103,6 +104,7 @@ impl Model {
     pub fn enter(&mut self, now: Instant, room: RoomName) {
         self.meeting = Some(Meeting::new(now, room));
         self.warnings.clear();
+        self.transfers.on_engine_ended();
         // Who is in sight is told anew by the engine to come; until then it is what it was.
     }
 
@@ -111,6 +113,18 @@ impl Model {
         self.meeting = None;
         self.warnings.clear();
         self.transfers.on_engine_ended();
+    }
+
+    /// A warning of this kind came and still holds.
+    pub fn warned(&self, code: WarningCode) -> bool {
+        self.warnings.iter().any(|warning| warning.code == code)
+    }
+
+    /// What the key `who`, as commands name it, is called: somebody here or in sight.
+    pub fn name_of(&self, who: &str) -> Option<&DisplayName> {
+        let here = self.meeting.iter().flat_map(|meeting| meeting.people.values()).map(|other| &other.person);
+        let near = self.nearby.people.iter().map(|other| &other.person);
+        here.chain(near).find(|person| person.peer.to_string() == who).map(|person| &person.name)
     }
 
     /// The whole state, asked for after the start and after events were lost.
@@ -147,6 +161,9 @@ impl Model {
                 self.warnings.push(warning.clone());
                 if self.warnings.len() > MOST_WARNINGS {
                     self.warnings.remove(0);
+                }
+                if let Some(meeting) = &mut self.meeting {
+                    meeting.on_warning(warning.code);
                 }
                 vec![Notice::Warning(warning)]
             }

@@ -21,6 +21,7 @@ use crate::ui::choices::Choices;
 use crate::ui::dialog::{self, Dialog, join};
 use crate::ui::icon::Icon;
 use crate::ui::model::Model;
+use crate::ui::notices;
 use crate::ui::panel::transfer;
 use crate::ui::session::{Session, Trouble, Way, preview};
 use crate::ui::text;
@@ -203,7 +204,7 @@ impl Lobby {
     /// Time went on.
     pub fn on_tick(&mut self, now: Instant, model: &Model, session: &mut Session) -> Action {
         let troubles = session.preview_mut().troubles();
-        let said = troubles.iter().map(|trouble| Action::Toast(Toast::new(Tone::Caution, text::warning(trouble))));
+        let said = troubles.iter().map(|trouble| Action::Toast(notices::warning(trouble)));
         let said = Action::Many(said.collect());
         if session.handle().is_none() || !model.nearby.people.is_empty() {
             self.alone_since = None;

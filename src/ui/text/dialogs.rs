@@ -164,6 +164,9 @@ pub fn verify_how(name: &str) -> String {
     )
 }
 
+/// A key is verified whose name is not known any more.
+pub const VERIFIED: &str = "The key is verified.";
+
 /// Somebody is verified now.
 pub fn verified(name: &str) -> String {
     format!("{name} is verified.")

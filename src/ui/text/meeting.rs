@@ -75,6 +75,12 @@ pub const ALONE_HINT: &str =
     "People on this network see the meeting in their lobby. Everybody else needs the invitation.";
 /// The same when nothing is announced.
 pub const ALONE_HIDDEN: &str = "The meeting is announced to nobody: others need the invitation.";
+/// What to do when every seat is taken.
+pub const FULL_HINT: &str = "Every seat is taken. Ask somebody there to leave, then try again.";
+/// What to do when one was removed.
+pub const REMOVED_HINT: &str = "Its members let you in no more. Ask one of them why, outside of this meeting.";
+/// Leaves a meeting that nobody lets us into.
+pub const BACK_TO_LOBBY: &str = "Back to the lobby";
 /// No camera is chosen.
 pub const NO_CAMERA: &str = "No camera is chosen.";
 /// No microphone is chosen.
@@ -140,6 +146,16 @@ pub fn security(verified: usize, all: usize) -> String {
             format!("Encrypted from end to end. {verified} of {all} keys are verified: compare words to be sure.")
         }
     }
+}
+
+/// Every seat of a meeting is taken.
+pub fn full(room: &str) -> String {
+    format!("{room} is full")
+}
+
+/// Somebody removed us.
+pub fn removed(room: &str) -> String {
+    format!("You were removed from {room}")
 }
 
 /// How many are here, oneself included.

@@ -6,7 +6,7 @@ use iced::widget::{center, column, container, mouse_area, opaque, responsive, ro
 use iced::{Element, Length, Point, Rectangle, Size as Area, mouse};
 
 use super::tile::Tile;
-use super::{Invitation, Message, Screen, Shown};
+use super::{Invitation, Message, Screen, Shown, shut};
 use crate::id::PeerId;
 use crate::ui::app::Context;
 use crate::ui::icon::Icon;
@@ -247,7 +247,11 @@ fn alone<'a>(screen: &'a Screen, context: Context<'a>, meeting: &'a Meeting, are
     let look = context.look;
     let beside = area.width >= look.scaled(720.0);
     let bar = scrollable::Direction::Vertical(card::scrollbar().spacing(HALF));
-    let invitation = scrollable(invitation(screen, context)).direction(bar).style(card::scroller(look));
+    let inside = match meeting.shut() {
+        Some(shut) => shut::view(context, meeting, shut),
+        None => invitation(screen, context),
+    };
+    let invitation = scrollable(inside).direction(bar).style(card::scroller(look));
     if beside {
         let wide = (area.width - grid::GAP - look.scaled(360.0)).max(1.0);
         let high = area.height.min(wide / 1.2);

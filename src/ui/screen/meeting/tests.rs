@@ -9,6 +9,7 @@ use crate::id::RoomName;
 use crate::media::{TrackInfo, TrackKind};
 use crate::meeting::{Event, Person};
 use crate::share::{DisplayName, Emoji};
+use crate::ui::text::meeting as words;
 use crate::ui::theme::Look;
 
 fn person(n: u8, name: &str) -> Person {
@@ -152,14 +153,56 @@ fn the_microphone_is_on_while_space_is_held() {
     assert!(bench.shows(words::UNMUTE));
     let on = |on| [Command::Microphone { on, source: None }];
     assert_eq!(Bench::commands(bench.key(Shortcut::Talk)), on(true));
-    bench.meeting().settings.microphone_on = true;
     assert!(bench.shows(words::TALKING));
     assert!(bench.key(Shortcut::Talk).is_empty());
     assert_eq!(Bench::commands(bench.key(Shortcut::Quiet)), on(false));
     assert!(bench.key(Shortcut::Quiet).is_empty());
     // A microphone that is on stays on.
+    bench.meeting().settings.microphone_on = true;
     assert!(bench.key(Shortcut::Talk).is_empty() && bench.key(Shortcut::Quiet).is_empty());
     assert_eq!(Bench::commands(bench.click("microphone")), on(false));
+}
+
+#[test]
+fn a_second_press_means_the_other_way_before_the_first_is_answered() {
+    let mut bench = Bench::with(&["Ana"]);
+    let settings = &mut bench.meeting().settings;
+    (settings.microphone, settings.microphone_on) = (spec::Microphone::Tone, true);
+    let microphone = |on| [Command::Microphone { on, source: None }];
+    assert_eq!(Bench::commands(bench.click("microphone")), microphone(false));
+    assert_eq!(Bench::commands(bench.key(Shortcut::Microphone)), microphone(true));
+    assert_eq!(Bench::commands(bench.key(Shortcut::Microphone)), microphone(false));
+    // Two quick words by the space bar.
+    for _ in 0..2 {
+        assert_eq!(Bench::commands(bench.key(Shortcut::Talk)), microphone(true));
+        assert_eq!(Bench::commands(bench.key(Shortcut::Quiet)), microphone(false));
+    }
+    let source = spec::Camera::Device(DeviceChoice::Default);
+    let opened = [Command::Camera { on: true, source: Some(source) }];
+    assert_eq!(Bench::commands(bench.click("camera")), opened);
+    assert_eq!(Bench::commands(bench.click("camera")), [Command::Camera { on: false, source: None }]);
+}
+
+#[test]
+fn a_switch_that_was_refused_goes_back() {
+    let mut bench = Bench::with(&["Ana"]);
+    let fail = |bench: &mut Bench, commands: Vec<Command>| {
+        assert_eq!(commands.len(), 1);
+        bench.screen.on_failure(&commands[0], &mut bench.model);
+    };
+    let settings = &mut bench.meeting().settings;
+    (settings.microphone, settings.microphone_on) = (spec::Microphone::Tone, true);
+    let before = settings.clone();
+    for name in ["microphone", "camera"] {
+        let commands = Bench::commands(bench.click(name));
+        assert_ne!(bench.meeting().settings, before, "{name}");
+        fail(&mut bench, commands);
+        assert_eq!(bench.meeting().settings, before, "{name}");
+    }
+    // What was chosen elsewhere is told by the state.
+    let other = Command::Camera { on: true, source: Some(spec::Camera::Device(DeviceChoice::Index(1))) };
+    fail(&mut bench, vec![other]);
+    assert_eq!(bench.meeting().settings, before);
 }
 
 #[test]

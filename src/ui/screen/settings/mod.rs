@@ -138,6 +138,13 @@ impl Settings {
         }
     }
 
+    /// With this section open.
+    #[must_use]
+    pub fn at(mut self, section: Section) -> Self {
+        self.section = section;
+        self
+    }
+
     /// One thing that was done.
     pub fn update(&mut self, message: Message, model: &Model, choices: &Choices) -> Action {
         match message {
