@@ -16,6 +16,7 @@ pub mod inert;
 pub mod label;
 pub mod line;
 pub mod places;
+pub mod said;
 pub mod tile;
 
 pub use avatar::avatar;
