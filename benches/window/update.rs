@@ -101,7 +101,11 @@ fn stats(second: u64) -> Message {
     };
     let link = Link { rtt_ms: Some(1.0), loss: Some(0.0), jitter_ms: Some(0.1), ..Link::default() };
     let peers = (0..OTHERS).map(|n| (person(n).peer, Peer { link: link.clone(), ..Peer::default() })).collect();
-    event(Event::Stats(Box::new(Stats { rates: Rates { sent: kinds.clone(), received: kinds }, peers, ..Stats::default() })))
+    event(Event::Stats(Box::new(Stats {
+        rates: Rates { sent: kinds.clone(), received: kinds },
+        peers,
+        ..Stats::default()
+    })))
 }
 
 /// What happens in a second: thirty pictures, ten steps of the file, a line, figures, the clock.

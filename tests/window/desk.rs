@@ -340,9 +340,8 @@ impl Window<'_> {
     pub fn settle(&self) {
         for _ in 0..2 {
             let before = std::fs::metadata(&self.map).and_then(|file| file.modified()).ok();
-            self.desk.until("another map", || {
-                std::fs::metadata(&self.map).and_then(|file| file.modified()).ok() != before
-            });
+            self.desk
+                .until("another map", || std::fs::metadata(&self.map).and_then(|file| file.modified()).ok() != before);
         }
     }
 

@@ -81,7 +81,19 @@ pub struct Button<Message> {
 /// A button with words.
 pub fn with_words<Message>(look: Look, kind: Kind, words: impl Into<String>) -> Button<Message> {
     let words = Some(words.into());
-    Button { look, kind, icon: None, words, tip: None, beside: false, small: false, wide: false, left: false, id: None, press: None }
+    Button {
+        look,
+        kind,
+        icon: None,
+        words,
+        tip: None,
+        beside: false,
+        small: false,
+        wide: false,
+        left: false,
+        id: None,
+        press: None,
+    }
 }
 
 /// A button with an icon alone; `tip` says in words what it does.
