@@ -76,7 +76,7 @@ pub enum Action {
     Call(String, String),
     /// Ask the system which devices there are.
     ListDevices,
-    /// All of these, in order.
+    /// All of these, begun in this order: commands reach the engine in it. What takes its time goes on beside the rest.
     Many(Vec<Action>),
 }
 

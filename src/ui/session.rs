@@ -16,13 +16,13 @@ use super::action::{Action, Meet};
 use super::app::{Message, Screen};
 use super::choices::Choices;
 use super::dialog::{self, Dialog};
-use super::model::Model;
+use super::model::{Checkup, Model};
 use super::screen::meeting;
 use super::screen::settings::Settings;
 use super::toast::{Toast, Tone};
 use super::{Start, map, notices, text, video};
 use crate::engine::doctor::{self, Check};
-use crate::engine::{self, Handle};
+use crate::engine::{Error, Handle, devices};
 use crate::meeting::{Command, Done};
 use crate::share::DisplayName;
 
@@ -84,8 +84,8 @@ impl Trouble {
     }
 }
 
-impl From<engine::Error> for Trouble {
-    fn from(error: engine::Error) -> Self {
+impl From<Error> for Trouble {
+    fn from(error: Error) -> Self {
         text::trouble(&error)
     }
 }
@@ -111,7 +111,7 @@ pub enum Outcome {
     /// This was on the clipboard.
     Pasted(Pasted),
     /// The system has these devices.
-    Devices(engine::devices::Devices),
+    Devices(devices::Devices),
     /// The doctor has looked.
     Checked(Vec<Check>),
     /// The preview of the lobby runs, or has ended.
@@ -204,14 +204,13 @@ impl Session {
         self.stage = Stage::Failed(trouble);
     }
 
-    /// Carries out a command; without an engine it is dropped, for no screen offers one then.
+    /// Carries out a command; without an engine it is dropped, for no screen offers one then. It has its place in the
+    /// engine's queue when this returns: the tasks of several may run in any order.
     pub fn command(&self, command: Command) -> Task<Message> {
-        let Some(handle) = self.handle().cloned() else { return Task::none() };
+        let Some(handle) = self.handle() else { return Task::none() };
         let generation = self.generation;
-        let run = async move {
-            let result = handle.command(command.clone()).await;
-            (command, result)
-        };
+        let answer = handle.submit(command.clone());
+        let run = async move { (command, answer.await) };
         Task::perform(run, move |answer| Message::Answered(generation, Box::new(answer)))
     }
 
@@ -309,8 +308,8 @@ impl Session {
     }
 
     /// A preview was started or ended.
-    pub fn on_preview(&mut self, choices: &Choices, started: preview::Started) -> Task<Message> {
-        self.preview.on_started(choices, started)
+    pub fn on_preview(&mut self, started: preview::Started) -> Task<Message> {
+        self.preview.on_started(started)
     }
 
     /// What the preview shows and hears.
@@ -343,9 +342,7 @@ pub fn write_map(start: &Start, entries: Vec<map::Entry>) -> Task<Message> {
 
 /// Asks the system for its devices.
 pub fn list_devices() -> Task<Message> {
-    Task::perform(blocking(engine::devices::list), |devices| {
-        Message::Done(devices.map_or(Outcome::Nothing, Outcome::Devices))
-    })
+    Task::perform(blocking(devices::list), |devices| Message::Done(devices.map_or(Outcome::Nothing, Outcome::Devices)))
 }
 
 /// Looks at the network: what is quick at once, the announcements within seconds.
@@ -446,10 +443,13 @@ pub fn outcome(
     screen: &mut Screen,
     model: &mut Model,
     settings: Option<&mut Settings>,
-    _dialogs: &mut Vec<Dialog>,
 ) -> Action {
     match outcome {
-        Outcome::Nothing | Outcome::Checked(_) | Outcome::Previewing(_) => Action::None,
+        Outcome::Nothing | Outcome::Previewing(_) => Action::None,
+        Outcome::Checked(found) => {
+            model.checkup = Checkup { found, running: false };
+            Action::None
+        }
         // In the lobby a file needs a person.
         Outcome::Picked(paths, to) if to.is_empty() && matches!(screen, Screen::Lobby(_)) => {
             dialog::send_to_whom(paths)

@@ -133,10 +133,12 @@ impl Toasts {
                 Tone::Danger => (Icon::Warning, c.danger),
             };
             let act = toast.action.as_ref().map(|(words, _)| {
-                Element::from(button::with_words(look, Kind::Plain, words.clone()).small().on_press(Message::Act(*id)))
+                let act = button::with_words(look, Kind::Plain, words.clone()).small().id(format!("toast-{id}"));
+                Element::from(act.on_press(Message::Act(*id)))
             });
             let close = button::with_icon(look, Kind::Quiet, Icon::Close, super::text::CLOSE)
                 .small()
+                .id(format!("dismiss-{id}"))
                 .on_press(Message::Dismiss(*id));
             let words = column![label(look, toast.words.clone()), act].spacing(8).width(Length::Fill);
             let inside =

@@ -8,7 +8,6 @@ pub mod reactions;
 pub mod traffic;
 pub mod transfers;
 
-use std::net::SocketAddr;
 use std::time::Instant;
 
 use crate::engine::doctor::Check;
@@ -48,13 +47,11 @@ pub enum Notice {
 pub struct Model {
     /// Oneself.
     pub me: Option<Person>,
-    /// Where others reach us.
-    pub listen: Vec<SocketAddr>,
     /// The meeting that we are in.
     pub meeting: Option<Meeting>,
     /// Files, in the lobby and in meetings.
     pub transfers: Transfers,
-    /// Warnings that still hold, the newest last. At most [`MOST_WARNINGS`].
+    /// What was warned of in this meeting or lobby, the newest last, each once a person. At most [`MOST_WARNINGS`].
     pub warnings: Vec<Warning>,
     /// Who and what is in sight.
     pub nearby: Nearby,
@@ -71,7 +68,7 @@ pub struct Checkup {
     pub running: bool,
 }
 
-/// Warnings kept for the lobby's and the doctor's page.
+/// Warnings kept for the doctor's page.
 const MOST_WARNINGS: usize = 32;
 
 impl Default for Model {
@@ -85,7 +82,6 @@ impl Model {
     pub fn new() -> Self {
         Self {
             me: None,
-            listen: Vec::new(),
             meeting: None,
             transfers: Transfers::default(),
             warnings: Vec::new(),
@@ -122,9 +118,8 @@ impl Model {
     /// One event of the engine. `now` is the clock, `unix_ms` what the wall says.
     pub fn on_event(&mut self, now: Instant, unix_ms: u64, event: Event) -> Vec<Notice> {
         match event {
-            Event::Ready { me, listen, .. } | Event::Lobby { me, listen } => {
+            Event::Ready { me, .. } | Event::Lobby { me, .. } => {
                 self.me = Some(me);
-                self.listen = listen;
                 Vec::new()
             }
             Event::Nearby(nearby) => {
