@@ -53,14 +53,7 @@ pub fn run(common: &Common, window: &Window, _output: &Output) -> Result<Exit, F
     choices.port = common.port.filter(|port| *port > 0).or(choices.port);
     let room = window.room.as_deref().map(crate::id::RoomName::new).transpose();
     let room = room.map_err(|error| Failure::usage(format!("{error}.")))?;
-    let meet = room.map(|room| Meet {
-        room,
-        connect: Vec::new(),
-        invite: None,
-        camera: window.camera.is_some() || choices.camera_on,
-        microphone: window.mic.is_some() || choices.microphone_on,
-        call: None,
-    });
+    let meet = room.map(|room| meet(room, window, &choices));
     let listener = match profile.as_deref().ok().map(handover::listen) {
         Some(Ok(listener)) => Some(listener),
         Some(Err(handover::Error::Taken)) => return hand_over(profile.as_deref().ok(), window),
@@ -87,6 +80,20 @@ pub fn run(common: &Common, window: &Window, _output: &Output) -> Result<Exit, F
         )
     })?;
     Ok(Exit::Done)
+}
+
+/// The meeting that is gone into at the start. Naming a device switches it on; a microphone that is on only while Space is
+/// held stays off even so.
+fn meet(room: crate::id::RoomName, window: &Window, choices: &Choices) -> Meet {
+    let wanted = Choices { microphone_on: window.mic.is_some() || choices.microphone_on, ..choices.clone() };
+    Meet {
+        room,
+        connect: Vec::new(),
+        invite: None,
+        camera: window.camera.is_some() || choices.camera_on,
+        microphone: wanted.starts_heard(),
+        call: None,
+    }
 }
 
 /// A window runs on this profile: it comes to the front, with the link if there is one.
@@ -302,5 +309,26 @@ impl Launcher for Local {
 
     fn stopped(&self) -> BoxFuture<'static, ()> {
         Box::pin(super::interrupted())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_meeting_named_at_the_start_keeps_to_push_to_talk() {
+        let check = |choices: Choices, mic: Option<&str>, heard: bool| {
+            let mic = mic.map(|mic| mic.parse().expect("a microphone"));
+            let window = Window { mic, ..Window::default() };
+            let room = crate::id::RoomName::new("standup").expect("a room");
+            assert_eq!(meet(room, &window, &choices).microphone, heard, "{choices:?}");
+        };
+        let silent = || Choices { microphone_on: false, ..Choices::default() };
+        check(Choices::default(), None, true);
+        check(silent(), None, false);
+        check(silent(), Some("tone"), true);
+        check(Choices { push_to_talk: true, ..Choices::default() }, None, false);
+        check(Choices { push_to_talk: true, ..Choices::default() }, Some("tone"), false);
     }
 }

@@ -82,7 +82,7 @@ pub enum Action {
     ListInterfaces,
     /// Work out the words of one's own key; the settings get them.
     OwnWords,
-    /// All of these, in order.
+    /// All of these, begun in this order: commands reach the engine in it. What takes its time goes on beside the rest.
     Many(Vec<Action>),
 }
 

@@ -22,7 +22,7 @@ use super::choices::Choices;
 use super::dialog::{self, Dialog};
 use super::model::{Model, Notice};
 use super::screen::{lobby, meeting, settings};
-use super::session::{self, Goal, Session, Trouble};
+use super::session::{self, Goal, Pasted, Session, Trouble};
 use super::theme::Look;
 use super::toast::{self, Toast, Toasts, Tone};
 use super::{Start, keys, map, notices, text};
@@ -219,17 +219,11 @@ impl App {
             Message::Ended(generation) if generation == self.session.generation() => self.on_ended(),
             Message::Event(..) | Message::Answered(..) | Message::Ended(_) => Task::none(),
             Message::Done(outcome) => {
-                if let session::Outcome::Previewing(preview) = &outcome {
-                    return self.session.on_preview(&self.choices, preview.clone());
+                if let session::Outcome::Previewing(preview) = outcome {
+                    return self.session.on_preview(preview);
                 }
-                let action = session::outcome(
-                    outcome,
-                    &self.choices,
-                    &mut self.screen,
-                    &mut self.model,
-                    self.settings.as_deref_mut(),
-                    &mut self.dialogs,
-                );
+                let (screen, settings) = (&mut self.screen, self.settings.as_deref_mut());
+                let action = session::outcome(outcome, &self.choices, screen, &mut self.model, settings);
                 self.perform(action)
             }
             Message::HandedOver(message) => self.on_handed_over(message),
@@ -326,9 +320,12 @@ impl App {
         for notice in notices {
             tasks.push(self.on_notice(&notice));
         }
-        if let Screen::Meeting(screen) = &mut self.screen {
-            let action = screen.on_model_changed(&mut self.model, self.now);
-            tasks.push(self.perform(action));
+        match &mut self.screen {
+            Screen::Meeting(screen) => {
+                let action = screen.on_model_changed(&mut self.model, self.now);
+                tasks.push(self.perform(action));
+            }
+            Screen::Lobby(lobby) => lobby.on_model_changed(&self.model),
         }
         if stale {
             // Handles, volumes and what depends on who is there come with the whole state.
@@ -346,7 +343,7 @@ impl App {
             self.toasts.push(self.now, toast);
         }
         let mut tasks = Vec::new();
-        if !self.focused && self.choices.notifications {
+        if self.notifies() {
             tasks.push(session::notify(notice));
         }
         if let Notice::Rings(_) = notice {
@@ -354,6 +351,11 @@ impl App {
             tasks.push(session::ring(&self.choices));
         }
         Task::batch(tasks)
+    }
+
+    /// The desktop tells what happens: nobody looks at the window, and it was chosen.
+    fn notifies(&self) -> bool {
+        !self.focused && self.choices.notifications
     }
 
     fn on_answer(&mut self, command: Command, result: Result<Done, Failure>) -> Task<Message> {
@@ -453,14 +455,11 @@ impl App {
             }
             window::Event::CloseRequested => return self.close(),
             window::Event::FileDropped(path) => {
-                let to = match &self.screen {
-                    Screen::Meeting(_) => Some(Vec::new()),
-                    Screen::Lobby(lobby) => lobby.drop_target(),
+                let action = match &mut self.screen {
+                    Screen::Meeting(screen) => screen.on_pasted(Pasted::Files(vec![path]), &mut self.model),
+                    Screen::Lobby(_) => dialog::on_dropped(path, &mut self.dialogs),
                 };
-                return match to {
-                    Some(to) => self.perform(Action::SendFiles(vec![path], to)),
-                    None => self.perform(dialog::send_to_whom(vec![path])),
-                };
+                return self.perform(action);
             }
             _ => {}
         }
@@ -560,8 +559,6 @@ impl App {
             Action::ListInterfaces => session::list_interfaces(),
             Action::OwnWords => session::own_words(&self.model),
         }
-    }
-
     }
 }
 

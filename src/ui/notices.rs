@@ -175,6 +175,7 @@ pub fn perform(does: Does) -> Action {
         Does::Command(command) => Action::Engine(command),
         Does::Panel(panel) => Action::ShowPanel(panel),
         Does::Reveal(path) => Action::Reveal(path),
+        Does::Settings => Action::Settings(true),
         Does::Devices => Action::Devices,
         Does::Doctor => Action::Doctor,
     }

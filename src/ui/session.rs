@@ -22,7 +22,7 @@ use super::screen::settings::Settings;
 use super::toast::{Toast, Tone};
 use super::{Start, map, notices, text, video};
 use crate::engine::doctor::{self, Check};
-use crate::engine::{self, Handle};
+use crate::engine::{Error, Handle, devices};
 use crate::meeting::{Command, Done, Words};
 use crate::share::DisplayName;
 
@@ -84,8 +84,8 @@ impl Trouble {
     }
 }
 
-impl From<engine::Error> for Trouble {
-    fn from(error: engine::Error) -> Self {
+impl From<Error> for Trouble {
+    fn from(error: Error) -> Self {
         text::trouble(&error)
     }
 }
@@ -111,7 +111,7 @@ pub enum Outcome {
     /// This was on the clipboard.
     Pasted(Pasted),
     /// The system has these devices.
-    Devices(engine::devices::Devices),
+    Devices(devices::Devices),
     /// The doctor has looked at the network.
     Checked(Vec<Check>),
     /// The doctor has looked at cameras and sound.
@@ -210,14 +210,13 @@ impl Session {
         self.stage = Stage::Failed(trouble);
     }
 
-    /// Carries out a command; without an engine it is dropped, for no screen offers one then.
+    /// Carries out a command; without an engine it is dropped, for no screen offers one then. It has its place in the
+    /// engine's queue when this returns: the tasks of several may run in any order.
     pub fn command(&self, command: Command) -> Task<Message> {
-        let Some(handle) = self.handle().cloned() else { return Task::none() };
+        let Some(handle) = self.handle() else { return Task::none() };
         let generation = self.generation;
-        let run = async move {
-            let result = handle.command(command.clone()).await;
-            (command, result)
-        };
+        let answer = handle.submit(command.clone());
+        let run = async move { (command, answer.await) };
         Task::perform(run, move |answer| Message::Answered(generation, Box::new(answer)))
     }
 
@@ -352,8 +351,8 @@ impl Session {
     }
 
     /// A preview was started or ended.
-    pub fn on_preview(&mut self, choices: &Choices, started: preview::Started) -> Task<Message> {
-        self.preview.on_started(choices, started)
+    pub fn on_preview(&mut self, started: preview::Started) -> Task<Message> {
+        self.preview.on_started(started)
     }
 
     /// What the preview shows and hears.
@@ -386,9 +385,7 @@ pub fn write_map(start: &Start, entries: Vec<map::Entry>) -> Task<Message> {
 
 /// Asks the system for its devices.
 pub fn list_devices() -> Task<Message> {
-    Task::perform(blocking(engine::devices::list), |devices| {
-        Message::Done(devices.map_or(Outcome::Nothing, Outcome::Devices))
-    })
+    Task::perform(blocking(devices::list), |devices| Message::Done(devices.map_or(Outcome::Nothing, Outcome::Devices)))
 }
 
 /// Looks at cameras and sound.
@@ -503,7 +500,6 @@ pub fn outcome(
     screen: &mut Screen,
     model: &mut Model,
     settings: Option<&mut Settings>,
-    _dialogs: &mut Vec<Dialog>,
 ) -> Action {
     match outcome {
         Outcome::Nothing | Outcome::Previewing(_) => Action::None,

@@ -44,6 +44,8 @@ pub enum Does {
     Panel(super::choices::Panel),
     /// Show a file in the file manager.
     Reveal(std::path::PathBuf),
+    /// Open the settings.
+    Settings,
     /// Open the settings where devices are chosen.
     Devices,
     /// Look at the network.
@@ -155,14 +157,12 @@ impl Toasts {
                 Tone::Danger => (Icon::Warning, c.danger),
             };
             let act = toast.action.as_ref().map(|(words, _)| {
-                Element::from(
-                    button::with_words(look, Kind::Plain, words.clone())
-                        .small()
-                        .on_press_maybe(armed.then_some(Message::Act(*id))),
-                )
+                let act = button::with_words(look, Kind::Plain, words.clone()).small().id(format!("toast-{id}"));
+                Element::from(act.on_press_maybe(armed.then_some(Message::Act(*id))))
             });
             let close = button::with_icon(look, Kind::Quiet, Icon::Close, super::text::CLOSE)
                 .small()
+                .id(format!("dismiss-{id}"))
                 .on_press(Message::Dismiss(*id));
             let words = column![label(look, toast.words.clone()), act].spacing(8).width(Length::Fill);
             let inside =

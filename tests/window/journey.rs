@@ -93,7 +93,7 @@ fn two_people_meet_see_each_other_and_talk() {
     ana.click("chat-emoji");
     ana.click("emoji-👍");
     ana.click("chat-send");
-    bo.wait("Good morning 👍");
+    bo.wait_words("Good morning 👍");
     bo.shot(&png("chat"));
     ana.click("chat-to");
     let person = |entry: &Entry| entry.id.strip_prefix("to-").is_some_and(|id| id.len() == 64);

@@ -31,14 +31,16 @@ impl App {
             all.push(iced::time::every(RING_EVERY).map(|_| Message::Ring));
             all.push(iced::time::every(dialog::incoming::ARMED).map(Message::Tick));
         }
-        let pace = match &self.screen {
-            Screen::Meeting(screen) => screen.pace(&self.model, self.now),
-            Screen::Lobby(lobby) => lobby.pace(),
-        };
-        let pace = if self.toasts.is_empty() { pace } else { Some(pace.unwrap_or(Duration::from_millis(500))) };
-        if let Some(pace) = pace {
-            all.push(iced::time::every(pace).map(Message::Tick));
-        }
+        all.extend(self.pace().map(|pace| iced::time::every(pace).map(Message::Tick)));
         Subscription::batch(all)
+    }
+
+    /// How often time is wanted; `None` while nothing moves by itself.
+    pub(super) fn pace(&self) -> Option<Duration> {
+        let pace = match &self.screen {
+            Screen::Meeting(screen) => screen.pace(&self.model, &self.choices, self.now),
+            Screen::Lobby(lobby) => lobby.pace(&self.model, &self.session),
+        };
+        if self.toasts.is_empty() { pace } else { Some(pace.unwrap_or(Duration::from_millis(500))) }
     }
 }

@@ -67,7 +67,7 @@ impl Link {
         let who = row![avatar(look, name.unwrap_or("?"), inviter, 40.0), by].spacing(PAD).align_y(Alignment::Center);
         let room = strong(look, self.invite.room.as_str().to_owned()).size(look.size(Size::Large));
         let how = quiet(look, words::LINK_HOW);
-        let will = quiet(look, words::will_be(context.choices.camera_on, context.choices.microphone_on));
+        let will = quiet(look, words::will_be(context.choices.camera_on, context.choices.starts_heard()));
         let leaves = context.model.meeting.as_ref().map(|meeting| quiet(look, words::joining_leaves(&meeting.title)));
         let later = button::with_words(look, Kind::Plain, words::LINK_LATER).id(LATER).on_press(Message::Later);
         let join = button::with_words(look, Kind::Primary, words::LINK_JOIN)

@@ -89,6 +89,21 @@ pub fn send_to_whom(paths: Vec<PathBuf>) -> Action {
     Action::Open(Box::new(Dialog::Send(send::Send::new(paths))))
 }
 
+/// A file was dropped on the window: with the others where that is being asked already, else it is asked now.
+pub fn on_dropped(path: PathBuf, dialogs: &mut [Dialog]) -> Action {
+    let open = dialogs.iter_mut().find_map(|dialog| match dialog {
+        Dialog::Send(send) => Some(send),
+        _ => None,
+    });
+    match open {
+        Some(send) => {
+            send.add(path);
+            Action::None
+        }
+        None => send_to_whom(vec![path]),
+    }
+}
+
 /// Shows the invitation to the meeting that we are in.
 pub fn invite() -> Action {
     Action::Engine(Command::Invite)

@@ -159,6 +159,18 @@ fn a_pasted_link_is_shown_before_anything_happens() {
 }
 
 #[test]
+fn a_link_says_how_one_will_be_heard() {
+    let mut bench = Bench::new();
+    bench.paste(&link());
+    bench.click("join-now");
+    assert!(bench.sees(&words::will_be(false, true)));
+    bench.choices.push_to_talk = true;
+    assert!(bench.sees(&words::will_be(false, false)));
+    let Action::Meet(meet) = the_only(bench.click("link-join")) else { panic!("no meeting") };
+    assert!(!meet.microphone);
+}
+
+#[test]
 fn a_link_can_be_left_alone() {
     let mut bench = Bench::new();
     let action = open_link(&link());
@@ -446,6 +458,24 @@ fn files_go_to_those_who_were_chosen() {
 }
 
 #[test]
+fn files_that_are_dropped_together_go_together() {
+    let mut bench = Bench::new();
+    for name in ["/tmp/a.txt", "/tmp/b.txt", "/tmp/a.txt"] {
+        let action = on_dropped(name.into(), &mut bench.dialogs);
+        bench.perform(action);
+    }
+    assert_eq!(bench.dialogs.len(), 1);
+    bench.click(format!("to-{}", peer(2).short()));
+    // One more after somebody was chosen: the choice stays.
+    assert!(matches!(on_dropped("/tmp/c.txt".into(), &mut bench.dialogs), Action::None));
+    let all: Vec<PathBuf> = ["/tmp/a.txt", "/tmp/b.txt", "/tmp/c.txt"].map(PathBuf::from).to_vec();
+    match the_only(bench.click("send-now")) {
+        Action::SendFiles(paths, to) => assert_eq!((paths, to), (all, vec![peer(2).to_string()])),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
 fn an_invitation_is_a_link_a_picture_and_a_code() {
     let mut bench = Bench::new();
     bench.enter();
@@ -473,6 +503,15 @@ fn the_doctor_says_what_it_found_and_looks_again() {
     assert!(matches!(the_only(bench.click("check-again")), Action::Doctor));
     bench.model.checkup.devices = vec![Check::good("cameras", "Desk")];
     assert!(bench.sees("Cameras: Desk"));
+    assert!(!bench.sees(&words::WARNED.to_uppercase()));
+    let warning = Warning {
+        code: WarningCode::RoomFull,
+        person: None,
+        message: "The room is full.".to_owned(),
+        hint: String::new(),
+    };
+    bench.model.on_event(crate::clock::now(), 0, Event::Warning(warning.clone()));
+    assert!(bench.sees(&words::WARNED.to_uppercase()) && bench.sees(&text::warning(&warning)));
     match the_only(bench.click("copy-report")) {
         Action::Copy(text, _) => {
             assert!(text.contains("FAIL interfaces") && text.contains("Switch on Wi-Fi."));

@@ -136,7 +136,7 @@ impl Chat {
     }
 
     /// Somebody else's line.
-    pub fn on_line(&mut self, _unix_ms: u64, id: MessageId, from: Person, text: &ChatText, to: Audience, sent_at: u64) {
+    pub fn on_line(&mut self, id: MessageId, from: Person, text: &ChatText, to: Audience, sent_at: u64) {
         let text = text.as_str().to_owned();
         self.push(Entry::Line(Line { id, from: Some(from), text, to, sent_at, expected: 0, delivered: Vec::new() }));
         self.unread += 1;

@@ -232,7 +232,7 @@ impl Meeting {
                     participant.tracks.insert(info.kind, info);
                 }
             }
-            Event::Chat { id, from, text, to, sent_at, .. } => self.chat.on_line(unix_ms, id, from, &text, to, sent_at),
+            Event::Chat { id, from, text, to, sent_at, .. } => self.chat.on_line(id, from, &text, to, sent_at),
             Event::Delivered { id, to } => self.chat.on_delivered(id, to),
             Event::Trust { person, trust } => {
                 if let Some(participant) = self.people.get_mut(&person.peer) {

@@ -57,7 +57,7 @@ pub struct Model {
     pub meeting: Option<Meeting>,
     /// Files, in the lobby and in meetings.
     pub transfers: Transfers,
-    /// Warnings that still hold, the newest last. At most [`MOST_WARNINGS`].
+    /// What was warned of in this meeting or lobby, the newest last, each once a person. At most [`MOST_WARNINGS`].
     pub warnings: Vec<Warning>,
     /// Who and what is in sight.
     pub nearby: Nearby,
@@ -76,7 +76,7 @@ pub struct Checkup {
     pub running: bool,
 }
 
-/// Warnings kept for the lobby's and the doctor's page.
+/// Warnings kept for the doctor's page.
 const MOST_WARNINGS: usize = 32;
 
 impl Default for Model {
@@ -143,8 +143,7 @@ impl Model {
     pub fn on_event(&mut self, now: Instant, unix_ms: u64, event: Event) -> Vec<Notice> {
         match event {
             Event::Ready { me, listen, .. } | Event::Lobby { me, listen } => {
-                self.me = Some(me);
-                self.listen = listen;
+                (self.me, self.listen) = (Some(me), listen);
                 Vec::new()
             }
             Event::Nearby(nearby) => {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use iced::keyboard::{Key, key::Named};
 use iced::widget::{Column, column, container, row, scrollable, slider, text};
-use iced::{Alignment, Background, Border, Element, Length};
+use iced::{Alignment, Background, Border, Color, Element, Length};
 
 use crate::id::PeerId;
 use crate::known::trust::Trust;
@@ -16,6 +16,7 @@ use crate::ui::dialog;
 use crate::ui::icon::Icon;
 use crate::ui::model::Model;
 use crate::ui::model::meeting::{Meeting, Participant};
+use crate::ui::model::quality::Quality;
 use crate::ui::text::{lobby, meeting as words};
 use crate::ui::theme::{HALF, Look, MEDIUM, PAD, Size};
 use crate::ui::widget::button::{self, Kind};
@@ -134,7 +135,23 @@ impl People {
         ];
         let trust = row![trust(look, other.trust()), iced::widget::Space::new().width(Length::Fill), does]
             .align_y(Alignment::Center);
-        column![head(look, peer, name, hand, other.speaks()), trust, volume].spacing(HALF).into()
+        // What the icon on the tile says under the mouse stands here for those who use none.
+        let link = other.stats.as_ref().and_then(|stats| {
+            let (icon, colour) = signal(look, Quality::of(stats)?);
+            let figures = quiet(look, words::link(stats.link.rtt_ms, stats.link.loss)).size(look.size(Size::Small));
+            Some(row![icon.coloured(look, Size::Small, colour), figures].spacing(6).align_y(Alignment::Center))
+        });
+        column![head(look, peer, name, hand, other.speaks()), trust, link, volume].spacing(HALF).into()
+    }
+}
+
+/// The icon and colour of a link.
+pub fn signal(look: Look, quality: Quality) -> (Icon, Color) {
+    let c = look.colours;
+    match quality {
+        Quality::Good => (Icon::Signal, c.good),
+        Quality::Fair => (Icon::SignalLow, c.caution),
+        Quality::Poor => (Icon::SignalNone, c.danger),
     }
 }
 

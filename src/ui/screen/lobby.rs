@@ -23,7 +23,7 @@ use crate::ui::icon::Icon;
 use crate::ui::model::Model;
 use crate::ui::notices;
 use crate::ui::panel::transfer;
-use crate::ui::session::{Session, Trouble, Way, preview};
+use crate::ui::session::{Session, Trouble, Way};
 use crate::ui::text;
 use crate::ui::text::lobby as words;
 use crate::ui::theme::{GAP, GRID, LOBBY, Look, PAD, Size, YOU};
@@ -218,17 +218,21 @@ impl Lobby {
         said
     }
 
-    /// Who gets a file that is dropped on the window.
-    pub fn drop_target(&self) -> Option<Vec<String>> {
-        None
+    /// The model changed by an event.
+    pub fn on_model_changed(&mut self, model: &Model) {
+        if !model.nearby.people.is_empty() {
+            self.alone_since = None;
+        }
     }
 
-    /// How often it wants time.
-    pub fn pace(&self) -> Option<Duration> {
-        if self.pickers && preview::BUILT {
+    /// How often it wants time: not at all while nothing is to be looked at.
+    pub fn pace(&self, model: &Model, session: &Session) -> Option<Duration> {
+        if self.pickers {
             return Some(METER);
         }
-        (!self.checked || self.camera).then_some(Duration::from_secs(1))
+        let alone = session.handle().is_some() && model.nearby.people.is_empty();
+        // An open camera may fail at any time.
+        (self.camera || alone && !self.checked).then_some(Duration::from_secs(1))
     }
 
     /// The picture of it.

@@ -364,7 +364,8 @@ impl Screen {
         asked
     }
 
-    /// What was on the clipboard: for the chat, or for the files where that panel is open.
+    /// What was on the clipboard, or dropped on the window: for the chat, or for the files where that panel is open. Files wait
+    /// there for a word, and go to those who are chosen there.
     pub fn on_pasted(&mut self, pasted: Pasted, model: &mut Model) -> Action {
         if self.panel == Some(Panel::Files) {
             return self.files.on_pasted(pasted);
@@ -408,10 +409,11 @@ impl Screen {
     }
 
     /// How often it wants time.
-    pub fn pace(&self, model: &Model, now: Instant) -> Option<Duration> {
-        let moving = model.meeting.as_ref().is_some_and(|meeting| meeting.reactions.is_moving(now));
-        Some(Duration::from_millis(match (moving, self.views.is_waiting()) {
+    pub fn pace(&self, model: &Model, choices: &Choices, now: Instant) -> Option<Duration> {
+        let seen = model.meeting.as_ref().is_some_and(|meeting| meeting.reactions.is_moving(now));
+        Some(Duration::from_millis(match (seen && !choices.reduced_motion, seen || self.views.is_waiting()) {
             (true, _) => TICK_MS,
+            // A reaction that stands still goes in time.
             (false, true) => 250,
             // The clock in the top bar.
             (false, false) => 1000,

@@ -55,6 +55,9 @@ pub const DECLINE: &str = "Decline";
 /// It rings there.
 pub const RINGING: &str = "Ringing…";
 
+/// Above what was warned of, in the check of the network.
+pub const WARNED: &str = "What went wrong before";
+
 /// The title of the comparison.
 pub const VERIFY: &str = "Compare words";
 /// They are on their way.

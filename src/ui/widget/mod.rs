@@ -17,6 +17,7 @@ pub mod inert;
 pub mod label;
 pub mod line;
 pub mod places;
+pub mod said;
 pub mod tile;
 pub mod trust;
 

@@ -4,12 +4,13 @@ use iced_test::Simulator;
 use iced_test::selector::id;
 
 use super::*;
-use crate::meeting::{Code, LeftReason, Warning};
+use crate::meeting::{Code, Direction, FileEvent, FileStage, LeftReason, Warning};
+use crate::share::FileName;
 use crate::ui::text::{dialogs, lobby, meeting as words};
 
 impl Bench {
     /// Alone on the way into a meeting.
-    fn alone() -> Self {
+    fn on_the_way() -> Self {
         let meet = Meet {
             room: room("standup"),
             connect: Vec::new(),
@@ -48,7 +49,7 @@ impl Bench {
         self.event(Event::Warning(Warning { code, person: None, message, hint }));
     }
 
-    fn answer(&mut self, command: Command, result: Result<Done, Failure>) {
+    fn answered(&mut self, command: Command, result: Result<Done, Failure>) {
         let generation = self.app.session.generation();
         let _ = self.app.update(Message::Answered(generation, Box::new((command, result))));
     }
@@ -60,7 +61,7 @@ impl Bench {
 
 #[test]
 fn a_full_room_says_so_and_has_ways_on_until_somebody_lets_us_in() {
-    let mut bench = Bench::alone();
+    let mut bench = Bench::on_the_way();
     assert!(bench.shows(words::ALONE));
     bench.warn(WarningCode::RoomFull);
     assert!(bench.shows("standup is full") && bench.shows(words::FULL_HINT) && !bench.shows(words::ALONE));
@@ -86,7 +87,7 @@ fn a_full_room_says_so_and_has_ways_on_until_somebody_lets_us_in() {
 
 #[test]
 fn who_is_removed_reads_so_and_is_led_back() {
-    let mut bench = Bench::alone();
+    let mut bench = Bench::on_the_way();
     bench.event(Event::Joined(person(1, "Bo")));
     bench.warn(WarningCode::Removed);
     assert!(bench.shows("It happened. Do this."), "a word, as long as others are here");
@@ -99,7 +100,7 @@ fn who_is_removed_reads_so_and_is_led_back() {
 
 #[test]
 fn whose_seat_a_newer_run_took_is_not_told_to_join_again() {
-    let mut bench = Bench::alone();
+    let mut bench = Bench::on_the_way();
     let ended = |bench: &mut Bench| {
         let generation = bench.app.session.generation();
         let _ = bench.app.update(Message::Ended(generation));
@@ -108,14 +109,14 @@ fn whose_seat_a_newer_run_took_is_not_told_to_join_again() {
     bench.warn(WarningCode::Replaced);
     ended(&mut bench);
     assert!(bench.shows(text::REPLACED) && !bench.shows(text::MEETING_ENDED) && !bench.shows("It happened. Do this."));
-    let mut bench = Bench::alone();
+    let mut bench = Bench::on_the_way();
     ended(&mut bench);
     assert!(bench.shows(text::MEETING_ENDED) && !bench.shows(text::REPLACED));
 }
 
 #[test]
 fn a_warning_about_the_network_leads_to_the_check_and_one_about_devices_to_their_settings() {
-    let mut bench = Bench::alone();
+    let mut bench = Bench::on_the_way();
     let act = |bench: &mut Bench, number| {
         let _ = bench.app.update(Message::Toast(toast::Message::Act(number)));
     };
@@ -152,9 +153,9 @@ fn a_person_is_called_verified_when_it_is_written_down() {
     let verify = || Command::Verify { peer: person(0, "Ana").peer.to_string() };
     let said = dialogs::verified("Ana");
     let failure = Failure::new(Code::DiskFailed, "The disk is full.", "Free space.");
-    bench.answer(verify(), Err(failure));
+    bench.answered(verify(), Err(failure));
     assert!(!bench.shows(&said) && bench.shows("The disk is full. Free space."));
-    bench.answer(verify(), Ok(Done::Ok));
+    bench.answered(verify(), Ok(Done::Ok));
     assert!(bench.shows(&said));
 }
 

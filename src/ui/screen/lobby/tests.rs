@@ -217,12 +217,13 @@ fn the_name_is_changed_in_its_place() {
 fn the_camera_is_off_and_unasked_until_it_is_clicked() {
     let mut bench = Bench::new();
     assert!(bench.sees(words::CAMERA_IS_OFF));
-    assert_eq!(bench.lobby.pace(), Some(Duration::from_secs(1)));
+    assert_eq!(bench.lobby.pace(&bench.model, &bench.session), None, "no engine, no camera: nothing moves");
     match the_only(bench.click("camera")) {
         Action::Preview { camera, microphone } => assert_eq!((camera, microphone), (true, false)),
         other => panic!("{other:?}"),
     }
     assert!(bench.choices.camera_on);
+    assert_eq!(bench.lobby.pace(&bench.model, &bench.session), Some(Duration::from_secs(1)), "a camera may fail");
     match the_only(bench.click("camera")) {
         Action::Preview { camera, .. } => assert!(!camera),
         other => panic!("{other:?}"),
@@ -273,6 +274,32 @@ fn when_nobody_is_there_it_says_what_was_checked_and_what_to_do() {
     assert!(matches!(the_only(bench.click("empty-join")), Action::Open(_)));
     bench.model.nearby = company();
     assert!(!bench.sees(words::NOBODY));
+}
+
+#[test]
+fn nothing_ticks_while_somebody_is_in_sight_and_the_network_is_looked_at_once() {
+    let mut bench = Bench::new();
+    let (handle, _engine) = crate::engine::Handle::detached(4);
+    bench.session.on_started(handle);
+    let pace = |bench: &Bench| bench.lobby.pace(&bench.model, &bench.session);
+    let second = Some(Duration::from_secs(1));
+    let start = crate::clock::now();
+    let tick = |bench: &mut Bench, after: Duration| {
+        matches!(bench.lobby.on_tick(start + after, &bench.model, &mut bench.session), Action::Many(all)
+            if matches!(all[..], [Action::Check]))
+    };
+    assert_eq!(pace(&bench), second, "alone: waits for its time to look");
+    assert!(!tick(&mut bench, Duration::ZERO));
+    bench.model.nearby = company();
+    bench.lobby.on_model_changed(&bench.model);
+    assert_eq!(pace(&bench), None, "somebody is there");
+    // They leave: the wait begins anew.
+    bench.model.nearby = Nearby::default();
+    bench.lobby.on_model_changed(&bench.model);
+    assert_eq!(pace(&bench), second);
+    assert!(!tick(&mut bench, ALONE));
+    assert!(tick(&mut bench, ALONE * 2));
+    assert_eq!(pace(&bench), None, "it was looked at");
 }
 
 #[test]

@@ -8,7 +8,7 @@ use crate::engine::devices::Kind as DeviceKind;
 use crate::engine::pictures::{Facing, Key};
 use crate::ui::app::Context;
 use crate::ui::icon::Icon;
-use crate::ui::session::{Session, preview};
+use crate::ui::session::Session;
 use crate::ui::text::lobby as words;
 use crate::ui::theme::{CONTROL_SMALL, GRID, HALF, Look, PAD, RADIUS, Size};
 use crate::ui::widget::button::{self, Kind};
@@ -92,7 +92,7 @@ fn stage<'a>(context: Context<'a>, session: &'a Session) -> Element<'a, Message>
         None => {
             let icon = Icon::CameraOff.coloured(look, Size::Title, c.quiet);
             let words = if choices.camera_on { words::CAMERA_WILL_BE_ON } else { words::CAMERA_IS_OFF };
-            let see = (choices.camera_on && preview::BUILT).then(|| {
+            let see = choices.camera_on.then(|| {
                 Element::from(
                     button::with_words(look, Kind::Plain, words::SEE_YOURSELF).small().id("see").on_press(Message::See),
                 )
@@ -142,14 +142,8 @@ fn devices<'a>(lobby: &'a Lobby, context: Context<'a>, session: &'a Session) -> 
     let camera = picker(DeviceKind::Camera, Icon::Camera, words::CAMERA, &choices.camera);
     let microphone = picker(DeviceKind::Microphone, Icon::Microphone, words::MICROPHONE, &choices.microphone);
     let speaker = picker(DeviceKind::Speaker, Icon::Speaker, words::SPEAKER, &choices.speaker);
-    let test = preview::BUILT.then(|| {
-        Element::from(
-            button::with_words(look, Kind::Plain, words::TEST)
-                .tip(words::TEST_TIP)
-                .id("test-sound")
-                .on_press(Message::Test),
-        )
-    });
+    let test = button::with_words(look, Kind::Plain, words::TEST).tip(words::TEST_TIP).id("test-sound");
+    let test = Element::from(test.on_press(Message::Test));
     let meter = session.previewed().level().map(|level| meter(look, level));
     column![head, camera, microphone, meter, speaker.push(test)].spacing(12).into()
 }

@@ -61,7 +61,7 @@ impl Bench {
     }
 
     fn see(&self) -> Simulator<'_, Message> {
-        let look = Look::new(self.choices.theme, false, self.choices.text_percent, true);
+        let look = Look::new(self.choices.theme, false, self.choices.text_percent, !self.choices.reduced_motion);
         let context = Context {
             look,
             choices: &self.choices,
@@ -119,6 +119,10 @@ impl Bench {
             other => panic!("{other:?} is no command"),
         };
         actions.into_iter().map(command).collect()
+    }
+
+    fn pace(&self) -> Option<Duration> {
+        self.screen.pace(&self.model, &self.choices, self.now)
     }
 
     fn meeting(&mut self) -> &mut Meeting {
@@ -217,13 +221,48 @@ fn hands_have_their_place_and_reactions_are_seen_for_a_moment() {
     let commands = Bench::commands(bench.click("react-👏"));
     assert_eq!(commands, [Command::React { emoji: "👏".to_owned() }]);
     assert!(bench.see().find(id("react-👏")).is_err(), "the menu closed");
-    assert_eq!(bench.screen.pace(&bench.model, bench.now), Some(Duration::from_secs(1)));
+    assert_eq!(bench.pace(), Some(Duration::from_secs(1)));
     bench.event(Event::Reaction { person: person(1, "Ana"), emoji: Emoji::new("🎉").expect("an emoji") });
     assert!(bench.shows("🎉"));
-    assert_eq!(bench.screen.pace(&bench.model, bench.now), Some(Duration::from_millis(TICK_MS)));
+    assert_eq!(bench.pace(), Some(Duration::from_millis(TICK_MS)));
     bench.now += Duration::from_secs(4);
     assert!(!bench.shows("🎉"));
-    assert_eq!(bench.screen.pace(&bench.model, bench.now), Some(Duration::from_secs(1)));
+    assert_eq!(bench.pace(), Some(Duration::from_secs(1)));
+}
+
+#[test]
+fn with_reduced_motion_a_reaction_stands_still_and_is_gone_in_time() {
+    let mut bench = Bench::with(&["Ana"]);
+    let height = |bench: &Bench| bench.see().find("🎉").expect("the reaction").bounds().y;
+    bench.event(Event::Reaction { person: person(1, "Ana"), emoji: Emoji::new("🎉").expect("an emoji") });
+    let before = height(&bench);
+    bench.now += Duration::from_secs(2);
+    assert!(height(&bench) < before, "it floats up");
+    bench.choices.reduced_motion = true;
+    let before = height(&bench);
+    bench.now += Duration::from_millis(500);
+    assert!((height(&bench) - before).abs() < f32::EPSILON, "it stands");
+    assert_eq!(bench.pace(), Some(Duration::from_millis(250)), "no faster than it takes to go in time");
+}
+
+#[test]
+fn the_badge_of_security_shows_the_people_and_their_links_in_words() {
+    let mut bench = Bench::with(&["Ana"]);
+    let ana = person(1, "Ana").peer;
+    let stats = crate::stats::Peer {
+        link: crate::stats::Link { rtt_ms: Some(12.0), loss: Some(0.021), ..crate::stats::Link::default() },
+        ..crate::stats::Peer::default()
+    };
+    let stats = crate::stats::Stats { peers: [(ana, stats)].into(), ..crate::stats::Stats::default() };
+    bench.event(Event::Stats(Box::new(stats)));
+    let figures = words::link(Some(12.0), Some(0.021));
+    assert!(!bench.shows(&figures), "only under the mouse");
+    assert!(bench.click("security").is_empty());
+    assert_eq!(bench.screen.panel, Some(Panel::People));
+    assert!(bench.shows(&figures));
+    // It shows and never hides.
+    bench.click("security");
+    assert_eq!(bench.screen.panel, Some(Panel::People));
 }
 
 #[test]
@@ -356,7 +395,7 @@ fn pictures_are_asked_for_as_they_are_drawn() {
     bench.event(Event::Track { person: ana.clone(), info });
     let small = BTreeMap::from([(Key::camera(ana.peer), PixelSize { width: 200, height: 112 })]);
     assert!(bench.apply(vec![Message::Drawn(small)]).is_empty(), "it may get larger in a moment");
-    assert_eq!(bench.screen.pace(&bench.model, bench.now), Some(Duration::from_millis(250)));
+    assert_eq!(bench.pace(), Some(Duration::from_millis(250)));
     bench.now += Duration::from_secs(2);
     let action = bench.screen.on_tick(&bench.model, bench.now);
     let commands = Bench::commands(bench.keep(action));

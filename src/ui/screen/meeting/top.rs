@@ -1,6 +1,6 @@
 //! The top bar: which meeting, how safe, how long, how many, how laid out, how good the network is.
 
-use iced::widget::{Space, container, row, text};
+use iced::widget::{Space, center, container, row, text};
 use iced::{Alignment, Element, Length};
 
 use super::{Message, Screen, Shown};
@@ -10,10 +10,12 @@ use crate::ui::choices::{Layout, Panel};
 use crate::ui::icon::Icon;
 use crate::ui::model::meeting::Meeting;
 use crate::ui::model::quality::Quality;
+use crate::ui::panel::people::signal;
 use crate::ui::text::meeting as words;
-use crate::ui::theme::{HALF, Look, MEDIUM, PAD, RADIUS, STRONG, Size};
+use crate::ui::theme::{CONTROL_SMALL, HALF, Look, MEDIUM, PAD, RADIUS, STRONG, Size};
 use crate::ui::widget::button::{self, Kind};
 use crate::ui::widget::card::filled;
+use crate::ui::widget::focus::Focus;
 use crate::ui::widget::{divider, line, quiet};
 
 /// What stands beside the name of the meeting needs so much.
@@ -47,16 +49,22 @@ fn shield<'a>(look: Look, meeting: &Meeting) -> Element<'a, Message> {
         (false, true) => (Icon::Secure, c.good),
         (false, false) => (Icon::Lock, c.quiet),
     };
-    let icon = icon.coloured(look, Size::Large, colour);
-    button::with_tip(look, icon, Some(words::security(verified, all)))
+    let icon = center(icon.coloured(look, Size::Large, colour));
+    let side = look.scaled(CONTROL_SMALL);
+    let show = Message::Tab(Panel::People);
+    let press = iced::widget::button(icon).width(side).height(side).padding(0);
+    let press = press.style(button::style(look, Kind::Quiet)).on_press(show.clone());
+    let press = Focus::new(look, press).id("security").on_activate(Some(show));
+    button::with_tip(look, press, Some(words::security(verified, all)))
 }
 
 fn network<'a>(look: Look, meeting: &Meeting) -> Option<Element<'a, Message>> {
-    let c = look.colours;
-    let (icon, colour, tip) = match meeting.quality()? {
-        Quality::Good => (Icon::Signal, c.good, words::NETWORK_GOOD),
-        Quality::Fair => (Icon::SignalLow, c.caution, words::NETWORK_FAIR),
-        Quality::Poor => (Icon::SignalNone, c.danger, words::NETWORK_POOR),
+    let quality = meeting.quality()?;
+    let (icon, colour) = signal(look, quality);
+    let tip = match quality {
+        Quality::Good => words::NETWORK_GOOD,
+        Quality::Fair => words::NETWORK_FAIR,
+        Quality::Poor => words::NETWORK_POOR,
     };
     let icon = container(icon.coloured(look, Size::Large, colour)).padding([0.0, HALF]);
     Some(button::with_tip(look, icon, Some(tip.to_owned())))

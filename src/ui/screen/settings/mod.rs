@@ -41,7 +41,8 @@ pub enum Section {
 }
 
 impl Section {
-    const ALL: [Self; 8] = [
+    /// All of them, in the order of the list.
+    pub const ALL: [Self; 8] = [
         Self::Profile,
         Self::Devices,
         Self::Video,
@@ -320,11 +321,12 @@ fn live(old: &Choices, new: &Choices, model: &Model) -> Action {
     {
         action = action.and(Action::Engine(Command::Camera { on: true, source: Some(source) }));
     }
-    if old.microphone != new.microphone
-        && let Ok(source) = new.microphone.parse::<spec::Microphone>()
-    {
-        let on = meeting.microphone_on();
-        action = action.and(Action::Engine(Command::Microphone { on, source: Some(source) }));
+    // From here on only Space opens it.
+    let hushed = new.push_to_talk && !old.push_to_talk && meeting.microphone_on();
+    let chosen = new.microphone.parse::<spec::Microphone>().ok().filter(|_| old.microphone != new.microphone);
+    if hushed || chosen.is_some() {
+        let on = meeting.microphone_on() && !hushed;
+        action = action.and(Action::Engine(Command::Microphone { on, source: chosen }));
     }
     if old.speaker != new.speaker
         && let Ok(sink) = new.speaker.parse::<spec::Speaker>()

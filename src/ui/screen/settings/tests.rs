@@ -286,3 +286,26 @@ fn a_device_chosen_in_a_meeting_is_used_at_once() {
     };
     assert_eq!(source.to_string(), "device:Headset");
 }
+
+#[test]
+fn push_to_talk_mutes_at_once() {
+    let mut bench = Bench::new();
+    bench.model.enter(crate::clock::now(), crate::id::RoomName::new("x").expect("a name"));
+    let settings = &mut bench.model.meeting.as_mut().expect("a meeting").settings;
+    (settings.microphone, settings.microphone_on) = (spec::Microphone::Tone, true);
+    let chosen = Choices { push_to_talk: true, ..bench.choices.clone() };
+    let actions = bench.apply(vec![Message::Choose(Box::new(chosen.clone()))]);
+    let off = |source| Command::Microphone { on: false, source };
+    let [Action::Choose(_), Action::Engine(command)] = &actions[..] else { panic!("{actions:?}") };
+    assert_eq!(*command, off(None));
+    // Another microphone with it: it is taken, and silent.
+    let chosen = Choices { microphone: "device:Headset".to_owned(), ..chosen };
+    bench.choices.push_to_talk = false;
+    let actions = bench.apply(vec![Message::Choose(Box::new(chosen))]);
+    let [Action::Choose(_), Action::Engine(command)] = &actions[..] else { panic!("{actions:?}") };
+    assert_eq!(*command, off("device:Headset".parse().ok()));
+    // Switched off again it opens nothing.
+    bench.choices.push_to_talk = true;
+    let chosen = Choices { push_to_talk: false, ..bench.choices.clone() };
+    assert!(bench.apply(vec![Message::Choose(Box::new(chosen))]).is_empty());
+}
