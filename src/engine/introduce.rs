@@ -135,3 +135,75 @@ pub fn failure(error: &client::Error) -> Failure {
     };
     Failure::new(code, sentence(&error.to_string()), "")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::config::Profile;
+    use crate::endpoint;
+    use crate::engine::{Handle, LobbyConfig, Service, lobby};
+    use crate::identity::Identity;
+    use crate::meeting::{Command, Settings};
+    use crate::rendezvous::server;
+    use crate::share::DisplayName;
+
+    async fn enter(folder: &std::path::Path, name: &str, rendezvous: Option<Service>) -> Handle {
+        let config = LobbyConfig {
+            profile: Profile::open(Some(folder.join(name))).expect("a profile"),
+            identity: Arc::new(Identity::generate()),
+            name: DisplayName::new(name),
+            endpoint: endpoint::Config { port: Some(0), interfaces: vec!["lo".to_owned()] },
+            connect: Vec::new(),
+            visibility: Visibility::Hidden,
+            rendezvous,
+            settings: Settings::default(),
+            download_dir: folder.join("files"),
+        };
+        lobby(config).await.expect("a lobby")
+    }
+
+    async fn own(handle: &Handle) -> Option<String> {
+        match handle.command(Command::State).await {
+            Ok(Done::State(state)) => state.username.map(|name| name.to_string()),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_username_is_claimed_in_the_lobby_refused_to_others_and_given_back() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (identity, scope) = (Arc::new(Identity::generate()), Scope::new());
+        let place = endpoint::Config { port: Some(0), interfaces: vec!["lo".to_owned()] };
+        let place = Endpoint::bind(place, Arc::clone(&identity)).expect("bound");
+        let store = server::Config::at(folder.path().join("names.sqlite"));
+        let served = server::serve(store, &place, identity.peer_id(), &scope).expect("served");
+        let fingerprint = Some(identity.peer_id());
+        let service = Service { host: "127.0.0.1".to_owned(), port: place.port(), fingerprint };
+
+        let claim = |name: &str| Command::Claim(name.to_owned());
+        let alone = enter(folder.path(), "alone", None).await;
+        let nowhere = alone.command(claim("ana")).await.map_err(|failure| failure.code);
+        assert_eq!(nowhere, Err(Code::NoRendezvous));
+
+        let ana = enter(folder.path(), "ana", Some(service.clone())).await;
+        let bo = enter(folder.path(), "bo", Some(service)).await;
+        let name = Username::new("ana").expect("a name");
+        assert_eq!(ana.command(claim("ana")).await, Ok(Done::Claimed(name.clone())));
+        assert_eq!(own(&ana).await.as_deref(), Some("ana"));
+        let refused = bo.command(claim("Ana")).await.map_err(|failure| failure.code);
+        assert_eq!((refused, own(&bo).await), (Err(Code::NameTaken), None));
+        let released = ana.command(Command::Release("ana".to_owned())).await;
+        assert_eq!((released, own(&ana).await), (Ok(Done::Released(name)), None));
+        assert!(matches!(bo.command(claim("ana")).await, Ok(Done::Claimed(_))));
+
+        for handle in [alone, ana, bo] {
+            handle.leave().await;
+        }
+        served.stop().await;
+        place.close("done").await;
+        assert!(scope.finish(Duration::from_secs(20)).await);
+    }
+}

@@ -393,6 +393,7 @@ mod tests {
         let path = PathBuf::from("/tmp/x");
         check(r#"{"do":"send-file","path":"/tmp/x","to":["bo"]}"#, Command::SendFile { path, to: vec!["bo".into()] });
         check(r#"{"do":"accept-file","transfer":"00000000000000ff"}"#, Command::AcceptFile(TransferId::from_u64(255)));
+        check(r#"{"do":"release","name":"ana"}"#, Command::Release("ana".into()));
         check(r#"{"do":"camera","on":false}"#, Command::Camera { on: false, source: None });
         check(
             r#"{"do":"mic","on":true,"source":"tone"}"#,

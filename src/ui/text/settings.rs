@@ -85,7 +85,7 @@ pub const PORT_WRONG: &str = "A port is a number from 1 to 65535; leave it empty
 /// The interfaces.
 pub const INTERFACES: &str = "Network interfaces";
 /// What choosing some does.
-pub const INTERFACES_WHY: &str = "Only these are used: nobody is found or reached over the others.";
+pub const INTERFACES_WHY: &str = "Choose some to use them alone: then nobody is found or reached over the others.";
 /// They are being asked for.
 pub const INTERFACES_COMING: &str = "Looking for interfaces…";
 /// All of them.
@@ -95,7 +95,7 @@ pub const APPLY: &str = "Apply";
 /// When it takes effect.
 pub const NETWORK_WHEN: &str = "Changes take effect in the lobby at once, and in the next meeting.";
 /// Looks at the network.
-pub const DOCTOR: &str = "Check the network";
+pub const DOCTOR: &str = "Check network and devices";
 
 /// Others find us.
 pub const ANNOUNCE: &str = "People on this network can see me";

@@ -274,7 +274,7 @@ fn own_key<'a>(context: Context<'a>, own: Option<&'a Words>) -> Option<Page<'a>>
     ];
     let key = column![
         head(words::OWN_KEY, Some(copy("copy-key", id.clone()))),
-        label(look, id),
+        label(look, id).size(look.size(Size::Small)),
         quiet(look, words::OWN_KEY_WHY)
     ];
     Some(card(look, column![said.spacing(8), divider(look), key.spacing(8)].spacing(PAD)).into())

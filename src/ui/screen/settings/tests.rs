@@ -177,6 +177,7 @@ fn a_username_is_claimed_and_given_back() {
     let Action::Engine(command) = the_only(bench.click("release-name")) else { panic!("no release") };
     assert_eq!(command, Command::Release("ana".to_owned()));
     bench.settings.on_answer(&command, &Done::Released(name));
+    bench.model.username = None;
     bench.see().find(words::given_back("ana").as_str()).expect("says so");
 }
 

@@ -129,6 +129,8 @@ impl Username {
         let answer = match &self.answer {
             Answer::Nothing => None,
             Answer::Asking => Some(quiet(look, words::ASKING)),
+            // The line below says it, and stays.
+            Answer::Good(_) if own.is_some() => None,
             Answer::Good(words) => Some(label(look, words.as_str()).color(look.colours.good)),
             Answer::Bad(words) => Some(label(look, words.as_str()).color(look.colours.danger)),
         };
