@@ -348,10 +348,11 @@ impl App {
     }
 
     fn on_answer(&mut self, command: Command, result: Result<Done, Failure>) -> Task<Message> {
+        let again = if command == Command::State { self.session.on_state() } else { Task::none() };
         match result {
             Ok(Done::State(state)) => {
                 self.model.on_state(&state);
-                Task::none()
+                again
             }
             Ok(done) => {
                 if let Some(settings) = &mut self.settings {
@@ -367,7 +368,7 @@ impl App {
                 let state =
                     if session::changes_state(&command) { self.session.command(Command::State) } else { Task::none() };
                 let action = self.perform(action);
-                Task::batch([action, state])
+                Task::batch([action, state, again])
             }
             Err(failure) => {
                 dialog::failed(&command, &mut self.dialogs);
@@ -375,7 +376,7 @@ impl App {
                     screen.on_failure(&command);
                 }
                 self.toasts.push(self.now, Toast::new(Tone::Danger, text::failure(&failure)));
-                Task::none()
+                again
             }
         }
     }

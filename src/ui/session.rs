@@ -130,10 +130,21 @@ enum Stage {
     Running(Handle),
 }
 
+/// Whether the state is on its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Asked {
+    #[default]
+    No,
+    Once,
+    // Wanted anew since.
+    Again,
+}
+
 /// The engine that runs, if one does.
 #[derive(Debug, Default)]
 pub struct Session {
     stage: Stage,
+    state: Asked,
     preview: preview::Stage,
     generation: u64,
     saves: u64,
@@ -197,6 +208,7 @@ impl Session {
     /// It runs.
     pub fn on_started(&mut self, handle: Handle) {
         self.stage = Stage::Running(handle);
+        self.state = Asked::No;
     }
 
     /// It does not.
@@ -205,13 +217,29 @@ impl Session {
     }
 
     /// Carries out a command; without an engine it is dropped, for no screen offers one then. It has its place in the
-    /// engine's queue when this returns: the tasks of several may run in any order.
-    pub fn command(&self, command: Command) -> Task<Message> {
+    /// engine's queue when this returns: the tasks of several may run in any order. The state is asked for once at a time,
+    /// or an older one could come in after a newer one.
+    pub fn command(&mut self, command: Command) -> Task<Message> {
         let Some(handle) = self.handle() else { return Task::none() };
         let generation = self.generation;
+        if command == Command::State && self.state != Asked::No {
+            self.state = Asked::Again;
+            return Task::none();
+        }
         let answer = handle.submit(command.clone());
+        if command == Command::State {
+            self.state = Asked::Once;
+        }
         let run = async move { (command, answer.await) };
         Task::perform(run, move |answer| Message::Answered(generation, Box::new(answer)))
+    }
+
+    /// The state was answered, or refused: asked for again where something changed since.
+    pub fn on_state(&mut self) -> Task<Message> {
+        match std::mem::take(&mut self.state) {
+            Asked::Again => self.command(Command::State),
+            Asked::No | Asked::Once => Task::none(),
+        }
     }
 
     /// Everything that the engine says.
