@@ -359,10 +359,11 @@ impl App {
     }
 
     fn on_answer(&mut self, command: Command, result: Result<Done, Failure>) -> Task<Message> {
+        let again = if command == Command::State { self.session.on_state() } else { Task::none() };
         match result {
             Ok(Done::State(state)) => {
                 self.model.on_state(&state);
-                Task::none()
+                again
             }
             Ok(done) => {
                 let asks = self.settings.as_mut().map_or(Action::None, |settings| settings.on_answer(&command, &done));
@@ -376,7 +377,7 @@ impl App {
                 let state =
                     if session::changes_state(&command) { self.session.command(Command::State) } else { Task::none() };
                 let action = self.perform(action.and(asks));
-                Task::batch([action, state])
+                Task::batch([action, state, again])
             }
             Err(failure) => {
                 dialog::failed(&command, &mut self.dialogs);
@@ -389,7 +390,7 @@ impl App {
                 // What was shown before its answer is shown as it is.
                 let state =
                     if session::changes_state(&command) { self.session.command(Command::State) } else { Task::none() };
-                Task::batch([said, state])
+                Task::batch([said, state, again])
             }
         }
     }

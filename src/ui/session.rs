@@ -136,10 +136,21 @@ enum Stage {
     Running(Handle),
 }
 
+/// Whether the state is on its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Asked {
+    #[default]
+    No,
+    Once,
+    // Wanted anew since.
+    Again,
+}
+
 /// The engine that runs, if one does.
 #[derive(Debug, Default)]
 pub struct Session {
     stage: Stage,
+    state: Asked,
     preview: preview::Stage,
     generation: u64,
     saves: u64,
@@ -203,6 +214,7 @@ impl Session {
     /// It runs.
     pub fn on_started(&mut self, handle: Handle) {
         self.stage = Stage::Running(handle);
+        self.state = Asked::No;
     }
 
     /// It does not.
@@ -211,18 +223,26 @@ impl Session {
     }
 
     /// Carries out a command; without an engine it is dropped, for no screen offers one then. It has its place in the
-    /// engine's queue when this returns: the tasks of several may run in any order.
-    pub fn command(&self, command: Command) -> Task<Message> {
+    /// engine's queue when this returns: the tasks of several may run in any order. The state is asked for once at a time,
+    /// or an older one could come in after a newer one.
+    pub fn command(&mut self, command: Command) -> Task<Message> {
         let Some(handle) = self.handle() else { return Task::none() };
         let generation = self.generation;
+        if command == Command::State && self.state != Asked::No {
+            self.state = Asked::Again;
+            return Task::none();
+        }
         let answer = handle.submit(command.clone());
+        if command == Command::State {
+            self.state = Asked::Once;
+        }
         let run = async move { (command, answer.await) };
         Task::perform(run, move |answer| Message::Answered(generation, Box::new(answer)))
     }
 
     /// Asks an engine that has just started for everything that it knows. In the lobby the username that is ours is
     /// claimed once more; a meeting does that before it starts.
-    pub fn greet(&self, choices: &Choices, screen: &Screen) -> Task<Message> {
+    pub fn greet(&mut self, choices: &Choices, screen: &Screen) -> Task<Message> {
         let state = self.command(Command::State);
         if !matches!(screen, Screen::Lobby(_)) || choices.username.is_empty() || choices.rendezvous.is_empty() {
             return state;
@@ -231,7 +251,7 @@ impl Session {
     }
 
     /// Offers files to these (WHO), each for itself.
-    pub fn send_files(&self, paths: Vec<PathBuf>, to: &[String]) -> Task<Message> {
+    pub fn send_files(&mut self, paths: Vec<PathBuf>, to: &[String]) -> Task<Message> {
         Task::batch(paths.into_iter().map(|path| self.command(Command::SendFile { path, to: to.to_vec() })))
     }
 
@@ -255,6 +275,14 @@ impl Session {
             [interfaces, held.or(free), Some(multicast), firewall].into_iter().flatten().collect()
         };
         Task::perform(run, |found| Message::Done(Outcome::Checked(found)))
+    }
+
+    /// The state was answered, or refused: asked for again where something changed since.
+    pub fn on_state(&mut self) -> Task<Message> {
+        match std::mem::take(&mut self.state) {
+            Asked::Again => self.command(Command::State),
+            Asked::No | Asked::Once => Task::none(),
+        }
     }
 
     /// Everything that the engine says.

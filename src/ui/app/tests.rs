@@ -249,6 +249,22 @@ fn commands_reach_the_engine_in_their_order_whatever_order_their_tasks_run_in() 
 }
 
 #[test]
+fn the_state_is_asked_for_once_at_a_time_and_again_after_what_changed_meanwhile() {
+    let mut bench = Bench::meeting(theme::Choice::Dark);
+    let mut engine = bench.connect();
+    for n in [6, 7] {
+        bench.event(Event::Joined(person(n, "Di")));
+    }
+    assert!(engine.commands().is_empty(), "the first one is on its way");
+    bench.answer(Command::State, Done::Ok);
+    assert_eq!(engine.commands(), [Command::State]);
+    bench.answer(Command::State, Done::Ok);
+    assert!(engine.commands().is_empty(), "nothing changed since");
+    bench.event(Event::Joined(person(8, "Ed")));
+    assert_eq!(engine.commands(), [Command::State]);
+}
+
+#[test]
 fn a_file_dropped_in_a_meeting_waits_and_goes_only_to_those_who_are_chosen() {
     let mut bench = Bench::meeting(theme::Choice::Dark);
     let mut engine = bench.connect();

@@ -52,6 +52,7 @@ fn snapshots_of_a_meeting_with_its_people() {
 fn snapshots_of_files() {
     in_each_theme("files", |theme| {
         let mut bench = Bench::meeting(theme);
+        bench.panel(Panel::Files);
         let mut transfer = |number, direction, name: &str, stage| {
             let transfer = TransferId::from_u64(number);
             let (person, file) = (person(1, "Bo"), FileName::new(name));
@@ -65,7 +66,6 @@ fn snapshots_of_files() {
         transfer(2, Direction::Out, "slides, final, really.pdf", progress);
         transfer(3, Direction::In, "notes.txt", FileStage::Offer);
         transfer(3, Direction::In, "notes.txt", FileStage::Declined);
-        bench.panel(Panel::Files);
         bench
     });
 }
@@ -78,6 +78,16 @@ fn snapshots_of_stats() {
         bench.panel(Panel::Stats);
         let expand = meeting::Message::Stats(crate::ui::panel::stats::Message::Expand(true));
         let _ = bench.app.update(Message::Meeting(expand));
+        bench
+    });
+}
+
+#[test]
+fn snapshots_of_the_panel_of_stats() {
+    in_each_theme("stats-panel", |theme| {
+        let mut bench = Bench::meeting(theme);
+        bench.rates();
+        bench.panel(Panel::Stats);
         bench
     });
 }

@@ -149,6 +149,12 @@ fn every_control_of_a_meeting_is_reached_by_tab() {
 fn every_control_of_each_panel_is_reached_by_tab() {
     let mut bench = Bench::meeting(theme::Choice::Dark);
     bench.rates();
+    bench.says(person(0, "Ana"), "See https://example.org/a", Audience::Room, TEST_NOON);
+    let (person, file) = (person(1, "Bo"), crate::share::FileName::new("dataset.tar"));
+    let (transfer, direction) = (crate::id::TransferId::from_u64(1), crate::meeting::Direction::In);
+    let stage = crate::meeting::FileStage::Offer;
+    let offer = crate::meeting::FileEvent { transfer, person, direction, file, size: 5, stage };
+    bench.event(Event::File(offer));
     for panel in [Panel::Chat, Panel::People, Panel::Files, Panel::Stats] {
         bench.panel(panel);
         check(&format!("{panel:?}"), &bench.app);
