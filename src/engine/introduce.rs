@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 use super::failure::sentence;
 use super::{Config, Error, actor};
 use crate::endpoint::Endpoint;
-use crate::id::{Instance, Username};
+use crate::id::{Instance, RoomName, Username};
 use crate::meeting::{Code, Failure, WarningCode};
 use crate::mesh::Visibility;
 use crate::mesh::discovery;
@@ -95,8 +95,13 @@ pub fn announcement(config: &Config, instance: Instance, endpoint: &Endpoint) ->
         instance,
         name: (config.visibility == Visibility::Open).then(|| config.name.clone()),
         addresses: endpoint.listen_addresses(),
-        rooms: vec![config.room.clone()],
+        rooms: open(&config.room),
     }
+}
+
+/// The rooms that others are told of: the one of a call is for those who were called, who know it already.
+pub fn open(room: &RoomName) -> Vec<RoomName> {
+    Some(room.clone()).into_iter().filter(|room| !room.is_call()).collect()
 }
 
 /// Claims a name for a command.
@@ -116,4 +121,16 @@ pub fn failure(error: &client::Error) -> Failure {
         client::Error::Closed => Code::Leaving,
     };
     Failure::new(code, sentence(&error.to_string()), "")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_room_of_a_call_is_announced_nowhere() {
+        let tea = RoomName::new("tea").expect("valid");
+        assert_eq!(open(&tea), [tea]);
+        assert_eq!(open(&RoomName::of_call([7; 16])), []);
+    }
 }
