@@ -547,8 +547,7 @@ pub fn announcement(config: &Config, instance: Instance, endpoint: &Endpoint) ->
         instance,
         name: config.name.clone(),
         port: endpoint.port(),
-        // The room of a call is for those who were called.
-        rooms: Some(config.room.clone()).into_iter().filter(|room| !room.is_call()).collect(),
+        rooms: super::introduce::open(&config.room),
     }
 }
 

@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 use super::failure::sentence;
 use super::{Config, Error, actor};
 use crate::endpoint::Endpoint;
-use crate::id::{Instance, Username};
+use crate::id::{Instance, RoomName, Username};
 use crate::meeting::{Code, Done, Failure, WarningCode, Work};
 use crate::mesh::Visibility;
 use crate::mesh::discovery;
@@ -95,7 +95,7 @@ pub fn announcement(config: &Config, instance: Instance, endpoint: &Endpoint) ->
         instance,
         name: (config.visibility == Visibility::Open).then(|| config.name.clone()),
         addresses: endpoint.listen_addresses(),
-        rooms: vec![config.room.clone()],
+        rooms: open(&config.room),
     }
 }
 
@@ -120,6 +120,11 @@ pub fn own_name(result: &Result<Done, Failure>) -> Option<Option<Username>> {
         Ok(Done::Released(_)) => Some(None),
         _ => None,
     }
+}
+
+/// The rooms that others are told of: the one of a call is for those who were called, who know it already.
+pub fn open(room: &RoomName) -> Vec<RoomName> {
+    Some(room.clone()).into_iter().filter(|room| !room.is_call()).collect()
 }
 
 /// Why an errand at the rendezvous failed, as the answer to a command.
@@ -205,5 +210,12 @@ mod tests {
         served.stop().await;
         place.close("done").await;
         assert!(scope.finish(Duration::from_secs(20)).await);
+    }
+
+    #[test]
+    fn the_room_of_a_call_is_announced_nowhere() {
+        let tea = RoomName::new("tea").expect("valid");
+        assert_eq!(open(&tea), [tea]);
+        assert_eq!(open(&RoomName::of_call([7; 16])), []);
     }
 }

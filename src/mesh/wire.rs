@@ -95,7 +95,7 @@ pub struct Hello {
     /// Words for what this peer can do; unknown ones are ignored.
     #[serde(rename = "caps", default)]
     pub capabilities: Vec<String>,
-    /// The room this peer sits in.
+    /// The room this peer sits in, said only to somebody who may sit there too.
     #[serde(default)]
     pub room: Option<RoomId>,
     /// It wants a seat at the other side's table, or offers one; false is a visitor.

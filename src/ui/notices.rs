@@ -204,7 +204,9 @@ mod tests {
                 assert!(silent.contains(code), "{code}");
                 continue;
             };
-            assert_eq!((toast.tone, toast.words.as_str()), (Tone::Caution, "It happened. Do this."), "{code}");
+            // What the engine's hint says of devices is for the command line.
+            let hint = if devices[..3].contains(code) { text::DEVICE_HINT } else { "Do this." };
+            assert_eq!((toast.tone, toast.words), (Tone::Caution, format!("It happened. {hint}")), "{code}");
             let does = toast.action.map(|(words, does)| {
                 assert!(!words.is_empty());
                 does
@@ -213,6 +215,8 @@ mod tests {
                 Some(Does::Devices)
             } else if network.contains(code) {
                 Some(Does::Doctor)
+            } else if *code == WarningCode::NameLost {
+                Some(Does::Settings)
             } else {
                 None
             };

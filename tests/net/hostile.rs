@@ -9,7 +9,7 @@ use bytes::Bytes;
 use lets_meet::clock;
 use lets_meet::endpoint::{self, Endpoint};
 use lets_meet::framing::{Decoder, MAX_MESSAGE, Message};
-use lets_meet::id::{Instance, PeerId, RoomName};
+use lets_meet::id::{Instance, PeerId, RoomId, RoomName};
 use lets_meet::identity::Identity;
 use lets_meet::media;
 use lets_meet::mesh::roster::{Entry, Refusal};
@@ -112,6 +112,56 @@ impl Stranger {
     async fn end(self) {
         self.endpoint.close("").await;
     }
+}
+
+/// Visits `address` as somebody who knows nothing of a room, asking for `room`, and gives the answer.
+async fn asks_for(address: SocketAddr, room: Option<RoomId>, seat: bool) -> Control {
+    let mut stranger = Stranger::dial(address).await;
+    stranger.say(&Control::Hello(Hello { room, seat, ..hello("Eve") })).await;
+    let answer = stranger.wait(Some).await.expect("an answer");
+    stranger.end().await;
+    answer
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stranger_learns_no_room_from_a_caller_and_gets_no_seat() {
+    let room = RoomName::of_call([7; 16]);
+    let victim = peer("Ann", Some(room.as_str()));
+    let Control::Hello(heard) = asks_for(victim.address, None, false).await else { panic!("no visit") };
+    assert_eq!((heard.room, heard.seat), (None, false));
+    let wrong = Some(RoomName::new("tea").expect("valid").id());
+    let Control::Hello(heard) = asks_for(victim.address, wrong, false).await else { panic!("no visit") };
+    assert_eq!((heard.room, heard.seat), (None, false));
+    for room in [heard.room, wrong] {
+        assert_eq!(asks_for(victim.address, room, true).await, Control::Refuse(Refusal::OtherRoom));
+    }
+    // Who was told the room gets in.
+    let Control::Hello(heard) = asks_for(victim.address, Some(room.id()), true).await else { panic!("no seat") };
+    assert_eq!((heard.room, heard.seat), (Some(room.id()), true));
+    victim.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_visitor_keeps_its_own_room_to_itself() {
+    let room = RoomName::of_call([7; 16]);
+    let victim = peer("Ann", Some(room.as_str()));
+    let identity = Arc::new(Identity::generate());
+    let config = endpoint::Config { port: Some(0), interfaces: vec!["lo".to_owned()] };
+    let endpoint = Endpoint::bind(config, Arc::clone(&identity)).expect("bound");
+    let mut incoming = endpoint.accept(Alpn::Mesh);
+    victim.handle.reach(identity.peer_id(), vec![(Ipv4Addr::LOCALHOST, endpoint.port()).into()]);
+    let heard = async {
+        let connection = incoming.recv().await.expect("dialed");
+        let (send, recv) = connection.accept_bi().await.expect("a control stream");
+        let decoder = Decoder::new();
+        let mut stranger = Stranger { endpoint, identity, connection, send, recv, decoder };
+        let heard = stranger.wait(|control| if let Control::Hello(hello) = control { Some(hello) } else { None }).await;
+        stranger.end().await;
+        heard.expect("a hello")
+    };
+    let heard = tokio::time::timeout(Duration::from_secs(20), heard).await.expect("in time");
+    assert_eq!((heard.room, heard.seat), (None, false));
+    victim.end().await;
 }
 
 /// The peer still takes somebody in, and has warned of exactly `codes` (each once).

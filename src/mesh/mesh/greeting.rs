@@ -9,7 +9,7 @@ use tokio::sync::{mpsc, watch};
 use super::{Connection, MAX_CONNECTIONS, Mesh};
 use crate::clock;
 use crate::endpoint::{self, Cause, ConnectError, Trouble};
-use crate::id::{LinkKey, PeerId};
+use crate::id::{LinkKey, PeerId, RoomId, RoomName};
 use crate::identity::PublicKey;
 use crate::mesh::link::control::{Input, Reader, Writer, accept_streams};
 use crate::mesh::link::greet::{self, GreetError, Greeting, close_code};
@@ -41,14 +41,15 @@ impl Mesh {
         });
     }
 
-    fn hello(&self, seat: Seat) -> Hello {
+    /// What we say first. `room` is ours, where the other side is to hear of it: who knows a room may sit in it.
+    fn hello(&self, room: Option<RoomId>) -> Hello {
         Hello {
             versions: VERSIONS.to_vec(),
             instance: self.config.instance,
             name: self.config.name.clone(),
             capabilities: self.config.capabilities.clone(),
-            room: self.config.room.as_ref().map(crate::id::RoomName::id),
-            seat: seat == Seat::Room && self.config.room.is_some(),
+            room,
+            seat: room.is_some(),
             listen: self.endpoint.listen_addresses().into_iter().map(Address).collect(),
             clock: clock::host_clock_id(),
             generation: 0,
@@ -57,7 +58,8 @@ impl Mesh {
 
     pub(super) fn dial(&mut self, attempt: Attempt, address: SocketAddr, peer: Option<PeerId>, seat: Seat) {
         let (endpoint, inbox, shared) = (self.endpoint.clone(), self.inbox.clone(), Arc::clone(&self.shared));
-        let mut hello = self.hello(seat);
+        let room = self.config.room.as_ref().map(RoomName::id);
+        let mut hello = self.hello(room.filter(|_| seat == Seat::Room));
         let pin = peer.map_or(Pin::Learn, Pin::Exact);
         tracing::debug!(%address, ?peer, ?seat, "dialing");
         let dialing = self.tasks.spawn(async move {
@@ -123,7 +125,8 @@ impl Mesh {
         let key = LinkKey { peer: greeting.public_key.peer_id(), instance: greeting.theirs.instance };
         let ours = greeting.ours.take().unwrap_or_else(|| {
             let wants = if greeting.theirs.seat { Seat::Room } else { Seat::Visitor };
-            let mut hello = self.hello(Seat::Room);
+            let room = self.config.room.as_ref().map(RoomName::id);
+            let mut hello = self.hello(room.filter(|room| greeting.theirs.room == Some(*room)));
             hello.generation = self.shared.generation(key.peer, wants);
             hello
         });

@@ -79,7 +79,7 @@ fn a_full_room_says_so_and_has_ways_on_until_somebody_lets_us_in() {
     bench.warn(WarningCode::RoomFull);
     assert!(!bench.shows("standup is full") && !bench.app.toasts.is_empty());
     bench.event(Event::Left { person: person(1, "Bo"), reason: LeftReason::Goodbye });
-    assert!(bench.shows(words::ALONE));
+    assert!(bench.shows(words::ALL_LEFT));
     bench.warn(WarningCode::RoomFull);
     bench.click("back-to-lobby");
     assert!(bench.is_in_lobby());

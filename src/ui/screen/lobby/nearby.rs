@@ -91,7 +91,7 @@ fn person_row<'a>(look: Look, near: &'a NearbyPerson, narrow: bool) -> Element<'
 fn call<'a>(look: Look, near: &'a NearbyPerson) -> Element<'a, Message> {
     let peer = near.person.peer;
     button::with_words(look, Kind::Plain, words::CALL)
-        .icon(Icon::Camera)
+        .icon(Icon::Answer)
         .small()
         .id(format!("call-{}", peer.short()))
         .on_press(Message::Call(peer.to_string(), near.person.name.to_string()))
