@@ -171,7 +171,7 @@ fn nearby<'a>(context: Context<'a>, meeting: &Meeting) -> Option<Element<'a, Mes
         let call = (near.trust != Trust::Changed).then(|| {
             Element::from(
                 button::with_words(look, Kind::Plain, lobby::CALL)
-                    .icon(Icon::Camera)
+                    .icon(Icon::Answer)
                     .small()
                     .id(format!("call-{}", peer.short()))
                     .on_press(Message::Call(peer.to_string(), name.to_owned())),

@@ -108,6 +108,16 @@ fn snapshots_of_a_ring_over_the_settings() {
 }
 
 #[test]
+fn snapshots_of_a_full_room() {
+    in_each_theme("full", |theme| {
+        let mut bench = Bench::alone(theme);
+        let (message, hint) = ("Every seat is taken.".to_owned(), String::new());
+        bench.event(Event::Warning(Warning { code: WarningCode::RoomFull, person: None, message, hint }));
+        bench
+    });
+}
+
+#[test]
 fn snapshots_of_the_chat() {
     in_each_theme("chat", |theme| {
         let mut bench = Bench::meeting(theme);
