@@ -12,6 +12,7 @@ use super::commands::{Accept, Ends};
 use super::introduce::Introduced;
 use super::media::Media;
 use super::router::Router;
+use super::words::Wordbook;
 use super::{Config, Reply, failure, files};
 use crate::av::devices::Kind;
 use crate::endpoint::Endpoint;
@@ -47,6 +48,7 @@ pub struct Parts {
     pub names: Names,
     pub trust: Book,
     pub known: known::Store,
+    pub words: Wordbook,
     pub endpoint: Endpoint,
     pub mesh: mesh::Handle,
     pub drops: Drops,
