@@ -29,6 +29,12 @@ impl Bucket {
         }
     }
 
+    /// How long until there is a token.
+    pub fn wait(&mut self, now: Instant) -> Duration {
+        self.fill(now);
+        if self.tokens > 0 { Duration::ZERO } else { (self.since + self.every).saturating_duration_since(now) }
+    }
+
     fn fill(&mut self, now: Instant) {
         let passed = now.saturating_duration_since(self.since);
         let gained = passed.as_nanos() / self.every.as_nanos().max(1);
@@ -54,8 +60,10 @@ mod tests {
         assert_eq!((0..5).filter(|_| bucket.take(start)).count(), 3);
         let later = start + Duration::from_millis(250);
         assert_eq!((0..5).filter(|_| bucket.take(later)).count(), 2);
+        assert_eq!(bucket.wait(later), Duration::from_millis(50));
         // Half a token was not lost.
         assert!(bucket.take(start + Duration::from_millis(300)));
+        assert_eq!(bucket.wait(start + Duration::from_millis(450)), Duration::ZERO);
         let much_later = start + Duration::from_secs(3600);
         assert_eq!((0..5).filter(|_| bucket.take(much_later)).count(), 3);
         // A clock that stands still or a late call gives nothing.

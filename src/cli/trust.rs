@@ -14,7 +14,7 @@ use crate::clock;
 use crate::id::PeerId;
 use crate::known::{self, Store};
 use crate::meeting::who::Directory;
-use crate::meeting::{self, Answer, Command, Done, KnownPerson, Person, Words, Work};
+use crate::meeting::{self, Answer, Command, KnownPerson, Person, Words, Work};
 
 /// Longest answer read; the rest of the line is another answer, which means no.
 const MAX_ANSWER: u64 = 256;
@@ -89,9 +89,7 @@ impl Desk<'_> {
 
     fn verify(&mut self, who: &str, yes: bool) -> Result<Exit, Failure> {
         let peer = self.directory.resolve_known(who).map_err(|failure| refused(&failure))?;
-        let Answer::Done(Done::Words(words)) = self.answer(&Command::Words { peer: peer.to_string() })? else {
-            return Err(Failure::new(Exit::Failed, code::INTERNAL, "There are no words; please report this."));
-        };
+        let words = self.directory.words(peer);
         let known = self.person(peer);
         self.show(&known, &words);
         if !yes && !self.same(&known)? {
@@ -128,7 +126,7 @@ impl Desk<'_> {
     }
 
     fn decide(&mut self, command: Command) -> Result<Exit, Failure> {
-        let Answer::Work(Work::Decide { edit, .. }) = self.answer(&command)? else {
+        let Answer::Work(Work::Decide(edit)) = self.answer(&command)? else {
             return Err(Failure::new(Exit::Failed, code::INTERNAL, "Nothing was decided; please report this."));
         };
         let before = self.person(edit.peer());

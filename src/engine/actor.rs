@@ -12,6 +12,7 @@ use super::commands::{Accept, Ends};
 use super::introduce::Introduced;
 use super::media::Media;
 use super::router::Router;
+use super::words::Wordbook;
 use super::{Config, Reply, failure, files};
 use crate::endpoint::Endpoint;
 use crate::id::{CallId, Instance, LinkKey, PeerId, Username};
@@ -46,6 +47,7 @@ pub struct Parts {
     pub names: Names,
     pub trust: Book,
     pub known: known::Store,
+    pub words: Wordbook,
     pub endpoint: Endpoint,
     pub mesh: mesh::Handle,
     pub drops: Drops,

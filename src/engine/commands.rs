@@ -62,7 +62,8 @@ impl Actor {
             Ok(Answer::Work(Work::Decline { transfer, .. })) => self.answer_offer(transfer, Accept::No, Some(reply)),
             Ok(Answer::Work(Work::Cancel { transfer, .. })) => self.answer_offer(transfer, Accept::Never, Some(reply)),
             Ok(Answer::Work(Work::Invite)) => drop(reply.send(Ok(Done::Invited(self.invite())))),
-            Ok(Answer::Work(Work::Decide { edit, done })) => self.decide(edit, *done, reply),
+            Ok(Answer::Work(Work::Decide(edit))) => self.decide(edit, reply),
+            Ok(Answer::Work(Work::Words(peer))) => self.tell_words(peer, reply),
             Ok(Answer::Work(Work::Answer(call))) => drop(self.answering.insert(call, reply)),
             Ok(Answer::Work(Work::Leave)) => {
                 let _ = reply.send(Ok(Done::Ok));
@@ -118,7 +119,7 @@ impl Actor {
             }
             // Answered by `carry_out`, since they take time.
             Work::Answer(_) | Work::Claim(_) | Work::Release(_) | Work::Invite | Work::Leave => {}
-            Work::Offer { .. } | Work::Decide { .. } => {}
+            Work::Offer { .. } | Work::Decide(_) | Work::Words(_) => {}
             Work::Accept { .. } | Work::Decline { .. } | Work::Cancel { .. } => {}
         }
         Ok(Done::Ok)

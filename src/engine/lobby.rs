@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 
 use super::commands::{Accept, Ends, usernames};
 use super::visit::{self, Visibility, Visit};
+use super::words::Wordbook;
 use super::{COMMAND_QUEUE, EVENT_QUEUE, Error, Handle, Levels, Pictures, Reply, Service, files};
 use crate::config::Profile;
 use crate::id::{CallId, LinkKey, PeerId, TransferId, Username};
@@ -81,6 +82,7 @@ pub async fn lobby(config: LobbyConfig) -> Result<Handle, Error> {
         waiting: Vec::new(),
         answering: BTreeMap::new(),
         events: events.clone(),
+        words: Wordbook::new(me.peer),
         later,
         scope: scope.clone(),
     };
@@ -112,6 +114,7 @@ struct Actor {
     // Calls that are taken: one at a time.
     answering: BTreeMap<CallId, Reply>,
     events: Ring<Event>,
+    words: Wordbook,
     // Overflow: the task that answers waits.
     later: (mpsc::Sender<Later>, mpsc::Receiver<Later>),
     scope: Scope,
@@ -267,7 +270,11 @@ impl Actor {
             Ok(Answer::Work(Work::Accept { transfer, .. })) => self.answer_offer(transfer, Accept::Yes, Some(reply)),
             Ok(Answer::Work(Work::Decline { transfer, .. })) => self.answer_offer(transfer, Accept::No, Some(reply)),
             Ok(Answer::Work(Work::Cancel { transfer, .. })) => self.answer_offer(transfer, Accept::Never, Some(reply)),
-            Ok(Answer::Work(Work::Decide { edit, done })) => self.decide(edit, *done, reply),
+            Ok(Answer::Work(Work::Decide(edit))) => self.decide(edit, reply),
+            Ok(Answer::Work(Work::Words(peer))) => {
+                let words = self.words.clone();
+                self.scope.spawn_blocking(move || reply.send(Ok(Done::Words(words.with(peer)))));
+            }
             Ok(Answer::Work(Work::Answer(call))) => drop(self.answering.insert(call, reply)),
             Ok(Answer::Work(Work::Rename(name))) => {
                 self.visit.rename(name);
@@ -292,10 +299,11 @@ impl Actor {
     }
 
     /// Writes a decision about a key down, then it counts.
-    fn decide(&self, edit: Edit, done: Done, reply: Reply) {
+    fn decide(&self, edit: Edit, reply: Reply) {
         let (store, sender) = (self.visit.known().clone(), self.later.0.clone());
+        let words = self.words.clone();
         self.scope.spawn(async move {
-            let result = super::trust::write(store, edit).await.map(|edit| (edit, done));
+            let result = super::trust::write(store, words, edit).await;
             let _ = sender.send(Later::Decided(result, reply)).await;
         });
     }

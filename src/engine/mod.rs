@@ -31,6 +31,7 @@ mod troubles;
 mod trust;
 pub mod visit;
 mod volumes;
+mod words;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -326,12 +327,14 @@ pub async fn start(config: Config) -> Result<Handle, Error> {
     let port = endpoint.port();
     // A choice of comfort: what cannot be read is said when another is to be written.
     let volumes = known.volumes().inspect_err(|error| tracing::warn!(%error, "volumes are as sent"));
+    let words = words::Wordbook::new(config.identity.peer_id());
     let mut actor = actor::Actor::new(actor::Parts {
         config,
         instance,
         names,
         trust,
         known,
+        words,
         endpoint,
         mesh,
         drops,

@@ -4,6 +4,7 @@
 use super::Reply;
 use super::actor::{Actor, Later};
 use super::failure::sentence;
+use super::words::Wordbook;
 use crate::clock;
 use crate::id::{LinkKey, PeerId};
 use crate::known;
@@ -12,12 +13,19 @@ use crate::share::DisplayName;
 
 impl Actor {
     /// Writes a decision down, then it counts.
-    pub(super) fn decide(&self, edit: Edit, done: Done, reply: Reply) {
+    pub(super) fn decide(&self, edit: Edit, reply: Reply) {
         let (store, sender) = (self.parts.known.clone(), self.later.0.clone());
+        let words = self.parts.words.clone();
         self.parts.services.spawn(async move {
-            let result = write(store, edit).await.map(|edit| (edit, done));
+            let result = write(store, words, edit).await;
             let _ = sender.send(Later::Decided(result, reply)).await;
         });
+    }
+
+    /// Makes the words to compare with a key, beside the loop.
+    pub(super) fn tell_words(&self, peer: PeerId, reply: Reply) {
+        let words = self.parts.words.clone();
+        self.parts.services.spawn_blocking(move || reply.send(Ok(Done::Words(words.with(peer)))));
     }
 
     /// It is written.
@@ -75,9 +83,15 @@ impl Actor {
     }
 }
 
-/// Writes a decision into the profile.
-pub async fn write(store: known::Store, edit: Edit) -> Result<Edit, Failure> {
-    let result = tokio::task::spawn_blocking(move || store.decide(&edit).map(|()| edit)).await;
+/// Writes a decision into the profile, and makes the answer to it.
+pub async fn write(store: known::Store, words: Wordbook, edit: Edit) -> Result<(Edit, Done), Failure> {
+    let decide = move || {
+        store.decide(&edit)?;
+        let verified = matches!(edit, Edit::Verified { .. });
+        let done = if verified { Done::Words(words.with(edit.peer())) } else { Done::Ok };
+        Ok((edit, done))
+    };
+    let result: Result<Result<_, known::Error>, _> = tokio::task::spawn_blocking(decide).await;
     match result {
         Ok(result) => result.map_err(|error| failure(&error)),
         Err(_) => Err(Failure::new(Code::Internal, "The profile could not be written.", "")),

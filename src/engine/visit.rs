@@ -17,6 +17,7 @@ use tokio::time::MissedTickBehavior;
 
 use super::failure::sentence;
 use super::{Error, Service, files};
+use crate::bucket::Bucket;
 use crate::config::Profile;
 use crate::endpoint::{self, Endpoint};
 use crate::framing::Message;
@@ -24,7 +25,7 @@ use crate::id::{Instance, LinkKey, PeerId, TransferId, Username};
 use crate::identity::Identity;
 use crate::media::{Arrival, Sink};
 use crate::meeting::nearby::Sight;
-use crate::meeting::{Accept, Failure, FileEvent, Person, Warning, WarningCode};
+use crate::meeting::{ALARM_EVERY, ALARMS, Accept, Failure, FileEvent, Person, Warning, WarningCode};
 use crate::mesh;
 use crate::mesh::blob::Source;
 use crate::mesh::discovery::{
@@ -111,6 +112,8 @@ pub struct Visit {
     // Links to keys with the name of somebody verified.
     unwelcome: BTreeSet<LinkKey>,
     warned: BTreeSet<PeerId>,
+    // Keys cost nothing: so many of them are warned about in a while.
+    alarms: Bucket,
     // Warnings to be told, one for each in `warned` at most.
     told: VecDeque<Event>,
     known: known::Store,
@@ -186,6 +189,7 @@ impl Visit {
             links: BTreeMap::new(),
             unwelcome: BTreeSet::new(),
             warned: BTreeSet::new(),
+            alarms: Bucket::new(clock::now(), ALARMS, ALARM_EVERY),
             told: VecDeque::new(),
             known,
             endpoint,

@@ -3,9 +3,11 @@
 //! A call is a `ring` over a link of its own, a visitor's, to one run of the person. The other side takes it, and the
 //! caller says `go`: only then both know that it is on, and go to the room that the ring named. So a call that is taken
 //! in the moment in which it is taken back is not taken. Who calls each other at once is connected: the ring from a
-//! meeting counts, else the one of the lower id.
+//! meeting counts, else the one of the lower id. Only into a room that was made for the call, though: nobody is brought
+//! into a meeting unasked, so a ring from there rings, and the own call is taken back.
 //!
-//! - One call rings here at a time, and one is made at a time; who rings meanwhile hears `busy`.
+//! - One call rings here at a time, and one is made at a time; who rings meanwhile hears `busy`. Somebody met before
+//!   takes the place of a stranger whose call rings, who hears `busy` then.
 //! - A call rings for [`Rules::ring_for`]; somebody in sight who cannot be linked within [`LINK_PATIENCE`] does not
 //!   answer.
 //! - Who is linked and says nothing ([`Rules::silence_unknown`]) cannot be told from who does not answer.
@@ -244,12 +246,16 @@ impl Calls {
         self.end_outgoing(now, sight, CallEnd::Timeout);
     }
 
-    /// Takes a call that rings here; what becomes of it comes as [`Out::Answered`].
+    /// Takes a call that rings here; what becomes of it comes as [`Out::Answered`]. One of a key that is held back cannot
+    /// be taken: it rings no more, and nothing is said to the caller.
     pub fn answer(&mut self, now: Instant, sight: &Sight, call: CallId) -> Result<(), Failure> {
         let Some(incoming) = self.incoming.as_mut().filter(|i| i.call == call && i.stage == Stage::Rings) else {
             return Err(unknown());
         };
-        sight.allows(incoming.link.peer)?;
+        if let Err(failure) = sight.allows(incoming.link.peer) {
+            self.end_incoming(sight, CallEnd::Declined);
+            return Err(failure);
+        }
         incoming.stage = Stage::Taken;
         incoming.until = now + GO_WITHIN;
         let to = incoming.link;
@@ -429,17 +435,14 @@ impl Calls {
             self.say_answer(from, call, wire::TAKE);
             return Heard::Fine;
         }
-        if self.incoming.is_some() {
+        let calling = self.outgoing.as_ref().is_some_and(|ours| ours.peer != from.peer);
+        if calling || !self.makes_way(sight, trust) {
             self.say_answer(from, call, wire::BUSY);
             return Heard::Fine;
         }
         let place = Place { room, meeting };
         let stage = match &self.outgoing {
             None => Stage::Rings,
-            Some(ours) if ours.peer != from.peer => {
-                self.say_answer(from, call, wire::BUSY);
-                return Heard::Fine;
-            }
             // Both call each other: one of the two calls is the call.
             Some(ours) => {
                 let ours_counts =
@@ -447,8 +450,13 @@ impl Calls {
                 if ours_counts {
                     return Heard::Fine;
                 }
-                self.say_answer(from, call, wire::TAKE);
-                Stage::Crossed
+                if place.room.is_call() {
+                    self.say_answer(from, call, wire::TAKE);
+                    Stage::Crossed
+                } else {
+                    self.hang_up(now, sight);
+                    Stage::Rings
+                }
             }
         };
         let until =
@@ -459,6 +467,19 @@ impl Calls {
         }
         self.incoming = Some(Incoming { call, link: from, place, until, stage });
         Heard::Fine
+    }
+
+    // True when nothing rings here any more that a ring of somebody trusted so far would have to wait for.
+    fn makes_way(&mut self, sight: &Sight, trust: Trust) -> bool {
+        let Some(ringing) = &self.incoming else { return true };
+        let stranger = |trust: Trust| matches!(trust, Trust::New | Trust::Changed);
+        let (link, call) = (ringing.link, ringing.call);
+        if stranger(trust) || ringing.stage != Stage::Rings || !stranger(sight.trust(link.peer)) {
+            return false;
+        }
+        self.say_answer(link, call, wire::BUSY);
+        self.end_incoming(sight, CallEnd::Busy);
+        true
     }
 
     fn on_answer(&mut self, now: Instant, sight: &Sight, from: LinkKey, answer: &RingAnswer) {

@@ -283,13 +283,11 @@ pub enum Work {
     Claim(Username),
     /// Give it back to the rendezvous, then `Meeting::on_own_username` and answer [`Done::Released`].
     Release(Username),
-    /// Write this decision into the profile, then `Meeting::on_decided` and answer `done`.
-    Decide {
-        /// The decision.
-        edit: Edit,
-        /// The answer.
-        done: Box<Done>,
-    },
+    /// Make the words to compare with this key, which takes some 20 ms, then answer [`Done::Words`].
+    Words(PeerId),
+    /// Write this decision into the profile, then `Meeting::on_decided`; answer [`Done::Words`] to who was verified, else
+    /// [`Done::Ok`].
+    Decide(Edit),
     /// Say goodbye and end; answer [`Done::Ok`] first.
     Leave,
 }

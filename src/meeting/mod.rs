@@ -38,6 +38,8 @@ pub use failure::{Code, Failure, WarningCode};
 pub use message_id::{ConversationId, MessageId};
 pub use nearby::{Nearby, NearbyMeeting, NearbyPerson};
 pub use shares::Accept;
+pub use trust::{ALARM_EVERY, ALARMS};
+
 pub use state::{KnownPerson, PersonState, Presence, Settings, State};
 
 pub use crate::known::trust::{Book, Edit, Trust};
@@ -225,6 +227,8 @@ pub struct Meeting {
     calls: Calls,
     // When each warning was last given: one a minute, a peer and a code.
     warned: BTreeMap<(PeerId, WarningCode), Instant>,
+    // How often keys with the name of somebody verified may be warned about, whoever they are.
+    alarms: trust::Alarms,
     unknown_messages: u64,
     // Who is to hear of our tracks again, and when: seated peers only.
     owed: BTreeMap<PeerId, Instant>,
@@ -264,6 +268,7 @@ impl Meeting {
             settings: config.settings,
             trusts: BTreeMap::new(),
             warned: BTreeMap::new(),
+            alarms: trust::Alarms::default(),
             unknown_messages: 0,
             owed: BTreeMap::new(),
             out: VecDeque::new(),

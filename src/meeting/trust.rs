@@ -7,8 +7,9 @@
 //! meanwhile, as anybody who comes late. Others in the room decide for themselves, and may pass our lines to the room
 //! on to it before.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use crate::bucket::Bucket;
 use crate::id::{LinkKey, PeerId};
 use crate::known::names::Learned;
 use crate::known::trust::{Edit, Trust};
@@ -18,7 +19,19 @@ use crate::share::DisplayName;
 use super::event::Event;
 use super::failure::WarningCode;
 use super::state::Presence;
-use super::{Meeting, Output};
+use super::{Meeting, Output, WARN_AGAIN};
+
+/// Warnings about keys with the name of somebody verified at once: keys cost nothing.
+pub const ALARMS: u32 = 4;
+/// One more of them.
+pub const ALARM_EVERY: Duration = Duration::from_secs(30);
+
+/// How many warnings may come of keys that cost nothing. Visitors do not use up those about who sits here.
+#[derive(Debug, Default)]
+pub struct Alarms {
+    seated: Option<Bucket>,
+    visitors: Option<Bucket>,
+}
 
 impl Meeting {
     /// How far the key of `peer` is trusted.
@@ -38,9 +51,23 @@ impl Meeting {
             self.people.directory.depart(peer);
             let message = format!("A visitor called '{name}' has another key than the one that you verified.");
             let hint = "Nothing is taken from it or given to it until you verify or accept this key.".to_owned();
-            self.warn(now, WarningCode::VerifiedKeyChanged, peer, message, hint);
+            self.alarm(now, peer, message, hint);
         }
         trust
+    }
+
+    // What is not said here the list of who is in sight, and of who sits here, says all the same.
+    fn alarm(&mut self, now: Instant, peer: PeerId, message: String, hint: String) {
+        let code = WarningCode::VerifiedKeyChanged;
+        let last = self.warned.get(&(peer, code));
+        if last.is_some_and(|last| now.saturating_duration_since(*last) < WARN_AGAIN) {
+            return;
+        }
+        let Alarms { seated, visitors } = &mut self.alarms;
+        let alarms = if self.people.seat(peer).is_some() { seated } else { visitors };
+        if alarms.get_or_insert_with(|| Bucket::new(now, ALARMS, ALARM_EVERY)).take(now) {
+            self.warn(now, code, peer, message, hint);
+        }
     }
 
     /// True while nothing of ours may go to this participant.
@@ -90,7 +117,7 @@ impl Meeting {
         self.chat.on_left(now, peer);
         self.drain_chat(now);
         let (message, hint) = self.people.directory.warning(peer);
-        self.warn(now, WarningCode::VerifiedKeyChanged, peer, message, hint);
+        self.alarm(now, peer, message, hint);
     }
 
     fn release(&mut self, now: Instant, peer: PeerId) {
@@ -129,7 +156,6 @@ mod tests {
     use crate::identity::Identity;
     use crate::known::names::Names;
     use crate::known::trust::{Alias, Book};
-    use crate::known::words::Words;
     use crate::media::{TrackInfo, TrackKind};
     use crate::meeting::{
         Accept, Answer, Code, Command, Config, Direction, Done, FileEvent, FileStage, LeftReason, Linked, Settings,
@@ -189,12 +215,12 @@ mod tests {
         }
 
         /// Carries out a decision, as the engine does.
-        fn decide(&mut self, command: Command) -> (Done, Vec<Output>) {
-            let Ok(Answer::Work(Work::Decide { edit, done })) = self.command(command) else { panic!("not decided") };
+        fn decide(&mut self, command: Command) -> Vec<Output> {
+            let Ok(Answer::Work(Work::Decide(edit))) = self.command(command) else { panic!("not decided") };
             assert_eq!(self.outputs(), [], "not before it is written");
             self.now += std::time::Duration::from_secs(1);
             self.meeting.on_decided(self.now, &edit);
-            (*done, self.outputs())
+            self.outputs()
         }
     }
 
@@ -321,8 +347,7 @@ mod tests {
         table.hear(eve.key, &Message::new(wire::TRACKS, &tracks));
         table.command(say("meanwhile", &[])).expect("said");
         table.outputs();
-        let (done, outputs) = table.decide(Command::TrustChanged { peer: peer.to_string() });
-        assert_eq!(done, Done::Ok);
+        let outputs = table.decide(Command::TrustChanged { peer: peer.to_string() });
         assert_eq!(trusts(&outputs), [(peer, Trust::Known)]);
         assert!(outputs.contains(&Output::Release { peer }));
         assert!(outputs.contains(&Output::Receive { peer, info: camera(true), view: View::Large }));
@@ -348,16 +373,37 @@ mod tests {
     }
 
     #[test]
+    fn keys_without_number_raise_few_alarms_and_none_about_visitors_hides_one_about_a_participant() {
+        let mut table = table();
+        let visit = |table: &mut Table, number: u16| {
+            let mut id = [9; 32];
+            id[..2].copy_from_slice(&number.to_be_bytes());
+            table.meeting.on_visitor(table.now, PeerId::from_bytes(id), &DisplayName::new("Bob"))
+        };
+        for number in 0..300 {
+            assert_eq!(visit(&mut table, number), Trust::Changed);
+        }
+        let raised = warnings(&table.outputs()).len();
+        assert_eq!(raised, usize::try_from(ALARMS).expect("few"));
+        table.now += ALARM_EVERY;
+        for number in 300..400 {
+            assert_eq!(visit(&mut table, number), Trust::Changed);
+        }
+        assert_eq!(warnings(&table.outputs()), [WarningCode::VerifiedKeyChanged]);
+        let eve = table.eve.clone();
+        assert_eq!(warnings(&table.join(&eve)), [WarningCode::VerifiedKeyChanged]);
+    }
+
+    #[test]
     fn compared_words_release_a_key_and_protect_its_name() {
         let mut table = table();
-        let (eve, me) = (table.eve.clone(), table.meeting.me);
+        let eve = table.eve.clone();
         let peer = eve.key.peer;
         table.join(&eve);
-        let (done, outputs) = table.decide(Command::Verify { peer: peer.to_string() });
-        assert_eq!(done, Done::Words(Words::between(peer, me)));
+        let outputs = table.decide(Command::Verify { peer: peer.to_string() });
         assert_eq!(trusts(&outputs), [(peer, Trust::Verified)]);
         assert!(!ours(&outputs, peer).is_empty());
-        assert_eq!(table.command(Command::Words { peer: peer.to_string() }), Ok(Answer::Done(done)));
+        assert_eq!(table.command(Command::Words { peer: peer.to_string() }), Ok(Answer::Work(Work::Words(peer))));
         let third = linked("BOB");
         assert_eq!(trusts(&table.join(&third)), [(third.key.peer, Trust::Changed)]);
     }
@@ -398,13 +444,13 @@ mod tests {
         let (one, other) = (linked("Alex"), linked("Alex"));
         table.join(&one);
         assert_eq!(trusts(&table.join(&other)), [(other.key.peer, Trust::New)]);
-        let (_, outputs) = table.decide(Command::Verify { peer: one.key.peer.to_string() });
+        let outputs = table.decide(Command::Verify { peer: one.key.peer.to_string() });
         assert_eq!(
             trusts(&outputs).into_iter().collect::<std::collections::BTreeSet<_>>(),
             [(one.key.peer, Trust::Verified), (other.key.peer, Trust::Changed)].into()
         );
         // To forget who was verified lets the other go.
-        let (_, outputs) = table.decide(Command::Forget { peer: one.key.peer.to_string() });
+        let outputs = table.decide(Command::Forget { peer: one.key.peer.to_string() });
         assert!(trusts(&outputs).contains(&(other.key.peer, Trust::New)));
         assert!(outputs.contains(&Output::Release { peer: other.key.peer }));
         assert!(trusts(&outputs).contains(&(one.key.peer, Trust::New)));

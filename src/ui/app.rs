@@ -219,9 +219,10 @@ impl App {
             Message::Ended(generation) if generation == self.session.generation() => self.on_ended(),
             Message::Event(..) | Message::Answered(..) | Message::Ended(_) => Task::none(),
             Message::Done(outcome) => {
-                if let session::Outcome::Previewing(preview) = outcome {
-                    return self.session.on_preview(preview);
-                }
+                let outcome = match self.session.on_outcome(outcome) {
+                    Ok(task) => return task,
+                    Err(outcome) => outcome,
+                };
                 let (screen, settings) = (&mut self.screen, self.settings.as_deref_mut());
                 let action = session::outcome(outcome, &self.choices, screen, &mut self.model, settings);
                 self.perform(action)
@@ -344,7 +345,7 @@ impl App {
         }
         let mut tasks = Vec::new();
         if self.notifies() {
-            tasks.push(session::notify(notice));
+            tasks.push(self.session.notify(notice));
         }
         if let Notice::Rings(_) = notice {
             tasks.push(session::call_attention());
@@ -448,7 +449,10 @@ impl App {
                 self.choices.window = (size.width, size.height);
             }
             window::Event::Rescaled(scale) => self.scale = scale,
-            window::Event::Focused => self.focused = true,
+            window::Event::Focused => {
+                self.focused = true;
+                self.session.on_seen();
+            }
             window::Event::Unfocused => {
                 self.focused = false;
                 // A key that is let go elsewhere is not heard of here.
@@ -480,9 +484,7 @@ impl App {
             Action::Many(all) => Task::batch(all.into_iter().map(|action| self.perform(action)).collect::<Vec<_>>()),
             Action::Engine(command) => self.session.command(command),
             Action::Meet(meet) => {
-                if meet.call.is_none() {
-                    self.choices.remember_room(meet.room.as_str());
-                }
+                self.choices.remember_room(&meet.room);
                 let save = self.session.save(&self.start, &self.choices);
                 Task::batch([save, self.go(Goal::Meeting(Box::new(meet)))])
             }

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::theme;
+use crate::id::RoomName;
 
 /// The file in the profile folder.
 pub const FILE: &str = "window.json";
@@ -198,9 +199,13 @@ impl Choices {
     }
 
     /// A meeting was started or joined.
-    pub fn remember_room(&mut self, room: &str) {
-        self.rooms.retain(|known| known != room);
-        self.rooms.insert(0, room.to_owned());
+    pub fn remember_room(&mut self, room: &RoomName) {
+        // That of a call is a secret of those who were called.
+        if room.is_call() {
+            return;
+        }
+        self.rooms.retain(|known| known != room.as_str());
+        self.rooms.insert(0, room.as_str().to_owned());
         self.rooms.truncate(MOST_ROOMS);
     }
 }
@@ -215,7 +220,9 @@ mod tests {
         let mut choices = Choices::load(folder.path());
         assert_eq!(choices, Choices::default());
         choices.theme = theme::Choice::Contrast;
-        choices.remember_room("standup");
+        choices.remember_room(&RoomName::new("standup").expect("valid"));
+        choices.remember_room(&RoomName::of_call([5; 16]));
+        assert_eq!(choices.rooms, ["standup"]);
         choices.save(folder.path()).expect("written");
         assert_eq!(Choices::load(folder.path()), choices);
     }

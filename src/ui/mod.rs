@@ -8,6 +8,8 @@
 #[cfg(feature = "gui")]
 pub mod action;
 #[cfg(feature = "gui")]
+pub mod alerts;
+#[cfg(feature = "gui")]
 pub mod app;
 #[cfg(feature = "gui")]
 pub mod backend;

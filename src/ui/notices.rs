@@ -12,7 +12,9 @@ use super::text::dialogs as words;
 use super::text::{lobby, settings as words_of};
 use super::toast::{Does, Toast, Tone};
 use crate::id::{PeerId, RoomName};
-use crate::meeting::{CallEnd, Code, Command, Direction, Event, Failure, FileStage, Trust, Warning, WarningCode};
+use crate::meeting::{
+    CallEnd, Code, Command, Direction, Event, Failure, FileStage, Person, Trust, Warning, WarningCode,
+};
 
 /// What an event asks for at once: a dialog opened or closed, a move into the room of a call.
 pub fn at_once(event: &Event, model: &Model, choices: &Choices, dialogs: &mut Vec<Dialog>) -> Action {
@@ -43,17 +45,42 @@ pub fn at_once(event: &Event, model: &Model, choices: &Choices, dialogs: &mut Ve
             }
         }
         // In the lobby nobody has a seat yet: there the list says it.
-        Event::Warning(Warning { code: WarningCode::VerifiedKeyChanged, person: Some(person), .. })
+        Event::Warning(warning @ Warning { code: WarningCode::VerifiedKeyChanged, person: Some(person), .. })
             if model.meeting.is_some() =>
         {
-            dialog::changed(person.clone())
+            key_changed(warning, person, model, dialogs)
+        }
+        Event::Left { person, .. } => {
+            decided(person.peer, dialogs);
+            Action::None
         }
         Event::Trust { person, trust } if *trust != Trust::Changed => {
-            dialogs.retain(|dialog| !matches!(dialog, Dialog::Changed(open) if open.person().peer == person.peer));
+            decided(person.peer, dialogs);
             Action::None
         }
         _ => Action::None,
     }
+}
+
+/// Somebody comes with another key than the verified one. Only who sits here is worth a dialog, and one at a time: keys
+/// cost nothing, and what is open is not to change under a hand that is about to press. All else is a word in the corner;
+/// the list of people says it too.
+fn key_changed(warning: &Warning, person: &Person, model: &Model, dialogs: &[Dialog]) -> Action {
+    let open = dialogs.iter().find_map(|dialog| match dialog {
+        Dialog::Changed(open) => Some(open.person().peer),
+        _ => None,
+    });
+    let seated = model.meeting.as_ref().is_some_and(|meeting| meeting.people.contains_key(&person.peer));
+    match open {
+        Some(open) if open == person.peer => Action::None,
+        None if seated => dialog::changed(person.clone()),
+        _ => Action::Toast(Toast::new(Tone::Caution, text::warning(warning))),
+    }
+}
+
+/// Nothing is to be decided about this key any more.
+fn decided(peer: PeerId, dialogs: &mut Vec<Dialog>) {
+    dialogs.retain(|dialog| !matches!(dialog, Dialog::Changed(open) if open.person().peer == peer));
 }
 
 /// The room where a call goes on.
@@ -90,7 +117,7 @@ pub fn toast(notice: &Notice) -> Option<Toast> {
             }
             _ => return None,
         },
-        // It has a dialog.
+        // These have a dialog, or a word of their own.
         Notice::Rings(_) => return None,
         Notice::Warning(warning) if warning.code == WarningCode::VerifiedKeyChanged => return None,
         // The end of the meeting, which follows, says it.

@@ -3,7 +3,7 @@
 mod desktop;
 pub mod preview;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{Hash, Hasher};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,10 +13,11 @@ use iced::futures::stream;
 use iced::{Subscription, Task};
 
 use super::action::{Action, Meet};
+use super::alerts::{self, Alerts};
 use super::app::{Message, Screen};
 use super::choices::Choices;
 use super::dialog::{self, Dialog};
-use super::model::Model;
+use super::model::{Model, Notice};
 use super::screen::meeting;
 use super::screen::settings::Settings;
 use super::toast::{Toast, Tone};
@@ -28,7 +29,7 @@ use crate::share::DisplayName;
 
 pub use preview::{ring, test_sound};
 
-pub use desktop::{notify, paste, pick_files, pick_folder, reveal, save_as};
+pub use desktop::{paste, pick_files, pick_folder, reveal, save_as};
 
 /// How often it is looked who speaks.
 const LISTEN: Duration = Duration::from_millis(100);
@@ -122,6 +123,8 @@ pub enum Outcome {
     OwnWords(Words),
     /// The preview of the lobby runs, or has ended.
     Previewing(preview::Started),
+    /// The desktop showed a notification of this kind, under this number; the pause after it is over.
+    Notified(alerts::Kind, Option<u32>),
     /// Something is to be said.
     Say(Toast),
 }
@@ -156,6 +159,9 @@ pub struct Session {
     saves: u64,
     // The newest choices that were written: two writes at once may run in any order.
     written: Arc<Mutex<u64>>,
+    alerts: Alerts,
+    // What the desktop calls the last notification of each kind.
+    notified: BTreeMap<alerts::Kind, u32>,
 }
 
 struct Feed(u64, Handle);
@@ -378,9 +384,32 @@ impl Session {
         self.preview.want(choices, camera, microphone)
     }
 
-    /// A preview was started or ended.
-    pub fn on_preview(&mut self, started: preview::Started) -> Task<Message> {
-        self.preview.on_started(started)
+    /// Takes what is the session's own of what a task came to; the rest comes back.
+    pub fn on_outcome(&mut self, outcome: Outcome) -> Result<Task<Message>, Outcome> {
+        match outcome {
+            Outcome::Previewing(started) => Ok(self.preview.on_started(started)),
+            Outcome::Notified(kind, id) => {
+                if let Some(id) = id {
+                    self.notified.insert(kind, id);
+                }
+                let replaces = self.notified.get(&kind).copied();
+                let next = self.alerts.on_shown(crate::clock::now(), kind);
+                Ok(next.map_or_else(Task::none, |show| desktop::notify(show, replaces)))
+            }
+            outcome => Err(outcome),
+        }
+    }
+
+    /// Something happened that the desktop may tell.
+    pub fn notify(&mut self, notice: &Notice) -> Task<Message> {
+        let Some(show) = self.alerts.on_notice(crate::clock::now(), notice) else { return Task::none() };
+        let replaces = self.notified.get(&show.kind).copied();
+        desktop::notify(show, replaces)
+    }
+
+    /// The window came to the front.
+    pub fn on_seen(&mut self) {
+        self.alerts.on_seen();
     }
 
     /// What the preview shows and hears.
@@ -530,7 +559,7 @@ pub fn outcome(
     settings: Option<&mut Settings>,
 ) -> Action {
     match outcome {
-        Outcome::Nothing | Outcome::Previewing(_) => Action::None,
+        Outcome::Nothing | Outcome::Notified(..) | Outcome::Previewing(_) => Action::None,
         Outcome::Checked(found) => {
             (model.checkup.found, model.checkup.running) = (found, false);
             Action::None

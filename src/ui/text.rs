@@ -187,6 +187,18 @@ pub fn notification(notice: &super::model::Notice) -> Option<(String, String)> {
     }
 }
 
+/// Lines that came while nobody looked.
+#[cfg(feature = "gui")]
+pub fn many_messages(count: usize) -> String {
+    format!("{count} new messages")
+}
+
+/// Files that were offered while nobody looked.
+#[cfg(feature = "gui")]
+pub fn many_offers(count: usize) -> String {
+    format!("{count} files are offered to you")
+}
+
 /// Why an engine did not start.
 #[cfg(feature = "gui")]
 pub fn trouble(error: &crate::engine::Error) -> super::session::Trouble {

@@ -117,6 +117,7 @@ const PURE: &[&str] = &[
     "src/mesh/transfer/*",
     "src/meeting/*",
     "src/ui/model/*",
+    "src/ui/alerts.rs",
     "src/av/packet/*",
     "src/av/repair/*",
     "src/av/jitter/*",
@@ -233,6 +234,8 @@ pub const PLATFORM_FILES: &[&str] = &[
     // A local socket with a mode, and none elsewhere.
     "src/handover.rs",
     "src/handover/*",
+    // How a desktop knows and reads a notification.
+    "src/ui/session/desktop.rs",
     // SIGTERM.
     "src/cli/mod.rs",
 ];

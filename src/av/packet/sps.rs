@@ -1,9 +1,11 @@
 //! Sans-IO. The few fields of an H.264 sequence parameter set that decide how much memory a decoder takes (ITU-T H.264,
 //! 7.3.2.1.1). A peer's bytes are refused here before they reach the decoder: only the baseline profile that our
-//! encoder makes, at most 1920x1088, few reference pictures.
+//! encoder makes, at most 1920x1088 and 2048 a side, few reference pictures.
 
 /// Most macroblocks of a picture: 1920x1088.
 const MAX_MACROBLOCKS: u32 = 120 * 68;
+/// Most macroblocks across or down: 2048 pixels, what every GPU takes as a texture.
+const MAX_SIDE: u32 = 128;
 /// Most reference pictures; our encoder uses at most four.
 const MAX_REFERENCES: u32 = 4;
 
@@ -48,8 +50,8 @@ pub fn size(nal: &[u8]) -> Option<(u32, u32)> {
     let frames_only = bits.take(1)? == 1;
     let fits = references <= MAX_REFERENCES
         && frames_only
-        && width <= 256
-        && height <= 256
+        && width <= MAX_SIDE
+        && height <= MAX_SIDE
         && width * height <= MAX_MACROBLOCKS;
     fits.then_some((width * 16, height * 16))
 }
@@ -154,6 +156,10 @@ mod tests {
         assert!(acceptable(&set(66, 1, 40, 23)));
         assert_eq!(size(&set(66, 1, 40, 23)[4..]), Some((640, 368)));
         assert!(acceptable(&set(66, 1, 120, 68)));
+        assert!(acceptable(&set(66, 1, 128, 63)) && acceptable(&set(66, 1, 63, 128)));
+        for side in [129, 256] {
+            assert!(!acceptable(&set(66, 1, side, 20)) && !acceptable(&set(66, 1, 20, side)), "{side}");
+        }
         for bad in [set(66, 1, 256, 256), set(100, 1, 40, 23), set(66, 16, 40, 23), set(66, 1, 60_000, 1)] {
             assert!(!acceptable(&bad));
         }

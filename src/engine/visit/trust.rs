@@ -2,6 +2,7 @@
 //! decided about.
 
 use super::{Event, Visit};
+use crate::clock;
 use crate::id::LinkKey;
 use crate::meeting::{Edit, Failure, Person, Trust, Warning, WarningCode};
 
@@ -41,7 +42,7 @@ impl Visit {
         if self.warned.len() >= MAX_WARNED {
             self.warned.clear();
         }
-        if self.warned.insert(link.peer) {
+        if self.warned.insert(link.peer) && self.alarms.take(clock::now()) {
             let (message, hint) = self.sight.warning(link.peer);
             let code = WarningCode::VerifiedKeyChanged;
             self.told.push_back(Event::Warning(Warning { code, person: Some(person), message, hint }));

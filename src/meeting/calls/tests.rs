@@ -375,30 +375,103 @@ fn a_caller_that_never_confirms_is_given_up() {
 
 #[test]
 fn two_who_call_each_other_are_connected() {
+    let mut table = table();
+    table.call(0);
+    table.call(1);
+    table.run();
+    let mut rooms = Vec::new();
+    for side in &table.sides {
+        assert_eq!(side.ends(), [(Direction::Out, ANSWERED)]);
+        assert!(side.rings().is_empty());
+        let Some(Event::CallEnded { room, .. }) = side.events.last() else { panic!("{:?}", side.events) };
+        rooms.push(room.clone());
+    }
+    assert!(rooms[0] == rooms[1] && rooms[0].is_call());
+}
+
+#[test]
+fn who_is_called_back_from_a_meeting_is_asked_before_it_goes_there() {
     let check = |ann: Option<&str>, bob: Option<&str>, winner: usize| {
         let mut table = table();
         table.sides[0].here = ann.map(|room| RoomName::new(room).expect("valid"));
         table.sides[1].here = bob.map(|room| RoomName::new(room).expect("valid"));
-        table.call(0);
-        table.call(1);
+        let calls = [table.call(0), table.call(1)];
         table.run();
-        for side in &table.sides {
-            assert_eq!(side.ends(), [(Direction::Out, ANSWERED)]);
-            assert!(side.rings().is_empty());
-        }
-        let room = |at: usize| match table.sides[at].events.last() {
-            Some(Event::CallEnded { room, .. }) => room.clone(),
-            other => panic!("{other:?}"),
-        };
-        assert_eq!(room(0), room(1));
-        if let Some(expect) = [ann, bob][winner] {
-            assert_eq!(room(0).as_str(), expect);
-        }
+        let (asked, call) = (1 - winner, calls[winner]);
+        assert_eq!(table.sides[winner].ends(), [], "{ann:?} {bob:?}");
+        assert_eq!(table.sides[asked].ends(), [(Direction::Out, CallEnd::Cancelled)]);
+        assert_eq!((table.sides[asked].rings(), table.sides[winner].rings()), (vec![call], Vec::new()));
+        table.answer(asked, call);
+        table.run();
+        assert_eq!(table.sides[winner].ends(), [(Direction::Out, ANSWERED)]);
+        assert!(matches!(&table.sides[asked].answers[..], [Ok(Done::Answered { room, .. })]
+            if Some(room.as_str()) == [ann, bob][winner]));
     };
-    check(None, None, 0);
     check(Some("a"), None, 0);
     check(None, Some("b"), 1);
     check(Some("a"), Some("b"), 0);
+    // What is said of the room does not matter, only what room it is.
+    for meeting in [false, true] {
+        let mut bob = side(2, "P2", &[1], Rules::default());
+        bob.sees(1);
+        let (now, place) = (crate::clock::now(), bob.calls.fresh_place());
+        bob.calls.call(now, &bob.sight, place, &peer(1).to_string()).expect("it rings");
+        let from = LinkKey { peer: peer(1), instance: Instance::from_u64(1) };
+        let ring = Ring { call: CallId::from_u64(5), room: RoomName::new("trap").expect("valid"), meeting };
+        bob.calls.on_message(now, &bob.sight, None, from, &Message::new(wire::RING, &ring));
+        let out: Vec<Out> = std::iter::from_fn(|| bob.calls.poll_output()).collect();
+        assert!(!out.iter().any(|out| matches!(out, Out::Send { message, .. } if message.kind == wire::RING_ANSWER)));
+        assert!(out.iter().any(|out| matches!(out, Out::Event(Event::Ring { .. }))), "{out:?}");
+    }
+}
+
+#[test]
+fn somebody_met_before_rings_in_place_of_a_stranger() {
+    let mut bob = side(2, "P2", &[1, 3], Rules::default());
+    let now = crate::clock::now();
+    let from = |n: u8| LinkKey { peer: peer(n), instance: Instance::from_u64(n.into()) };
+    let mut ring = |n: u8| {
+        bob.calls.on_message(now, &bob.sight, None, from(n), &hostile_ring(n.into()));
+        std::iter::from_fn(|| bob.calls.poll_output()).collect::<Vec<Out>>()
+    };
+    let busy = |to: u8| {
+        let answer = RingAnswer { call: CallId::from_u64(to.into()), word: wire::BUSY.to_owned() };
+        Out::Send { to: from(to), message: Message::new(wire::RING_ANSWER, &answer) }
+    };
+    assert!(matches!(ring(7).as_slice(), [Out::Event(Event::Ring { .. })]));
+    assert_eq!(ring(8), [busy(8)], "one stranger is as good as another");
+    let out = ring(1);
+    assert_eq!(out.first(), Some(&busy(7)));
+    assert!(matches!(
+        &out[1..],
+        [
+            Out::Event(Event::CallEnded { direction: Direction::In, reason: CallEnd::Busy, .. }),
+            Out::Event(Event::Ring { trust: Trust::Known, .. })
+        ]
+    ));
+    assert_eq!(ring(3), [busy(3)], "nobody waits for two who were met");
+    assert_eq!(ring(9), [busy(9)]);
+}
+
+#[test]
+fn a_call_that_may_not_be_taken_holds_the_place_of_no_other() {
+    let mut bob = side(2, "P2", &[1], Rules::default());
+    let mut book = Book::new();
+    let aliases = vec![crate::known::trust::Alias::Name(DisplayName::new("P9"))];
+    book.apply(&crate::known::trust::Edit::Verified { peer: peer(8), at: 1, aliases }).expect("room");
+    bob.sight = Sight::new(bob.sight.me().clone(), Names::new(), book);
+    bob.sees(9);
+    let now = crate::clock::now();
+    let from = LinkKey { peer: peer(9), instance: Instance::from_u64(9) };
+    bob.calls.on_message(now, &bob.sight, None, from, &hostile_ring(9));
+    assert!(matches!(bob.calls.poll_output(), Some(Out::Event(Event::Ring { trust: Trust::Changed, .. }))));
+    let answer = bob.calls.answer(now, &bob.sight, CallId::from_u64(9));
+    assert_eq!(answer.map_err(|failure| failure.code), Err(Code::VerifiedKeyChanged));
+    assert!(matches!(
+        bob.calls.poll_output(),
+        Some(Out::Event(Event::CallEnded { direction: Direction::In, reason: CallEnd::Declined, .. }))
+    ));
+    assert_eq!((bob.calls.poll_output(), bob.calls.incoming.is_none()), (None, true), "nothing is said to the caller");
 }
 
 #[test]
@@ -474,11 +547,11 @@ fn who_rings_too_often_is_not_heard() {
         strangers += u32::from(fine);
     }
     assert_eq!(strangers, STRANGERS);
-    // Somebody known is heard all the same, once it may ring again.
+    // Somebody known is heard all the same, once it may ring again, in place of the stranger who rings.
     let later = now + RING_EVERY;
     bob.calls.on_message(later, &bob.sight, None, from(1), &hostile_ring(5000));
-    let busy = std::iter::from_fn(|| bob.calls.poll_output()).last();
-    assert!(matches!(busy, Some(Out::Send { to, .. }) if to == from(1)), "a stranger rings: busy");
+    let last = std::iter::from_fn(|| bob.calls.poll_output()).last();
+    assert!(matches!(last, Some(Out::Event(Event::Ring { from, .. })) if from.peer == peer(1)));
 }
 
 #[test]

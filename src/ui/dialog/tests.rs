@@ -425,12 +425,38 @@ fn another_key_under_a_verified_name_wants_a_decision() {
     assert!(matches!(the_only(bench.click("leave-changed")), Action::Leave));
     bench.on_event(&Event::Warning(warning.clone()));
     assert!(bench.click("keep-apart").is_empty() && bench.dialogs.is_empty());
-    // Two of them are two decisions; one that was made elsewhere needs none here.
+    // A decision that was made elsewhere needs none here, nor does one about who has left.
     bench.on_event(&Event::Warning(warning.clone()));
-    bench.on_event(&Event::Warning(Warning { person: Some(person(3, "Bo")), ..warning }));
-    assert_eq!(bench.dialogs.len(), 2);
-    bench.on_event(&Event::Trust { person: person(3, "Bo"), trust: Trust::Known });
-    assert_eq!(bench.dialogs.len(), 1);
+    bench.on_event(&Event::Trust { person: person(2, "Ana"), trust: Trust::Known });
+    assert!(bench.dialogs.is_empty());
+    bench.on_event(&Event::Warning(warning));
+    bench.on_event(&Event::Left { person: person(2, "Ana"), reason: crate::meeting::LeftReason::Goodbye });
+    assert!(bench.dialogs.is_empty());
+}
+
+#[test]
+fn keys_that_cost_nothing_do_not_pile_up_dialogs() {
+    let mut bench = Bench::new();
+    bench.enter();
+    let warning = |n: u8| {
+        let (message, hint) = ("Another key.".to_owned(), String::new());
+        Event::Warning(Warning { code: WarningCode::VerifiedKeyChanged, person: Some(person(n, "Bo")), message, hint })
+    };
+    for visitor in 10..200 {
+        assert!(
+            matches!(the_only(bench.on_event(&warning(visitor))), Action::Toast(_)),
+            "who has no seat gets no dialog"
+        );
+    }
+    assert!(bench.dialogs.is_empty());
+    let meeting = bench.model.meeting.as_mut().expect("a meeting");
+    for n in 3..=4 {
+        meeting.on_event(crate::clock::now(), 0, Event::Joined(person(n, "Bo")));
+    }
+    assert!(matches!(the_only(bench.on_event(&warning(3))), Action::Engine(Command::Words { .. })));
+    assert!(matches!(the_only(bench.on_event(&warning(4))), Action::Toast(_)), "one decision at a time");
+    assert!(bench.on_event(&warning(3)).is_empty(), "it is asked already");
+    assert!(matches!(bench.dialogs.as_slice(), [Dialog::Changed(open)] if open.person().peer == peer(3)));
 }
 
 #[test]

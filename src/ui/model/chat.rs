@@ -8,6 +8,8 @@ use crate::share::ChatText;
 
 /// Entries kept; the oldest is forgotten (the engine keeps its own history for others).
 pub const MOST: usize = 10_000;
+/// Bytes of text of all entries together; the oldest give way.
+pub const MOST_BYTES: usize = 8 * 1024 * 1024;
 /// Entries of one author within this time have one head.
 const TOGETHER_MS: u64 = 5 * 60_000;
 /// Offers of one of our files within this time are one entry.
@@ -39,6 +41,14 @@ impl Entry {
         match self {
             Self::Line(line) => line.sent_at,
             Self::File(file) => file.at,
+        }
+    }
+
+    /// Bytes of what was written in it.
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Line(line) => line.text.len(),
+            Self::File(file) => file.name.len(),
         }
     }
 
@@ -100,8 +110,9 @@ impl Line {
 /// The chat of a meeting.
 #[derive(Debug, Default)]
 pub struct Chat {
-    // At most MOST.
+    // At most MOST, with at most MOST_BYTES together.
     entries: VecDeque<Entry>,
+    bytes: usize,
     // The key of the first entry: so many were forgotten.
     first: u64,
     /// Entries that came since it was last looked at.
@@ -192,11 +203,13 @@ impl Chat {
     }
 
     fn push(&mut self, entry: Entry) {
-        if self.entries.len() >= MOST {
-            self.entries.pop_front();
+        self.bytes += entry.bytes();
+        self.entries.push_back(entry);
+        while self.entries.len() > MOST || self.bytes > MOST_BYTES {
+            let Some(oldest) = self.entries.pop_front() else { break };
+            self.bytes -= oldest.bytes();
             self.first += 1;
         }
-        self.entries.push_back(entry);
     }
 }
 
@@ -239,6 +252,21 @@ mod tests {
         assert_eq!(chat.by_key(4), None);
         assert_eq!(chat.by_key(7).map(Entry::at), Some(7));
         assert_eq!(chat.by_key(u64::MAX), None);
+    }
+
+    #[test]
+    fn long_lines_are_forgotten_sooner() {
+        let mut chat = Chat::default();
+        let long = "x".repeat(crate::share::MAX_CHAT_BYTES);
+        let fit = MOST_BYTES / long.len();
+        for number in 0..fit as u64 + 9 {
+            let (id, text) = (id(number), ChatText::new(&long).expect("not too long"));
+            chat.on_line(id, person(2), &text, Audience::Room, number);
+        }
+        assert_eq!((chat.count(), chat.key(0), chat.bytes), (fit, 9, fit * long.len()));
+        chat.on_said(1, id(7), "short".to_owned(), Audience::Room, 1);
+        assert_eq!(chat.count(), fit, "the oldest gave way");
+        assert_eq!(chat.bytes, chat.entries().map(Entry::bytes).sum::<usize>());
     }
 
     #[test]

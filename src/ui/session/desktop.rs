@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use iced::Task;
 
+use super::super::alerts::Show;
 use super::super::app::Message;
-use super::super::model::Notice;
 use super::super::text;
 use super::super::toast::{Toast, Tone};
 use super::{Outcome, Pasted, blocking};
@@ -121,14 +121,59 @@ pub fn reveal(path: PathBuf) -> Task<Message> {
     })
 }
 
-/// A notification of the desktop, for what happened while the window is not in front. A desktop without any is fine.
-pub fn notify(notice: &Notice) -> Task<Message> {
-    let Some((title, body)) = text::notification(notice) else { return Task::none() };
-    let show = move || {
-        let shown = notify_rust::Notification::new().appname(text::APP).summary(&title).body(&body).show();
-        if let Err(error) = shown {
-            tracing::debug!(%error, "no notification");
-        }
+/// A notification of the desktop, in place of the one that the desktop knows by this number. A desktop without any is
+/// fine.
+pub fn notify(show: Show, replaces: Option<u32>) -> Task<Message> {
+    let Show { kind, title, body, pause } = show;
+    let run = async move {
+        let id = blocking(move || post(&title, &body, replaces)).await.flatten();
+        tokio::time::sleep(pause).await;
+        id
     };
-    Task::perform(blocking(show), |_| Message::Done(Outcome::Nothing))
+    Task::perform(run, move |id| Message::Done(Outcome::Notified(kind, id)))
+}
+
+/// Gives it to the desktop. The number it has there, where notifications have one.
+fn post(title: &str, body: &str, replaces: Option<u32>) -> Option<u32> {
+    let body = if MARKUP { escaped(&in_one_line(body)) } else { in_one_line(body) };
+    let mut notification = notify_rust::Notification::new();
+    notification.appname(text::APP).summary(&in_one_line(title)).body(&body);
+    if let Some(id) = replaces {
+        notification.id(id);
+    }
+    match notification.show() {
+        #[cfg(all(unix, not(target_os = "macos")))]
+        Ok(shown) => Some(shown.id()),
+        #[cfg(not(all(unix, not(target_os = "macos"))))]
+        Ok(_) => None,
+        Err(error) => {
+            tracing::debug!(%error, "no notification");
+            None
+        }
+    }
+}
+
+/// The desktop reads bodies as markup (Desktop Notifications, 3.1): what a peer says must not be a link or a picture there.
+const MARKUP: bool = cfg!(all(unix, not(target_os = "macos")));
+
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+fn in_one_line(text: &str) -> String {
+    text.split(char::is_whitespace).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_peer_says_is_no_markup_and_one_line() {
+        let said = "<a href='http://x'>\u{a0}Tom & Ada\n\r\tcall</a> &lt;b&gt;";
+        assert_eq!(
+            escaped(&in_one_line(said)),
+            "&lt;a href='http://x'&gt; Tom &amp; Ada call&lt;/a&gt; &amp;lt;b&amp;gt;"
+        );
+    }
 }

@@ -279,6 +279,11 @@ impl Primitive for Drawing {
     ) {
         let frame = &self.picture.frame;
         let size = (frame.width(), frame.height());
+        // A texture that the device refuses would end the program: such a tile stays empty.
+        if u32::from(size.0.max(size.1)) > device.limits().max_texture_dimension_2d {
+            tiles.tracks.remove(&self.track);
+            return;
+        }
         if tiles.tracks.get(&self.track).is_none_or(|track| track.size != size) {
             let track = tiles.track(device, size);
             tiles.tracks.insert(self.track, track);
