@@ -2,6 +2,7 @@
 
 mod desktop;
 pub mod preview;
+mod system;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{Hash, Hasher};
@@ -30,6 +31,7 @@ use crate::share::DisplayName;
 pub use preview::{ring, test_sound};
 
 pub use desktop::{paste, pick_files, pick_folder, reveal, save_as};
+pub use system::{check_devices, list_devices, list_interfaces, own_words};
 
 /// How often it is looked who speaks.
 const LISTEN: Duration = Duration::from_millis(100);
@@ -438,33 +440,6 @@ pub fn write_map(start: &Start, entries: Vec<map::Entry>) -> Task<Message> {
     let Some(path) = start.map.clone() else { return Task::none() };
     let write = move || map::write(&path, &entries);
     Task::perform(blocking(write), |_| Message::Done(Outcome::Nothing))
-}
-
-/// Asks the system for its devices.
-pub fn list_devices() -> Task<Message> {
-    Task::perform(blocking(devices::list), |devices| Message::Done(devices.map_or(Outcome::Nothing, Outcome::Devices)))
-}
-
-/// Looks at cameras and sound.
-pub fn check_devices() -> Task<Message> {
-    Task::perform(blocking(doctor::devices), |found| {
-        Message::Done(found.map_or(Outcome::Nothing, Outcome::CheckedDevices))
-    })
-}
-
-/// Asks the system for its network interfaces.
-pub fn list_interfaces() -> Task<Message> {
-    Task::perform(blocking(doctor::list_interfaces), |list| {
-        Message::Done(list.map_or(Outcome::Nothing, Outcome::Interfaces))
-    })
-}
-
-/// Works out the words of one's own key, which takes longer than drawing a picture.
-pub fn own_words(model: &Model) -> Task<Message> {
-    let Some(peer) = model.me.as_ref().map(|me| me.peer) else { return Task::none() };
-    Task::perform(blocking(move || Words::of(peer)), |words| {
-        Message::Done(words.map_or(Outcome::Nothing, Outcome::OwnWords))
-    })
 }
 
 /// Writes the new name into the profile.
