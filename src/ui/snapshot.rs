@@ -39,6 +39,7 @@ pub fn renderer() -> iced::Renderer {
 }
 
 /// Draws `view` at a size in logical pixels.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "pixels of a window")]
 pub fn draw<Message>(view: Element<'_, Message>, look: Look, size: Size) -> Picture {
     let mut renderer = renderer();
     let looks = look.iced();

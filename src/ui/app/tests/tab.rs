@@ -11,7 +11,7 @@ use crate::ui::panel::stats;
 use crate::ui::snapshot;
 
 /// From one place where the mouse is held to the next, pixels: less than the smallest control.
-const STEP: usize = 10;
+const STEP: f32 = 10.0;
 
 /// A control.
 #[derive(Debug, Clone)]
@@ -79,9 +79,9 @@ impl<'a> Surface<'a> {
     /// Where the mouse could press something.
     fn pressed(&self) -> Vec<Point> {
         let (layout, viewport) = (Layout::new(&self.node), Rectangle::with_size(self.size));
-        let places = (0..self.size.height as usize).step_by(STEP);
-        let places = places.flat_map(|y| (0..self.size.width as usize).step_by(STEP).map(move |x| (x, y)));
-        let places = places.map(|(x, y)| Point::new(x as f32, y as f32));
+        let steps = |end: f32| std::iter::successors(Some(0.0), |at| Some(at + STEP)).take_while(move |at| *at < end);
+        let across = self.size.width;
+        let places = steps(self.size.height).flat_map(|y| steps(across).map(move |x| Point::new(x, y)));
         let held = |at: &Point| {
             let cursor = mouse::Cursor::Available(*at);
             let widget = self.content.as_widget();
