@@ -273,7 +273,7 @@ impl Actor {
             Ok(Answer::Work(Work::Decide(edit))) => self.decide(edit, reply),
             Ok(Answer::Work(Work::Words(peer))) => {
                 let words = self.words.clone();
-                self.scope.spawn_blocking(move || reply.send(Ok(Done::Words(words.with(peer)))));
+                self.scope.spawn_blocking(move || drop(reply.send(Ok(Done::Words(words.with(peer))))));
             }
             Ok(Answer::Work(Work::Answer(call))) => drop(self.answering.insert(call, reply)),
             Ok(Answer::Work(Work::Rename(name))) => {

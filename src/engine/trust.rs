@@ -25,7 +25,7 @@ impl Actor {
     /// Makes the words to compare with a key, beside the loop.
     pub(super) fn tell_words(&self, peer: PeerId, reply: Reply) {
         let words = self.parts.words.clone();
-        self.parts.services.spawn_blocking(move || reply.send(Ok(Done::Words(words.with(peer)))));
+        self.parts.services.spawn_blocking(move || drop(reply.send(Ok(Done::Words(words.with(peer))))));
     }
 
     /// It is written.

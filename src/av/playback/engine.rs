@@ -266,7 +266,7 @@ mod tests {
 
     #[test]
     fn a_voice_that_panics_begins_anew_and_is_silent_in_the_end() {
-        let (_sender, commands) = std::sync::mpsc::channel();
+        let (_sender, commands) = std::sync::mpsc::sync_channel(4);
         let ends = Ends { own: Fate::default(), voices: Ring::new(4) };
         let mut engine = Engine::new(commands, Ring::new(4), Sink::None, ends);
         let (peer, inbox) = (PeerId::from_bytes([1; 32]), Ring::new(4));
