@@ -38,7 +38,7 @@ dist-test: ## start what make dist made in a bare Debian without Rust or network
 	@scripts/dist-test.sh
 
 .PHONY: test
-test: ready-test media ## all tests: units, rules, simulation, network, lab
+test: ready-test media ## all tests: units, rules, simulation, network, windows, lab
 	@echo "Building the tests: about 6 minutes on two cores the first time; running them: about 10."
 	@$(CARGO) test --locked $(FLAGS) --no-run
 	@scripts/test.sh $(FLAGS)
@@ -72,8 +72,9 @@ check: ready-build ## format, lints for two feature sets, the rules of the tree,
 	@scripts/typos.sh
 
 .PHONY: soak
-soak: ready-test media ## a ten-minute meeting of three whose memory must stay flat
+soak: ready-test media ## half an hour: a meeting of three and a window with four tiles whose memory must stay flat
 	$(CARGO) test --locked $(FLAGS) --test lab -- --test-threads=1 --ignored --nocapture soak
+	@if [ -z "$(FLAGS)" ]; then set -x; $(CARGO) test --locked --test window -- --ignored --nocapture soak; fi
 
 .PHONY: fuzz
 fuzz: ready-build ## every decoder under a fuzzer, SECONDS each (default 60)

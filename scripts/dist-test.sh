@@ -15,7 +15,10 @@ finish() {
 }
 trap finish EXIT
 suite=$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)
-mirror=$(sed -n 's/^deb \(\[[^]]*\] \)\{0,1\}\([^ ]*\) .*/\2/p; s/^URIs: *\([^ ]*\).*/\1/p' /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null | head -n 1)
+# Whence this machine gets its own packages; which of the two kinds of lists it has differs.
+mirror=$(cat /etc/apt/sources.list /etc/apt/sources.list.d/*.list /etc/apt/sources.list.d/*.sources 2>/dev/null |
+    sed -n 's/^deb \(\[[^]]*\] \)\{0,1\}\([^ ]*\) .*/\2/p; s/^URIs: *\([^ ]*\).*/\1/p' | sed -n 1p) || true
+[ -n "$mirror" ] || { echo "No Debian mirror is named in /etc/apt." >&2; exit 1; }
 depends=$(dpkg-deb -f "$deb" Depends | sed 's/([^)]*)//g; s/ //g')
 echo "Making a bare $suite with: $depends"
 debootstrap --variant=minbase --include="$depends" "$suite" "$root" "$mirror" >"$root.log" 2>&1 || { tail -n 5 "$root.log" >&2; exit 1; }

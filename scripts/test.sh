@@ -3,7 +3,8 @@
 #
 #   scripts/test.sh [CARGO FLAGS]
 #
-# Two runs: everything that may share the machine, then the lab one test at a time, since it measures latencies.
+# Three runs: everything that may share the machine, then the windows, then the lab one test at a time, since it measures
+# latencies.
 set -u -o pipefail
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
@@ -20,6 +21,11 @@ lab_can_run() {
 }
 
 run "${@:1}" --no-fail-fast --lib --bins --test tidy --test corpus --test sim --test net
+# Windows on displays of their own, one test after another; a build without pictures has none.
+case " $* " in
+*" --no-default-features "*) ;;
+*) run "${@:1}" --no-fail-fast --test window ;;
+esac
 if lab_can_run; then
     rm -f target/tmp/lab-figures.txt
     run "${@:1}" --no-fail-fast --test lab -- --test-threads=1

@@ -75,6 +75,9 @@ pub enum ParseError {
     /// Over [`MAX_ADDRESSES`].
     #[error("this link has more than {MAX_ADDRESSES} addresses")]
     TooManyAddresses,
+    /// A code that ends too early.
+    #[error("this code is not whole; after the # it has {SHORT_DIGITS} digits")]
+    ShortCode,
     /// A rendezvous without a fingerprint, or not a plain one.
     #[error("this link names a rendezvous without its fingerprint, or one that is none")]
     Rendezvous,

@@ -34,8 +34,7 @@ fn imports_follow_the_matrix() {
             continue;
         };
         for (line, import) in source.crate_paths() {
-            let top = import.split("::").next().unwrap_or_default();
-            let fine = allowed.iter().any(|a| *a == top || import == *a || import.starts_with(&format!("{a}::")));
+            let fine = allowed.iter().any(|entry| rules::allows(entry, &import));
             let listed =
                 rules::EXCEPTIONS.iter().any(|(file, what, _)| *file == source.path && import.starts_with(what));
             if !fine && !listed {
@@ -44,6 +43,27 @@ fn imports_follow_the_matrix() {
         }
     }
     verdict("Imports go against the matrix of ARCHITECTURE.md (siblings share only the vocabulary):", &breaches);
+}
+
+#[test]
+fn the_window_sees_the_face_of_engine_and_meeting_and_nothing_behind_it() {
+    let (_, allowed) = rules::area("src/ui/app.rs").expect("an area");
+    let check = |import: &str, fine: bool| {
+        assert_eq!(allowed.iter().any(|entry| rules::allows(entry, import)), fine, "{import}");
+    };
+    check("engine::Handle", true);
+    check("engine::pictures::Key", true);
+    check("meeting::Command", true);
+    check("meeting::Event::Joined", true);
+    check("id::PeerId", true);
+    check("engine", false);
+    check("engine::self", false);
+    check("engine::start", false);
+    check("engine::picturesque", false);
+    check("engine::actor::Actor", false);
+    check("meeting", false);
+    check("meeting::chat::Chat", false);
+    check("mesh::Visibility", false);
 }
 
 #[test]

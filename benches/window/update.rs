@@ -15,8 +15,8 @@ use iced_test::runtime::user_interface::Cache;
 use lets_meet::clock::now;
 use lets_meet::engine::Handle;
 use lets_meet::handover;
-use lets_meet::id::{ConversationId, Instance, MessageId, PeerId, RoomName, TransferId};
-use lets_meet::meeting::{Audience, Direction, Event, FileEvent, FileStage, Person};
+use lets_meet::id::{Instance, PeerId, RoomName, TransferId};
+use lets_meet::meeting::{Audience, ConversationId, Direction, Event, FileEvent, FileStage, MessageId, Person};
 use lets_meet::share::{ChatText, DisplayName, FileName};
 use lets_meet::stats::{Kinds, Link, Peer, Rates, Stats};
 use lets_meet::ui::action::Meet;
@@ -41,10 +41,6 @@ impl Launcher for NoEngine {
 
     fn rename(&self, _: &DisplayName) -> std::result::Result<(), Trouble> {
         Ok(())
-    }
-
-    fn interfaces(&self, _: &Choices) -> Vec<String> {
-        Vec::new()
     }
 
     fn is_hidden(&self, _: &Choices) -> bool {
@@ -101,7 +97,11 @@ fn stats(second: u64) -> Message {
     };
     let link = Link { rtt_ms: Some(1.0), loss: Some(0.0), jitter_ms: Some(0.1), ..Link::default() };
     let peers = (0..OTHERS).map(|n| (person(n).peer, Peer { link: link.clone(), ..Peer::default() })).collect();
-    event(Event::Stats(Box::new(Stats { rates: Rates { sent: kinds.clone(), received: kinds }, peers, ..Stats::default() })))
+    event(Event::Stats(Box::new(Stats {
+        rates: Rates { sent: kinds.clone(), received: kinds },
+        peers,
+        ..Stats::default()
+    })))
 }
 
 /// What happens in a second: thirty pictures, ten steps of the file, a line, figures, the clock.

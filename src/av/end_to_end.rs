@@ -1,17 +1,19 @@
 //! The camera journey in one process: test card -> encoder -> packets -> a relay that loses some -> decoder -> pictures.
 
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use super::capture::VideoSource as _;
 use super::capture::testcard::{self, TestCard};
 use super::capture::y4m::Reader;
+use super::codec::{Undecodable, VideoDecoder, h264};
 use super::dump::Dump;
 use super::outlets::Outlets;
 use super::packet::header::Header;
 use super::process::convert::psnr;
 use super::publish::{Camera, CameraConfig};
-use super::receive::{Config, INBOX, Video};
+use super::receive::{Config, Decoders, INBOX, Video};
 use super::spec;
 use crate::clock;
 use crate::frame::{Pool, VideoFrame};
@@ -69,6 +71,16 @@ impl Call {
     }
 
     fn start_with(spec: spec::Camera, config: CameraConfig, lose: Lose, receive: Config) -> Self {
+        Self::decoded_by(
+            spec,
+            config,
+            lose,
+            receive,
+            Box::new(|| h264::Decoder::new().ok().map(|it| Box::new(it) as _)),
+        )
+    }
+
+    fn decoded_by(spec: spec::Camera, config: CameraConfig, lose: Lose, receive: Config, decoders: Decoders) -> Self {
         let inbox = Ring::new(INBOX);
         let relay = Arc::new(Relay { inbox: inbox.clone(), lose: Mutex::new(lose), log: Mutex::default() });
         let outlets = Outlets::new();
@@ -81,7 +93,8 @@ impl Call {
         });
         let pictures = Slot::new();
         let receive = Config { screen: Some(Arc::new(pictures.clone())), ..receive };
-        let video = Video::start(receive, inbox, Shared::new(ClockMap::Same), feedback).expect("started");
+        let clock = Shared::new(ClockMap::Same);
+        let video = Video::start_with(receive, inbox, clock, feedback, decoders).expect("started");
         let call = Self { camera, outlets, relay, pictures, video };
         call.restart(spec, config);
         call.watch(View::Large);
@@ -132,6 +145,62 @@ fn compare(picture: &VideoFrame, pool: &Pool) -> (testcard::Stamp, f64) {
         to[..width * 12 / 32].copy_from_slice(&from[..width * 12 / 32]);
     }
     (stamp, psnr(picture, &drawn))
+}
+
+/// A decoder with a defect: it panics at each picture that `breaks` says, counted over all such decoders.
+struct Fragile {
+    inner: h264::Decoder,
+    seen: Arc<AtomicU32>,
+    breaks: fn(u32) -> bool,
+}
+
+impl VideoDecoder for Fragile {
+    fn decode(&mut self, data: &[u8], pool: &Pool) -> Result<Option<VideoFrame>, Undecodable> {
+        let number = self.seen.fetch_add(1, Ordering::Relaxed);
+        assert!(!(self.breaks)(number), "as a codec may");
+        self.inner.decode(data, pool)
+    }
+}
+
+fn fragile(breaks: fn(u32) -> bool) -> Call {
+    let seen = Arc::new(AtomicU32::new(0));
+    let decoders = Box::new(move || {
+        let inner = h264::Decoder::new().ok()?;
+        Some(Box::new(Fragile { inner, seen: Arc::clone(&seen), breaks }) as Box<dyn VideoDecoder>)
+    });
+    let receive = Config { peer: PEER, dump: None, screen: None };
+    Call::decoded_by(card(), CameraConfig::default(), Box::new(|_| false), receive, decoders)
+}
+
+#[test]
+fn a_decoder_that_panics_is_told_and_the_picture_comes_back_with_a_keyframe() {
+    let call = fragile(|number| number == 5);
+    let mut told = 0;
+    let mut after = 0;
+    while after < 10 {
+        call.next();
+        told += u32::from(call.video.trouble().is_some());
+        after += told;
+    }
+    assert_eq!((told, call.video.is_given_up()), (1, false));
+    assert!(call.video.stats().frames >= 10, "the totals go on");
+    assert!(call.camera.lock().expect("lock").as_ref().is_some_and(|camera| camera.trouble().is_none()));
+    call.stop();
+}
+
+#[test]
+fn a_decoder_that_panics_always_is_given_up() {
+    let call = fragile(|_| true);
+    let deadline = clock::now() + PATIENCE;
+    let mut told = 0;
+    while told == 0 || !call.video.is_given_up() {
+        assert!(clock::now() < deadline, "it is told and given up");
+        told += u32::from(call.video.trouble().is_some());
+        std::thread::yield_now();
+    }
+    assert!(told <= 4, "{told}");
+    assert!(call.camera.lock().expect("lock").as_ref().is_some_and(|camera| camera.trouble().is_none()));
+    call.stop();
 }
 
 #[test]

@@ -70,6 +70,14 @@ pub enum Error {
         /// What to do.
         hint: &'static str,
     },
+    /// A thread of ours panicked. Its track is gone and can be started again; all else goes on.
+    #[error(
+        "{what} broke off by a defect of this program; switch it off and on, or join the meeting again, and report it"
+    )]
+    Crashed {
+        /// Which part, as in "the camera".
+        what: &'static str,
+    },
     /// The feature `devices` was left out of this build.
     #[error("{NOT_BUILT}; build it with the feature devices, or use a test source such as testcard or tone")]
     NoDevices,

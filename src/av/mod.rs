@@ -6,6 +6,7 @@
 
 pub mod devices;
 pub mod error;
+pub mod guard;
 pub mod jitter;
 pub mod loudness;
 pub mod meter;

@@ -14,7 +14,9 @@ use std::time::{Duration, Instant};
 use crate::av::Error;
 use crate::av::capture::testcard::{self, Stamp};
 use crate::av::codec::{VideoDecoder, h264};
+use crate::av::devices::Fate;
 use crate::av::dump::Dump;
+use crate::av::guard::guard;
 use crate::av::jitter::video::{Order, Playout};
 use crate::av::meter::{Meter, Released};
 use crate::av::packet::clock::Clock;
@@ -36,6 +38,8 @@ const MAX_DECODED: usize = 8;
 const BATCH: usize = 64;
 /// After so many pictures without a stamp the sender shows something else than a test card.
 const MAX_WITHOUT_STAMP: u32 = 30;
+/// So many times the pictures are begun anew after a panic; what breaks us each time is not shown any more.
+const MOST_CRASHES: u8 = 3;
 /// Latencies outside are not believed.
 const MAX_LATENCY_MS: f64 = 10_000.0;
 
@@ -76,8 +80,13 @@ pub struct Video {
     on: Shared<bool>,
     clock: Shared<ClockMap>,
     figures: Arc<Mutex<Figures>>,
+    fate: Fate,
+    given_up: Shared<bool>,
     thread: Option<JoinHandle<()>>,
 }
+
+/// Makes the decoders of a track, on its thread. `None`: there is none.
+pub type Decoders = Box<dyn Fn() -> Option<Box<dyn VideoDecoder>> + Send>;
 
 impl Video {
     /// Starts the track's thread, on. Packets of kinds Video and Clock come through `inbox` (see [`INBOX`]);
@@ -88,18 +97,30 @@ impl Video {
         clock: Shared<ClockMap>,
         feedback: Box<dyn Fn(Feedback) + Send>,
     ) -> Result<Self, Error> {
+        let decoders: Decoders = Box::new(|| h264::Decoder::new().ok().map(|decoder| Box::new(decoder) as _));
+        Self::start_with(config, inbox, clock, feedback, decoders)
+    }
+
+    /// The same with other decoders.
+    pub fn start_with(
+        config: Config,
+        inbox: Ring<Arrival>,
+        clock: Shared<ClockMap>,
+        feedback: Box<dyn Fn(Feedback) + Send>,
+        decoders: Decoders,
+    ) -> Result<Self, Error> {
         let now = clock::now();
         let figures = Figures { meter: Meter::new(now), dropped: 0, stamps: Stamps::default() };
         let figures = Arc::new(Mutex::new(figures));
-        let on = Shared::new(true);
+        let (on, given_up, fate) = (Shared::new(true), Shared::new(false), Fate::default());
         let dump = config.dump.map(Dump::start).transpose()?;
         let name = format!("video-{}", config.peer.short());
         let run = {
             let (inbox, on, clock, screen) = (inbox.clone(), on.clone(), clock.clone(), config.screen);
-            let figures = Arc::clone(&figures);
+            let (figures, fate, given_up) = (Arc::clone(&figures), fate.clone(), given_up.clone());
             // Made on its thread, which the decoder never leaves.
             move || {
-                let receiver = Receiver {
+                let mut receiver = Receiver {
                     inbox,
                     on,
                     clock,
@@ -111,6 +132,7 @@ impl Video {
                     order: Order::new(),
                     playout: Playout::new(now),
                     asker: Asker::default(),
+                    decoders,
                     decoder: None,
                     pace: Pace::new(clock::now()),
                     decoded: VecDeque::new(),
@@ -118,11 +140,31 @@ impl Video {
                     last_stamp: None,
                     without_stamp: 0,
                 };
-                receiver.run();
+                let mut crashes = 0;
+                while let Err(error) = receiver.watched(crashes) {
+                    crashes += 1;
+                    given_up.set(crashes > MOST_CRASHES);
+                    fate.set(error);
+                    if crashes > MOST_CRASHES {
+                        break;
+                    }
+                }
+                receiver.finish();
             }
         };
         let thread = task::thread(&name, run).map_err(Error::Thread)?;
-        Ok(Self { inbox, on, clock, figures, thread: Some(thread) })
+        Ok(Self { inbox, on, clock, figures, fate, given_up, thread: Some(thread) })
+    }
+
+    /// That the pictures broke off by a defect, each time once. They begin anew with the next keyframe, which is asked
+    /// for, until [`Video::is_given_up`].
+    pub fn trouble(&self) -> Option<Error> {
+        self.fate.take()
+    }
+
+    /// They broke off too often: nothing is shown any more.
+    pub fn is_given_up(&self) -> bool {
+        self.given_up.get()
     }
 
     /// The figures of `cli.md`: totals since the start, all else since the previous call.
@@ -215,7 +257,8 @@ struct Receiver {
     playout: Playout,
     asker: Asker,
     /// The decoder and the stream that it was made for.
-    decoder: Option<(u64, h264::Decoder)>,
+    decoder: Option<(u64, Box<dyn VideoDecoder>)>,
+    decoders: Decoders,
     pace: Pace,
     decoded: VecDeque<Decoded>,
     pool: Pool,
@@ -225,7 +268,18 @@ struct Receiver {
 }
 
 impl Receiver {
-    fn run(mut self) {
+    /// Runs to the end of the inbox, or to a panic; after one it begins anew.
+    fn watched(&mut self, crashes: u8) -> Result<(), Error> {
+        guard("a remote picture", || {
+            if crashes > 0 {
+                self.reset();
+            }
+            self.run();
+            Ok(())
+        })
+    }
+
+    fn run(&mut self) {
         let mut was_on = true;
         loop {
             let now = clock::now();
@@ -262,6 +316,10 @@ impl Receiver {
                 (self.feedback)(Feedback::Pli);
             }
         }
+    }
+
+    /// Writes what is left.
+    fn finish(&mut self) {
         if let Some(dump) = self.dump.take() {
             dump.stop();
         }
@@ -316,7 +374,7 @@ impl Receiver {
             if !frame.key {
                 return Err("the decoder needs a keyframe");
             }
-            let decoder = h264::Decoder::new().map_err(|_| "no decoder")?;
+            let decoder = (self.decoders)().ok_or("no decoder")?;
             self.decoder = Some((frame.generation, decoder));
         }
         let (_, decoder) = self.decoder.as_mut().ok_or("no decoder")?;

@@ -231,6 +231,9 @@ pub enum Quality {
 }
 
 impl Quality {
+    /// All of them, the smallest picture first after [`Quality::Auto`].
+    pub const ALL: [Self; 7] = [Self::Auto, Self::P240, Self::P360, Self::P480, Self::P720, Self::P900, Self::P1080];
+
     /// The box into which the picture is fitted; `None` for [`Quality::Auto`].
     pub const fn limit(self) -> Option<(u16, u16)> {
         match self {

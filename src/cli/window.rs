@@ -14,6 +14,7 @@ use crate::av::spec;
 use crate::config::Profile;
 use crate::engine::{self, Handle};
 use crate::handover;
+use crate::id::Username;
 use crate::meeting::{Accept, Settings};
 use crate::mesh::Visibility;
 use crate::share::DisplayName;
@@ -42,16 +43,17 @@ pub fn run(common: &Common, window: &Window, _output: &Output) -> Result<Exit, F
     if let Some(speaker) = &window.speaker {
         choices.speaker = speaker.to_string();
     }
+    if let Some(rendezvous) = &common.rendezvous {
+        choices.rendezvous.clone_from(rendezvous);
+    }
+    if !common.interface.is_empty() {
+        choices.interfaces.clone_from(&common.interface);
+    }
+    // Any port is no choice to be shown.
+    choices.port = common.port.filter(|port| *port > 0).or(choices.port);
     let room = window.room.as_deref().map(crate::id::RoomName::new).transpose();
     let room = room.map_err(|error| Failure::usage(format!("{error}.")))?;
-    let meet = room.map(|room| Meet {
-        room,
-        connect: Vec::new(),
-        invite: None,
-        camera: window.camera.is_some() || choices.camera_on,
-        microphone: window.mic.is_some() || choices.microphone_on,
-        call: None,
-    });
+    let meet = room.map(|room| meet(room, window, &choices));
     let listener = match profile.as_deref().ok().map(handover::listen) {
         Some(Ok(listener)) => Some(listener),
         Some(Err(handover::Error::Taken)) => return hand_over(profile.as_deref().ok(), window),
@@ -78,6 +80,20 @@ pub fn run(common: &Common, window: &Window, _output: &Output) -> Result<Exit, F
         )
     })?;
     Ok(Exit::Done)
+}
+
+/// The meeting that is gone into at the start. Naming a device switches it on; a microphone that is on only while Space is
+/// held stays off even so.
+fn meet(room: crate::id::RoomName, window: &Window, choices: &Choices) -> Meet {
+    let wanted = Choices { microphone_on: window.mic.is_some() || choices.microphone_on, ..choices.clone() };
+    Meet {
+        room,
+        connect: Vec::new(),
+        invite: None,
+        camera: window.camera.is_some() || choices.camera_on,
+        microphone: wanted.starts_heard(),
+        call: None,
+    }
 }
 
 /// A window runs on this profile: it comes to the front, with the link if there is one.
@@ -123,17 +139,10 @@ impl Inner {
         chosen.clone().unwrap_or_else(|| setup.name.clone())
     }
 
-    fn interfaces(&self, choices: &Choices) -> Vec<String> {
-        if self.common.interface.is_empty() { choices.interfaces.clone() } else { self.common.interface.clone() }
-    }
-
+    /// What the command line says of interfaces is among the choices of this run.
     fn endpoint(&self, choices: &Choices) -> crate::endpoint::Config {
-        let mut endpoint = setup::endpoint_config(&self.common);
-        if endpoint.port.is_none() {
-            endpoint.port = choices.port;
-        }
-        endpoint.interfaces = self.interfaces(choices);
-        endpoint
+        let typed = setup::endpoint_config(&self.common);
+        crate::endpoint::Config { port: choices.port.or(typed.port), interfaces: choices.interfaces.clone() }
     }
 
     fn lobby(&self, choices: &Choices) -> Result<engine::LobbyConfig, Trouble> {
@@ -147,7 +156,7 @@ impl Inner {
             endpoint: self.endpoint(choices),
             connect: self.common.connect.iter().map(|connect| (connect.address, connect.peer)).collect(),
             visibility: self.visibility(choices, None),
-            rendezvous: self.service(choices)?,
+            rendezvous: service(choices)?,
             settings,
             download_dir: Self::download_dir(choices, &setup)?,
         })
@@ -185,7 +194,7 @@ impl Inner {
             endpoint: self.endpoint(choices),
             connect: meet.connect.into_iter().chain(typed).collect(),
             visibility: self.visibility(choices, meet.call.as_deref()),
-            rendezvous: self.service(choices)?.map(|service| (service, None)),
+            rendezvous: service(choices)?.map(|service| (service, Username::new(&choices.username).ok())),
             media: engine::MediaConfig {
                 camera,
                 microphone,
@@ -194,6 +203,7 @@ impl Inner {
                 max_bitrate: None,
                 dump_video: None,
                 dump_audio: None,
+                lenient: true,
             },
             settings,
             download_dir: Self::download_dir(choices, &setup)?,
@@ -204,15 +214,6 @@ impl Inner {
         if self.common.hidden || !choices.announce || call.is_some() { Visibility::Hidden } else { Visibility::Open }
     }
 
-    fn service(&self, choices: &Choices) -> Result<Option<engine::Service>, Trouble> {
-        let chosen = Some(choices.rendezvous.as_str()).filter(|text| !text.is_empty());
-        let Some(text) = self.common.rendezvous.as_deref().or(chosen) else { return Ok(None) };
-        setup::service(text).map(Some).map_err(|failure| {
-            Trouble::new(failure.message, "Correct the rendezvous in the settings, or leave it empty.")
-                .way(Way::Settings)
-        })
-    }
-
     fn download_dir(choices: &Choices, setup: &Setup) -> Result<PathBuf, Trouble> {
         let folder = choices.download_dir.clone().or_else(|| setup.config.download_dir.clone());
         folder.ok_or_else(|| {
@@ -220,6 +221,16 @@ impl Inner {
             Trouble::new("This account has no home folder for drops.", hint).way(Way::Settings)
         })
     }
+}
+
+/// The rendezvous; what the command line says of it is among the choices of this run.
+fn service(choices: &Choices) -> Result<Option<engine::Service>, Trouble> {
+    if choices.rendezvous.is_empty() {
+        return Ok(None);
+    }
+    setup::service(&choices.rendezvous).map(Some).map_err(|failure| {
+        Trouble::new(failure.message, "Correct the rendezvous in the settings, or leave it empty.").way(Way::Settings)
+    })
 }
 
 /// The sentence of a profile that cannot be used, which the profile's own error says in two halves.
@@ -271,15 +282,15 @@ impl Launcher for Local {
         })
     }
 
+    fn call_me(&self, name: &DisplayName) {
+        *self.0.name.lock().unwrap_or_else(PoisonError::into_inner) = Some(name.clone());
+    }
+
     fn rename(&self, name: &DisplayName) -> Result<(), Trouble> {
         *self.0.name.lock().unwrap_or_else(PoisonError::into_inner) = Some(name.clone());
         let setup = self.0.setup()?;
         let hint = "The name holds until the window is closed. Check that the profile folder may be written.";
         setup.profile.set_name(name).map_err(|error| Trouble::new(format!("{error}."), hint))
-    }
-
-    fn interfaces(&self, choices: &Choices) -> Vec<String> {
-        self.0.interfaces(choices)
     }
 
     fn is_hidden(&self, choices: &Choices) -> bool {
@@ -298,5 +309,26 @@ impl Launcher for Local {
 
     fn stopped(&self) -> BoxFuture<'static, ()> {
         Box::pin(super::interrupted())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_meeting_named_at_the_start_keeps_to_push_to_talk() {
+        let check = |choices: Choices, mic: Option<&str>, heard: bool| {
+            let mic = mic.map(|mic| mic.parse().expect("a microphone"));
+            let window = Window { mic, ..Window::default() };
+            let room = crate::id::RoomName::new("standup").expect("a room");
+            assert_eq!(meet(room, &window, &choices).microphone, heard, "{choices:?}");
+        };
+        let silent = || Choices { microphone_on: false, ..Choices::default() };
+        check(Choices::default(), None, true);
+        check(silent(), None, false);
+        check(silent(), Some("tone"), true);
+        check(Choices { push_to_talk: true, ..Choices::default() }, None, false);
+        check(Choices { push_to_talk: true, ..Choices::default() }, Some("tone"), false);
     }
 }

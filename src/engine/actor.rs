@@ -14,7 +14,6 @@ use super::media::Media;
 use super::router::Router;
 use super::words::Wordbook;
 use super::{Config, Reply, failure, files};
-use crate::av::devices::Kind;
 use crate::endpoint::Endpoint;
 use crate::id::{CallId, Instance, LinkKey, PeerId, Username};
 use crate::known::names::Names;
@@ -22,7 +21,7 @@ use crate::known::trust::Book;
 use crate::media::TrackKind;
 use crate::meeting::calls::CAPABILITY;
 use crate::meeting::{
-    self, Command, Done, Edit, Event, Failure, LeftReason, Meeting, Output, Person, Setting, Warning, WarningCode,
+    self, Command, Done, Edit, Event, Failure, LeftReason, Meeting, Output, Person, Warning, WarningCode,
 };
 use crate::mesh::discovery::Announcement;
 use crate::mesh::discovery::mdns::Mdns;
@@ -92,7 +91,7 @@ pub struct Actor {
 
 /// The result of work that was not done at once.
 pub enum Later {
-    Claimed(Result<Username, Failure>, Reply),
+    Named(Result<Done, Failure>, Reply),
     Remembered(Result<(), known::Error>),
     Decided(Result<(Edit, Done), Failure>, Reply),
     LookedUp(Vec<(PeerId, Username, Vec<SocketAddr>)>, Command, Reply),
@@ -230,7 +229,7 @@ impl Actor {
         self.parts.events.close();
     }
 
-    fn emit(&self, event: Event) {
+    pub(super) fn emit(&self, event: Event) {
         // What can be told again must not push out what cannot.
         let again = matches!(event, Event::Sighted { .. } | Event::Nearby(_) | Event::Stats(_));
         if again && self.parts.events.len() > super::EVENT_QUEUE / 2 {
@@ -372,15 +371,7 @@ impl Actor {
                 }
                 self.meeting.on_renamed(now, peer, name);
             }
-            mesh::Event::Warning { code, peer, detail } => {
-                let code = WarningCode::parse(code).unwrap_or(WarningCode::Other);
-                let person = peer.map(|peer| self.meeting.person(peer));
-                self.warn(code, person, &failure::sentence(&detail), "");
-                if code == WarningCode::Replaced {
-                    // A newer run of this identity has the seat; two would fight for it.
-                    self.parts.scope.cancel();
-                }
-            }
+            mesh::Event::Warning { code, peer, detail } => self.on_mesh_warning(code, peer, &detail),
         }
     }
 
@@ -398,7 +389,7 @@ impl Actor {
         }
     }
 
-    fn person(&self, peer: PeerId) -> Person {
+    pub(super) fn person(&self, peer: PeerId) -> Person {
         self.seated.get(&peer).map_or_else(|| self.meeting.person(peer), |(_, person)| person.clone())
     }
 
@@ -469,11 +460,11 @@ impl Actor {
                 }
                 return self.carry_out(command, reply);
             }
-            Later::Claimed(result, reply) => {
-                if let Ok(name) = &result {
-                    self.meeting.on_own_username(Some(name.clone()));
+            Later::Named(result, reply) => {
+                if let Some(own) = super::introduce::own_name(&result) {
+                    self.meeting.on_own_username(own);
                 }
-                let _ = reply.send(result.map(Done::Claimed));
+                let _ = reply.send(result);
             }
             Later::Decided(result, reply) => self.on_decision(result, reply),
             Later::Remembered(Ok(())) => {}
@@ -487,24 +478,6 @@ impl Actor {
             }
         }
         Ends::Later
-    }
-
-    /// Sources and sinks that are not there, or ended by themselves: told, and their tracks are gone.
-    fn tell_troubles(&mut self) {
-        let troubles = tokio::task::block_in_place(|| self.parts.media.troubles());
-        if troubles.is_empty() {
-            return;
-        }
-        for (kind, error) in troubles {
-            self.emit(Event::Warning(failure::trouble(kind, &error)));
-            let settings = self.meeting.state().settings;
-            self.meeting.on_setting(match kind {
-                Kind::Camera => Setting::Camera(settings.camera, false),
-                Kind::Microphone => Setting::Microphone(settings.microphone, false),
-                Kind::Speaker => Setting::Speaker(settings.speaker, false),
-            });
-        }
-        self.publish_tracks();
     }
 
     /// Tells everybody which tracks there are now.

@@ -56,7 +56,7 @@ impl Actor {
         let answer = self.meeting.on_command(clock::now(), clock::unix_millis(), command);
         match answer {
             Ok(Answer::Done(done)) => drop(reply.send(Ok(done))),
-            Ok(Answer::Work(Work::Claim(name))) => self.claim(name, reply),
+            Ok(Answer::Work(work @ (Work::Claim(_) | Work::Release(_)))) => self.name(work, reply),
             Ok(Answer::Work(Work::Offer { path, to })) => self.offer(path, to, reply),
             Ok(Answer::Work(Work::Accept { transfer, .. })) => self.answer_offer(transfer, Accept::Yes, Some(reply)),
             Ok(Answer::Work(Work::Decline { transfer, .. })) => self.answer_offer(transfer, Accept::No, Some(reply)),
@@ -118,7 +118,7 @@ impl Actor {
                 self.announce();
             }
             // Answered by `carry_out`, since they take time.
-            Work::Answer(_) | Work::Claim(_) | Work::Invite | Work::Leave => {}
+            Work::Answer(_) | Work::Claim(_) | Work::Release(_) | Work::Invite | Work::Leave => {}
             Work::Offer { .. } | Work::Decide(_) | Work::Words(_) => {}
             Work::Accept { .. } | Work::Decline { .. } | Work::Cancel { .. } => {}
         }
@@ -149,16 +149,12 @@ impl Actor {
         files::offer_and_answer(&self.parts.services, drops, events, path, links, reply);
     }
 
-    fn claim(&mut self, name: Username, reply: Reply) {
-        let Some(introduced) = &self.parts.introduced else {
-            let hint = "Start with --rendezvous HOST to claim usernames.";
-            let _ = reply.send(Err(Failure::new(Code::NoRendezvous, "No rendezvous was given.", hint)));
-            return;
-        };
-        let (handle, sender) = (introduced.handle.clone(), self.later.0.clone());
+    fn name(&self, work: Work, reply: Reply) {
+        let handle = self.parts.introduced.as_ref().map(|introduced| introduced.handle.clone());
+        let sender = self.later.0.clone();
         self.parts.services.spawn(async move {
-            let result = super::introduce::claim(&handle, &name).await;
-            let _ = sender.send(Later::Claimed(result, reply)).await;
+            let result = super::introduce::name(handle, work).await;
+            let _ = sender.send(Later::Named(result, reply)).await;
         });
     }
 }

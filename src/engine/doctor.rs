@@ -1,7 +1,7 @@
 //! Checks what a meeting needs of this machine and says in words what is wrong and what to do. Both faces show
 //! the same findings.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -88,6 +88,41 @@ pub fn interfaces(wanted: &[String]) -> Check {
         return Check::bad("interfaces", "no network interface is up.", "Switch on Wi-Fi or plug in a cable.");
     }
     Check::good("interfaces", used.join(", "))
+}
+
+/// A network interface with an address, as a person may choose it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Interface {
+    /// Its name for the system.
+    pub name: String,
+    /// Where it is reached, the short ones first.
+    pub addresses: Vec<IpAddr>,
+}
+
+/// The interfaces over which others can be reached, by name; none when the system does not say. Asks the system.
+pub fn list_interfaces() -> Vec<Interface> {
+    let all = if_addrs::get_if_addrs().inspect_err(|error| tracing::warn!(%error, "no interfaces are listed"));
+    let mut list: Vec<Interface> = Vec::new();
+    for one in all.unwrap_or_default().iter().filter(|one| !one.is_loopback()) {
+        match list.iter_mut().find(|known| known.name == one.name) {
+            Some(known) => known.addresses.push(one.ip()),
+            None => list.push(Interface { name: one.name.clone(), addresses: vec![one.ip()] }),
+        }
+    }
+    list.iter_mut().for_each(|one| one.addresses.sort());
+    list.sort_by(|one, other| one.name.cmp(&other.name));
+    list
+}
+
+/// The port of an engine that runs here, with the addresses that it listens at.
+pub fn held(port: u16, listen: &[SocketAddr]) -> Check {
+    let addresses: Vec<String> = listen.iter().map(SocketAddr::to_string).collect();
+    Check::good("port", format!("UDP {port} is open for this window ({})", addresses.join(", ")))
+}
+
+/// Whether the chosen port, or one of the usual ones, can be had. Not for while an engine of ours has it.
+pub async fn free(port: Option<u16>, interfaces: Vec<String>) -> Check {
+    self::port(endpoint::Config { port, interfaces }).await
 }
 
 /// Whether the port can be had. Not for while an engine of ours has it.
@@ -179,6 +214,20 @@ mod tests {
     fn a_missing_interface_is_named() {
         let check = interfaces(&["nosuch0".to_owned()]);
         assert!(!check.ok && check.detail.contains("nosuch0"));
+    }
+
+    #[test]
+    fn interfaces_are_listed_once_each_and_by_name() {
+        let list = list_interfaces();
+        let names: Vec<&str> = list.iter().map(|one| one.name.as_str()).collect();
+        assert!(names.is_sorted() && names.iter().all(|name| *name != "lo"), "{names:?}");
+        assert!(list.iter().all(|one| !one.addresses.is_empty()));
+    }
+
+    #[test]
+    fn a_port_that_we_have_is_fine() {
+        let check = held(48190, &["10.0.0.1:48190".parse().expect("an address")]);
+        assert!(check.ok && check.detail.contains("48190 is open") && check.detail.contains("10.0.0.1"));
     }
 
     #[test]

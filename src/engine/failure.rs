@@ -1,7 +1,8 @@
 //! Shells' errors as answers to a command.
 
 use crate::av::devices::Kind;
-use crate::meeting::{Code, Failure, Warning, WarningCode};
+use crate::media::TrackKind;
+use crate::meeting::{Code, Failure, Person, Warning, WarningCode};
 
 /// A source or sink that failed.
 #[cfg(feature = "media")]
@@ -72,6 +73,29 @@ pub fn start(error: &super::media::Missing) -> super::Error {
     super::Error::Media(error.to_string())
 }
 
+/// The picture or the voice of somebody broke off here by a defect. It is tried again a few times by itself.
+pub fn crashed(person: Person, kind: TrackKind) -> Warning {
+    let (what, switch) = match kind {
+        TrackKind::Camera | TrackKind::Screen => ("picture", "camera"),
+        TrackKind::Microphone => ("voice", "microphone"),
+    };
+    let name = &person.name;
+    let message = format!("The {what} of {name} broke off by a defect of this program.");
+    let hint =
+        format!("It is tried again by itself. If it stays away, ask {name} to join again; the {switch} is fine.");
+    Warning { code: WarningCode::SourceFailed, person: Some(person), message, hint }
+}
+
+/// What to do about a warning of the mesh.
+pub const fn hint(code: WarningCode) -> &'static str {
+    match code {
+        WarningCode::RoomFull => "Ask somebody to leave, or join another meeting; it is tried again by itself.",
+        WarningCode::Removed => "Ask somebody in the room why; its members let this key in no more.",
+        WarningCode::Replaced => "The meeting goes on there.",
+        _ => "",
+    }
+}
+
 /// With a capital first letter and a full stop.
 pub fn sentence(text: &str) -> String {
     let mut chars = text.chars();
@@ -82,6 +106,37 @@ pub fn sentence(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+    use crate::id::PeerId;
+    use crate::share::DisplayName;
+
+    #[test]
+    fn what_crashed_is_told_with_the_name_of_the_person() {
+        let ana = Person { peer: PeerId::from_bytes([1; 32]), name: DisplayName::new("Ana") };
+        for (kind, what) in [(TrackKind::Camera, "picture"), (TrackKind::Microphone, "voice")] {
+            let warning = crashed(ana.clone(), kind);
+            assert_eq!((warning.code, warning.person.as_ref()), (WarningCode::SourceFailed, Some(&ana)));
+            assert!(warning.message.contains("Ana") && warning.message.contains(what), "{warning:?}");
+            assert!(!warning.hint.is_empty());
+        }
+    }
+
+    #[cfg(feature = "media")]
+    #[test]
+    fn a_crash_of_a_track_of_ours_is_a_failed_source() {
+        let warning = trouble(Kind::Camera, &crate::av::Error::Crashed { what: "the camera" });
+        assert_eq!((warning.code, warning.person), (WarningCode::SourceFailed, None));
+        assert_eq!(warning.message, "The camera broke off by a defect of this program.");
+        assert!(warning.hint.starts_with("Switch it off and on"), "{}", warning.hint);
+    }
+
+    #[test]
+    fn a_seat_that_is_not_ours_has_a_hint() {
+        for code in [WarningCode::RoomFull, WarningCode::Removed, WarningCode::Replaced] {
+            assert!(hint(code).ends_with('.'), "{code}");
+        }
+    }
+
     #[test]
     fn sentences_have_a_beginning_and_an_end() {
         assert_eq!(super::sentence("cannot read x"), "Cannot read x.");

@@ -101,7 +101,7 @@ struct Waiting {
 
 /// The result of work that was not done at once.
 enum Later {
-    Claimed(Result<Username, Failure>, Reply),
+    Named(Result<Done, Failure>, Reply),
     Decided(Result<(Edit, Done), Failure>, Reply),
     LookedUp(Vec<(PeerId, Username, Vec<SocketAddr>)>, Command, Reply),
 }
@@ -253,11 +253,11 @@ impl Actor {
                 });
                 let _ = reply.send(result);
             }
-            Later::Claimed(result, reply) => {
-                if let Ok(name) = &result {
-                    self.lobby.on_own_username(Some(name.clone()));
+            Later::Named(result, reply) => {
+                if let Some(own) = super::introduce::own_name(&result) {
+                    self.lobby.on_own_username(own);
                 }
-                let _ = reply.send(result.map(Done::Claimed));
+                let _ = reply.send(result);
             }
         }
         Ends::Later
@@ -280,7 +280,7 @@ impl Actor {
                 self.visit.rename(name);
                 let _ = reply.send(Ok(Done::Ok));
             }
-            Ok(Answer::Work(Work::Claim(name))) => self.claim(name, reply),
+            Ok(Answer::Work(work @ (Work::Claim(_) | Work::Release(_)))) => self.name(work, reply),
             Ok(Answer::Work(Work::Leave)) => {
                 let _ = reply.send(Ok(Done::Ok));
                 return Ends::Now;
@@ -308,16 +308,11 @@ impl Actor {
         });
     }
 
-    fn claim(&self, name: Username, reply: Reply) {
-        let Some(handle) = self.visit.rendezvous() else {
-            let hint = "Start with --rendezvous HOST to claim usernames.";
-            let _ = reply.send(Err(Failure::new(Code::NoRendezvous, "No rendezvous was given.", hint)));
-            return;
-        };
-        let sender = self.later.0.clone();
+    fn name(&self, work: Work, reply: Reply) {
+        let (handle, sender) = (self.visit.rendezvous(), self.later.0.clone());
         self.scope.spawn(async move {
-            let result = super::introduce::claim(&handle, &name).await;
-            let _ = sender.send(Later::Claimed(result, reply)).await;
+            let result = super::introduce::name(handle, work).await;
+            let _ = sender.send(Later::Named(result, reply)).await;
         });
     }
 

@@ -4,7 +4,7 @@
 //! Calls here may block for tens of milliseconds (opening a file, joining a codec thread); the engine makes them from
 //! a place where that is allowed.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -42,6 +42,9 @@ pub struct Config {
     pub dump_video: Option<PathBuf>,
     /// Folder for remote voices.
     pub dump_audio: Option<PathBuf>,
+    /// A chosen device that is not there is told and does not end the start: the default microphone and speaker take its
+    /// place, and no camera does. Without it only the default devices may lack.
+    pub lenient: bool,
 }
 
 /// Peers that left and whose queues, threads and figures are kept for their return. Beyond it the one that left first is
@@ -93,14 +96,22 @@ impl Media {
     pub fn start(config: Config, router: Arc<Router>, (pictures, levels): (Pictures, Levels)) -> Result<Self, Error> {
         let sink = |speaker| playback::Config { speaker, dump: config.dump_audio.clone() };
         let mut missing = Vec::new();
+        let default = spec::Speaker::Device(DeviceChoice::Default);
+        let mut speaker_lost = false;
         let playback = match Playback::start(sink(config.speaker.clone())) {
-            Err(error) if config.speaker == spec::Speaker::Device(DeviceChoice::Default) && is_bearable(&error) => {
+            Err(error) if (config.lenient || config.speaker == default) && is_bearable(&error) => {
                 missing.push((Kind::Speaker, error));
-                Playback::start(sink(spec::Speaker::None))?
+                let other = if config.speaker == default { None } else { Playback::start(sink(default)).ok() };
+                match other {
+                    Some(playback) => playback,
+                    None => {
+                        speaker_lost = true;
+                        Playback::start(sink(spec::Speaker::None))?
+                    }
+                }
             }
             result => result?,
         };
-        let speaker_lost = !missing.is_empty();
         let mut media = Self {
             router,
             camera: None,
@@ -123,13 +134,18 @@ impl Media {
         }
         if media.config.camera != spec::Camera::None {
             let result = media.set_camera(true, Some(media.config.camera.clone()));
-            let default = media.config.camera == spec::Camera::Device(DeviceChoice::Default);
+            let default = media.config.lenient || media.config.camera == spec::Camera::Device(DeviceChoice::Default);
             media.bear(Kind::Camera, default, result)?;
         }
         if media.config.microphone != spec::Microphone::None {
-            let result = media.set_microphone(true, Some(media.config.microphone.clone()));
-            let default = media.config.microphone == spec::Microphone::Device(DeviceChoice::Default);
-            media.bear(Kind::Microphone, default, result)?;
+            let default = spec::Microphone::Device(DeviceChoice::Default);
+            let chosen = media.config.microphone.clone();
+            let result = media.set_microphone(true, Some(chosen.clone()));
+            let failed = result.is_err();
+            media.bear(Kind::Microphone, media.config.lenient || chosen == default, result)?;
+            if failed && chosen != default && media.set_microphone(true, Some(default)).is_err() {
+                tracing::debug!("there is no other microphone either");
+            }
         }
         Ok(media)
     }
@@ -165,6 +181,25 @@ impl Media {
             found.push((Kind::Speaker, error));
         }
         found
+    }
+
+    /// Whose picture or voice broke off by a defect since the last call. It is tried again by itself; a picture that broke
+    /// off too often is shown no more. Ask once a second.
+    pub fn crashes(&mut self) -> Vec<(PeerId, TrackKind)> {
+        let mut found = BTreeSet::new();
+        for (peer, remote) in &self.remotes {
+            let Some(video) = &remote.video else { continue };
+            if video.trouble().is_some() {
+                found.insert((*peer, TrackKind::Camera));
+                if video.is_given_up() {
+                    self.pictures.close(Key::camera(*peer));
+                }
+            }
+        }
+        while let Some(peer) = self.playback.crashed() {
+            found.insert((peer, TrackKind::Microphone));
+        }
+        found.into_iter().collect()
     }
 
     /// Ends the camera track at once. The camera itself may take a second, which is waited for elsewhere: whoever opens it

@@ -27,6 +27,7 @@ pub mod pictures;
 #[cfg(feature = "media")]
 pub mod preview;
 mod router;
+mod troubles;
 mod trust;
 pub mod visit;
 mod volumes;
@@ -38,6 +39,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use thiserror::Error;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::clock;
@@ -54,6 +56,8 @@ use crate::task::Scope;
 use crate::rendezvous::client;
 
 pub use crate::av::devices;
+/// Why there is no socket.
+pub use crate::endpoint::Error as SocketError;
 pub use crate::service::Service;
 pub use invited::{Refused, start_invited};
 pub use levels::Levels;
@@ -64,8 +68,9 @@ pub use pictures::Pictures;
 /// Events kept for a face that does not read. Overflow: the oldest is dropped and the loss is logged; a face that
 /// stands still for minutes gets the newest, and `state` tells the rest.
 const EVENT_QUEUE: usize = 8192;
-/// Commands that wait. Overflow: the caller waits.
-const COMMAND_QUEUE: usize = 64;
+/// Commands that wait: a slider that is dragged while a camera opens asks some thirty times a second. Overflow: the caller
+/// of [`Handle::command`] waits, the one of [`Handle::submit`] is told so.
+const COMMAND_QUEUE: usize = 256;
 /// How long the port of the lobby, or of a meeting before, may take to be free.
 const PORT_PATIENCE: Duration = Duration::from_millis(200);
 /// Between two looks at it.
@@ -142,12 +147,38 @@ pub struct Handle {
 }
 
 impl Handle {
-    /// Carries out one command and gives its answer.
+    /// Carries out one command and gives its answer. Waits for a place in the queue.
     pub async fn command(&self, command: Command) -> Result<Done, Failure> {
-        let leaving = || Failure::new(Code::Leaving, "The meeting is ending.", "");
         let (reply, answer) = oneshot::channel();
         self.commands.send((command, reply)).await.map_err(|_| leaving())?;
         answer.await.map_err(|_| leaving())?
+    }
+
+    /// Puts a command into the queue now and gives the future of its answer. Commands are carried out in the order of
+    /// these calls, whichever future is polled first, or never. Where the queue is full nothing is carried out, and the
+    /// answer says so.
+    pub fn submit(&self, command: Command) -> impl Future<Output = Result<Done, Failure>> + Send + use<> {
+        let (reply, answer) = oneshot::channel();
+        let placed = self.commands.try_send((command, reply));
+        async move {
+            match placed {
+                Ok(()) => answer.await.map_err(|_| leaving())?,
+                Err(TrySendError::Full(_)) => {
+                    let hint = "Try again in a moment.";
+                    Err(Failure::new(Code::TooFast, "More is being asked at once than can be done.", hint))
+                }
+                Err(TrySendError::Closed(_)) => Err(leaving()),
+            }
+        }
+    }
+
+    /// A handle with nothing behind it, and the commands that come through it. For tests of what holds one.
+    #[cfg(test)]
+    pub(crate) fn detached(queue: usize) -> (Self, Detached) {
+        let (commands, received) = mpsc::channel(queue);
+        let (events, scope) = (Ring::new(8), Scope::new());
+        let handle = Self { commands, events, scope, port: 0, pictures: Pictures::new(), levels: Levels::new() };
+        (handle, Detached(received))
     }
 
     /// The next event; `None` after the meeting has ended and everything was read.
@@ -176,6 +207,27 @@ impl Handle {
             tracing::warn!("some tasks did not end in time");
         }
         self.events.close();
+    }
+}
+
+fn leaving() -> Failure {
+    Failure::new(Code::Leaving, "The meeting is ending.", "")
+}
+
+/// What came through a handle without an engine.
+#[cfg(test)]
+pub(crate) struct Detached(mpsc::Receiver<(Command, Reply)>);
+
+#[cfg(test)]
+impl Detached {
+    /// The commands since the last call, in their order. Each is answered as done.
+    pub(crate) fn commands(&mut self) -> Vec<Command> {
+        let take = || self.0.try_recv().ok();
+        let answered = std::iter::from_fn(take).map(|(command, reply)| {
+            let _ = reply.send(Ok(Done::Ok));
+            command
+        });
+        answered.collect()
     }
 }
 
@@ -297,4 +349,29 @@ pub async fn start(config: Config) -> Result<Handle, Error> {
     actor.remember_volumes(&volumes.unwrap_or_default());
     scope.spawn(actor.run(actor::Inboxes { commands, mesh: mesh_events, drops: drop_events, sightings }));
     Ok(Handle { commands: command_sender, events, scope, port, pictures, levels })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hand(up: bool) -> Command {
+        Command::Hand { up }
+    }
+
+    #[tokio::test]
+    async fn commands_keep_the_order_in_which_they_were_asked() {
+        let (handle, mut engine) = Handle::detached(2);
+        let first = handle.submit(hand(true));
+        let second = handle.submit(hand(false));
+        // The queue is full: said at once, and nothing waits.
+        let third = handle.submit(Command::State).await;
+        assert_eq!(third.expect_err("no place").code, Code::TooFast);
+        assert_eq!(engine.commands(), [hand(true), hand(false)]);
+        assert_eq!(second.await, Ok(Done::Ok));
+        // Nobody needs to wait for an answer.
+        drop(first);
+        drop(engine);
+        assert_eq!(handle.submit(Command::State).await.expect_err("it has ended").code, Code::Leaving);
+    }
 }

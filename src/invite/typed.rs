@@ -56,6 +56,13 @@ impl FromStr for Typed {
             let room = RoomName::new(place).map_err(|_| ParseError::Room)?;
             return Ok(Self::Short { room, digits: digits.to_ascii_lowercase() });
         }
+        // Taken for the name of a room it would open a new one, where nobody comes.
+        if let Some((_, digits)) = text.rsplit_once('#')
+            && (4..SHORT_DIGITS).contains(&digits.len())
+            && digits.bytes().all(|digit| digit.is_ascii_hexdigit())
+        {
+            return Err(ParseError::ShortCode);
+        }
         if let Ok(address) = endpoint::parse_address(text) {
             return Ok(Self::Address { address, peer: None });
         }

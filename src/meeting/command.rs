@@ -104,6 +104,8 @@ pub enum Command {
     Rename(String),
     /// `claim`: a username at the rendezvous.
     Claim(String),
+    /// `release`: gives a username back to the rendezvous.
+    Release(String),
     /// `words`: the safety words of this person's key and ours.
     Words {
         /// WHO.
@@ -155,6 +157,7 @@ impl Command {
             Self::Invite => "invite",
             Self::Rename(_) => "rename",
             Self::Claim(_) => "claim",
+            Self::Release(_) => "release",
             Self::Words { .. } => "words",
             Self::Verify { .. } => "verify",
             Self::Forget { .. } => "forget",
@@ -195,6 +198,8 @@ pub enum Done {
     },
     /// This username is ours now.
     Claimed(Username),
+    /// This username is ours no more.
+    Released(Username),
     /// Compare these with the other side.
     Words(Words),
     /// The answer to `known`, by name.
@@ -276,6 +281,8 @@ pub enum Work {
     Invite,
     /// Claim at the rendezvous, then `Meeting::on_own_username` and answer [`Done::Claimed`].
     Claim(Username),
+    /// Give it back to the rendezvous, then `Meeting::on_own_username` and answer [`Done::Released`].
+    Release(Username),
     /// Make the words to compare with this key, which takes some 20 ms, then answer [`Done::Words`].
     Words(PeerId),
     /// Write this decision into the profile, then `Meeting::on_decided`; answer [`Done::Words`] to who was verified, else

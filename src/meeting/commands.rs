@@ -78,6 +78,7 @@ impl Meeting {
             | Command::TrustChanged { .. }
             | Command::KnownPeople => Err(Failure::not_available_yet(command.name())),
             Command::Claim(name) => Ok(Answer::Work(Work::Claim(username(&name)?))),
+            Command::Release(name) => Ok(Answer::Work(Work::Release(username(&name)?))),
             Command::State => Ok(Answer::Done(Done::State(Box::new(self.state())))),
             Command::Leave => Ok(Answer::Work(Work::Leave)),
         }
@@ -293,6 +294,8 @@ mod tests {
         assert_eq!(table.meeting.state().me.name, ann);
         assert_eq!(table.code(Command::Claim("a/b".into())), Some(Code::BadName));
         assert!(matches!(table.answer(Command::Claim("@Ann".into())), Answer::Work(Work::Claim(_))));
+        assert_eq!(table.code(Command::Release("a/b".into())), Some(Code::BadName));
+        assert!(matches!(table.answer(Command::Release("ann".into())), Answer::Work(Work::Release(_))));
         assert_eq!(table.code(Command::AcceptFile(TransferId::from_u64(1))), Some(Code::UnknownTransfer));
     }
 

@@ -246,7 +246,8 @@ warning_codes! {
     NoSpeaker = "no-speaker",
     /// No network interface is up; one that appears is taken up.
     NoNetwork = "no-network",
-    /// A source or sink ended or failed in mid-call, or a default device could not be opened.
+    /// A source or sink ended or failed in mid-call, or a default device could not be opened; with a person: their picture
+    /// or voice broke off here.
     SourceFailed = "source-failed",
     /// The rendezvous does not answer; the name is unconfirmed.
     RendezvousUnreachable = "rendezvous-unreachable",

@@ -92,6 +92,7 @@ impl Lobby {
                 Ok(Answer::Work(Work::Rename(name)))
             }
             Command::Claim(name) => Ok(Answer::Work(Work::Claim(username(&name)?))),
+            Command::Release(name) => Ok(Answer::Work(Work::Release(username(&name)?))),
             Command::State => Ok(Answer::Done(Done::State(Box::new(self.state(sight))))),
             Command::Leave => Ok(Answer::Work(Work::Leave)),
             Command::Say { .. }

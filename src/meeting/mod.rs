@@ -582,7 +582,9 @@ impl Meeting {
 
     /// `peer` with the name it goes by.
     pub fn person(&self, peer: PeerId) -> Person {
-        self.people.directory.person(peer)
+        let directory = &self.people.directory;
+        // Who never had a seat here may have said a name at our door.
+        if directory.knows(peer) { directory.person(peer) } else { self.sight.person(peer) }
     }
 }
 

@@ -31,6 +31,8 @@ pub enum Action {
     Close,
     /// Open the settings, or close them.
     Settings(bool),
+    /// Open the settings where devices are chosen.
+    Devices,
     /// Something was chosen: keep it, write it down, apply it.
     Choose(Box<Choices>),
     /// Let the person pick files, then offer them to these (WHO; none is everybody present).
@@ -66,7 +68,7 @@ pub enum Action {
     TestSound,
     /// Look at the network; the findings go into the model.
     Check,
-    /// The same, in a dialog.
+    /// The same and the devices, in a dialog.
     Doctor,
     /// Start the lobby again, after it did not.
     Again,
@@ -76,7 +78,11 @@ pub enum Action {
     Call(String, String),
     /// Ask the system which devices there are.
     ListDevices,
-    /// All of these, in order.
+    /// Ask the system which network interfaces there are.
+    ListInterfaces,
+    /// Work out the words of one's own key; the settings get them.
+    OwnWords,
+    /// All of these, begun in this order: commands reach the engine in it. What takes its time goes on beside the rest.
     Many(Vec<Action>),
 }
 

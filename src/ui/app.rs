@@ -9,29 +9,28 @@
 //! tasks whose answers are messages. A number, the generation, tells which engine a message is about: what comes late
 //! from the one before is dropped.
 
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+mod listen;
+mod view;
 
-use iced::widget::{container, stack};
-use iced::{Element, Length, Size, Subscription, Task, keyboard, window};
+use std::sync::Arc;
+use std::time::Instant;
+
+use iced::{Size, Task, keyboard, window};
 
 use super::action::Action;
 use super::choices::Choices;
 use super::dialog::{self, Dialog};
 use super::model::{Model, Notice};
 use super::screen::{lobby, meeting, settings};
-use super::session::{self, Goal, Session, Trouble};
-use super::theme::{Look, PAD};
+use super::session::{self, Goal, Pasted, Session, Trouble};
+use super::theme::Look;
 use super::toast::{self, Toast, Toasts, Tone};
-use super::widget::inert::inert;
 use super::{Start, keys, map, notices, text};
 use crate::clock;
 use crate::engine::Handle;
 use crate::handover;
-use crate::meeting::{Command, Done, Event, Failure};
-
-/// From one ring to the next.
-const RING_EVERY: Duration = Duration::from_secs(3);
+use crate::meeting::{Command, Done, Event, Failure, WarningCode};
+use crate::share::DisplayName;
 
 /// What happened.
 #[derive(Debug, Clone)]
@@ -121,6 +120,8 @@ pub struct App {
     scale: f32,
     focused: bool,
     now: Instant,
+    // The name of a meeting that was typed and is not begun.
+    draft: Option<String>,
 }
 
 impl App {
@@ -141,6 +142,7 @@ impl App {
             scale: 1.0,
             focused: true,
             now: clock::now(),
+            draft: None,
             start,
         };
         let goal = app.start.meet.clone().map_or(Goal::Lobby, |meet| Goal::Meeting(Box::new(meet)));
@@ -189,6 +191,9 @@ impl App {
             Message::Meeting(message) => {
                 let Screen::Meeting(screen) = &mut self.screen else { return Task::none() };
                 let action = screen.update(message, &mut self.model, &self.choices, self.now);
+                if let Some(panel) = screen.open() {
+                    self.toasts.forget(panel);
+                }
                 self.perform(action)
             }
             Message::Settings(message) => {
@@ -214,18 +219,12 @@ impl App {
             Message::Ended(generation) if generation == self.session.generation() => self.on_ended(),
             Message::Event(..) | Message::Answered(..) | Message::Ended(_) => Task::none(),
             Message::Done(outcome) => {
-                let outcome = match self.session.on_outcome(&self.choices, outcome) {
+                let outcome = match self.session.on_outcome(outcome) {
                     Ok(task) => return task,
                     Err(outcome) => outcome,
                 };
-                let action = session::outcome(
-                    outcome,
-                    &self.choices,
-                    &mut self.screen,
-                    &mut self.model,
-                    self.settings.as_deref_mut(),
-                    &mut self.dialogs,
-                );
+                let (screen, settings) = (&mut self.screen, self.settings.as_deref_mut());
+                let action = session::outcome(outcome, &self.choices, screen, &mut self.model, settings);
                 self.perform(action)
             }
             Message::HandedOver(message) => self.on_handed_over(message),
@@ -260,9 +259,12 @@ impl App {
         match &goal {
             Goal::Lobby => {
                 self.model.leave();
-                self.screen = Screen::Lobby(Box::default());
+                self.screen = Screen::Lobby(Box::new(lobby::Lobby::typed(self.draft.take())));
             }
             Goal::Meeting(meet) => {
+                if let Screen::Lobby(lobby) = &self.screen {
+                    self.draft = lobby.room_typed();
+                }
                 self.model.enter(self.now, meet.room.clone());
                 if let (Some(name), Some(meeting)) = (&meet.call, &mut self.model.meeting) {
                     meeting.title = text::dialogs::call_with(name);
@@ -282,8 +284,9 @@ impl App {
         }
         match result {
             Ok(handle) => {
+                self.draft = None;
                 self.session.on_started(handle);
-                self.session.command(Command::State)
+                self.session.greet(&self.choices, &self.screen)
             }
             Err(trouble) => {
                 let in_lobby = matches!(self.screen, Screen::Lobby(_));
@@ -291,7 +294,7 @@ impl App {
                 if in_lobby {
                     return Task::none();
                 }
-                self.toasts.push(self.now, Toast::new(Tone::Danger, trouble.words()));
+                self.toasts.push(self.now, notices::trouble(&trouble));
                 self.go(Goal::Lobby)
             }
         }
@@ -301,7 +304,9 @@ impl App {
         if matches!(self.screen, Screen::Lobby(_)) {
             return Task::none();
         }
-        self.toasts.push(self.now, Toast::new(Tone::Caution, text::MEETING_ENDED));
+        // Joining again would take the seat from the run that has it now.
+        let words = if self.model.warned(WarningCode::Replaced) { text::REPLACED } else { text::MEETING_ENDED };
+        self.toasts.push(self.now, Toast::new(Tone::Caution, words));
         self.go(Goal::Lobby)
     }
 
@@ -316,9 +321,12 @@ impl App {
         for notice in notices {
             tasks.push(self.on_notice(&notice));
         }
-        if let Screen::Meeting(screen) = &mut self.screen {
-            let action = screen.on_model_changed(&mut self.model, self.now);
-            tasks.push(self.perform(action));
+        match &mut self.screen {
+            Screen::Meeting(screen) => {
+                let action = screen.on_model_changed(&mut self.model, self.now);
+                tasks.push(self.perform(action));
+            }
+            Screen::Lobby(lobby) => lobby.on_model_changed(&self.model),
         }
         if stale {
             // Handles, volumes and what depends on who is there come with the whole state.
@@ -329,14 +337,14 @@ impl App {
 
     fn on_notice(&mut self, notice: &Notice) -> Task<Message> {
         let seen = match &self.screen {
-            Screen::Meeting(screen) => screen.shows(notice),
+            Screen::Meeting(screen) => screen.shows(notice, &self.model),
             Screen::Lobby(_) => false,
         };
         if let Some(toast) = notices::toast(notice).filter(|_| !seen) {
             self.toasts.push(self.now, toast);
         }
         let mut tasks = Vec::new();
-        if !self.focused && self.choices.notifications {
+        if self.notifies() {
             tasks.push(self.session.notify(notice));
         }
         if let Notice::Rings(_) = notice {
@@ -346,16 +354,20 @@ impl App {
         Task::batch(tasks)
     }
 
+    /// The desktop tells what happens: nobody looks at the window, and it was chosen.
+    fn notifies(&self) -> bool {
+        !self.focused && self.choices.notifications
+    }
+
     fn on_answer(&mut self, command: Command, result: Result<Done, Failure>) -> Task<Message> {
+        let again = if command == Command::State { self.session.on_state() } else { Task::none() };
         match result {
             Ok(Done::State(state)) => {
                 self.model.on_state(&state);
-                Task::none()
+                again
             }
             Ok(done) => {
-                if let Some(settings) = &mut self.settings {
-                    settings.on_answer(&done);
-                }
+                let asks = self.settings.as_mut().map_or(Action::None, |settings| settings.on_answer(&command, &done));
                 if let (Done::Invited(invite), Screen::Meeting(screen)) = (&done, &mut self.screen)
                     && screen.on_invited(invite)
                 {
@@ -365,16 +377,21 @@ impl App {
                 // What a command changed is seen in the state.
                 let state =
                     if session::changes_state(&command) { self.session.command(Command::State) } else { Task::none() };
-                let action = self.perform(action);
-                Task::batch([action, state])
+                let action = self.perform(action.and(asks));
+                Task::batch([action, state, again])
             }
             Err(failure) => {
                 dialog::failed(&command, &mut self.dialogs);
                 if let Screen::Meeting(screen) = &mut self.screen {
-                    screen.on_failure(&command);
+                    screen.on_failure(&command, &mut self.model);
                 }
-                self.toasts.push(self.now, Toast::new(Tone::Danger, text::failure(&failure)));
-                Task::none()
+                let said = self.settings.as_mut().is_some_and(|settings| settings.on_failure(&command, &failure));
+                let toast = if said { Action::None } else { notices::failed(&command, &failure) };
+                let said = self.perform(notices::name_gone(&command, &failure, &self.choices).and(toast));
+                // What was shown before its answer is shown as it is.
+                let state =
+                    if session::changes_state(&command) { self.session.command(Command::State) } else { Task::none() };
+                Task::batch([said, state, again])
             }
         }
     }
@@ -443,14 +460,11 @@ impl App {
             }
             window::Event::CloseRequested => return self.close(),
             window::Event::FileDropped(path) => {
-                let to = match &self.screen {
-                    Screen::Meeting(_) => Some(Vec::new()),
-                    Screen::Lobby(lobby) => lobby.drop_target(),
+                let action = match &mut self.screen {
+                    Screen::Meeting(screen) => screen.on_pasted(Pasted::Files(vec![path]), &mut self.model),
+                    Screen::Lobby(_) => dialog::on_dropped(path, &mut self.dialogs),
                 };
-                return match to {
-                    Some(to) => self.perform(Action::SendFiles(vec![path], to)),
-                    None => self.perform(dialog::send_to_whom(vec![path])),
-                };
+                return self.perform(action);
             }
             _ => {}
         }
@@ -484,11 +498,19 @@ impl App {
             }
             Action::Close => {
                 self.dialogs.pop();
+                if let Some(Dialog::Ring(ring)) = self.dialogs.last_mut() {
+                    ring.appear(clock::now());
+                }
                 Task::none()
             }
             Action::Settings(open) => {
                 self.settings = open.then(|| Box::new(settings::Settings::new(&self.choices, &self.model)));
                 if open { session::list_devices() } else { Task::none() }
+            }
+            Action::Devices => {
+                let settings = settings::Settings::new(&self.choices, &self.model);
+                self.settings = Some(Box::new(settings.at(settings::Section::Devices)));
+                session::list_devices()
             }
             Action::Choose(choices) => {
                 let again = session::needs_restart(&self.choices, &choices) && matches!(self.screen, Screen::Lobby(_));
@@ -497,10 +519,7 @@ impl App {
                 if again { Task::batch([save, self.go(Goal::Lobby)]) } else { save }
             }
             Action::PickFiles(to) => session::pick_files(to),
-            Action::SendFiles(paths, to) => {
-                let send = |path| self.session.command(Command::SendFile { path, to: to.clone() });
-                Task::batch(paths.into_iter().map(send).collect::<Vec<_>>())
-            }
+            Action::SendFiles(paths, to) => self.session.send_files(paths, &to),
             Action::Paste => session::paste(),
             Action::PickFolder => session::pick_folder(),
             Action::Reveal(path) => session::reveal(path),
@@ -512,6 +531,7 @@ impl App {
             Action::ShowPanel(panel) => {
                 let Screen::Meeting(screen) = &mut self.screen else { return Task::none() };
                 let action = screen.open_panel(panel, &mut self.model);
+                self.toasts.forget(panel);
                 self.perform(action)
             }
             Action::Toast(toast) => {
@@ -522,12 +542,13 @@ impl App {
             Action::ScrollToEnd(id) => iced::widget::operation::snap_to_end(id),
             Action::Preview { camera, microphone } => self.session.preview(&self.choices, camera, microphone),
             Action::TestSound => session::test_sound(&self.choices),
-            Action::Check => session::check(&self.start, &self.choices, &mut self.model),
+            Action::Check => self.session.check(&self.start, &self.choices, &mut self.model),
             Action::Doctor => {
                 let open = self.perform(Action::Open(Box::new(Dialog::Doctor)));
-                Task::batch([open, session::check(&self.start, &self.choices, &mut self.model)])
+                Task::batch([open, self.perform(Action::Check), session::check_devices()])
             }
             Action::Rename(name) => {
+                self.start.launcher.call_me(&DisplayName::new(&name));
                 let told = self.session.command(Command::Rename(name.clone()));
                 Task::batch([told, session::rename(&self.start, &name)])
             }
@@ -538,61 +559,9 @@ impl App {
             }
             Action::Again => self.go(Goal::Lobby),
             Action::ListDevices => session::list_devices(),
+            Action::ListInterfaces => session::list_interfaces(),
+            Action::OwnWords => session::own_words(&self.model),
         }
-    }
-
-    /// The picture of it all.
-    pub fn view(&self) -> Element<'_, Message> {
-        let context = self.context();
-        let screen = match &self.screen {
-            Screen::Lobby(lobby) => lobby.view(context, &self.session).map(Message::Lobby),
-            Screen::Meeting(screen) => screen.view(context).map(Message::Meeting),
-        };
-        let (settings, dialog) = (self.settings.is_some(), !self.dialogs.is_empty());
-        let mut layers = stack![inert(screen, settings || dialog)].width(Length::Fill).height(Length::Fill);
-        if let Some(settings) = &self.settings {
-            layers = layers.push(inert(settings.view(context).map(Message::Settings), dialog));
-        }
-        if let Some(dialog) = self.dialogs.last() {
-            layers = layers.push(dialog.view(context).map(Message::Dialog));
-        }
-        if !self.toasts.is_empty() {
-            let corner = container(self.toasts.view(context.look).map(Message::Toast))
-                .padding(PAD)
-                .align_right(Length::Fill)
-                .align_top(Length::Fill);
-            layers = layers.push(corner);
-        }
-        layers.into()
-    }
-
-    /// What the window listens to. Nothing ticks while nothing moves.
-    pub fn subscription(&self) -> Subscription<Message> {
-        let mut all = vec![
-            iced::event::listen_with(keys::listen),
-            window::events().map(|(_, event)| Message::Window(event)),
-            iced::system::theme_changes().map(|mode| Message::Light(mode == iced::theme::Mode::Light)),
-            self.session.events(),
-            self.session.pictures(),
-        ];
-        if matches!(self.screen, Screen::Meeting(_)) {
-            all.extend([self.session.speaking(), self.session.drawn()]);
-        }
-        if self.start.map.is_some() {
-            all.push(iced::time::every(Duration::from_millis(150)).map(|_| Message::MapDue));
-        }
-        if self.dialogs.iter().any(|dialog| matches!(dialog, Dialog::Ring(_))) {
-            all.push(iced::time::every(RING_EVERY).map(|_| Message::Ring));
-        }
-        let pace = match &self.screen {
-            Screen::Meeting(screen) => screen.pace(&self.model, self.now),
-            Screen::Lobby(lobby) => lobby.pace(),
-        };
-        let pace = if self.toasts.is_empty() { pace } else { Some(pace.unwrap_or(Duration::from_millis(500))) };
-        if let Some(pace) = pace {
-            all.push(iced::time::every(pace).map(Message::Tick));
-        }
-        Subscription::batch(all)
     }
 }
 

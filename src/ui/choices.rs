@@ -78,6 +78,8 @@ pub struct Choices {
     pub notifications: bool,
     /// The rendezvous, as typed: `HOST[:PORT][#FINGERPRINT]`; empty is none.
     pub rendezvous: String,
+    /// The username that is ours there, claimed by each engine that starts; empty is none.
+    pub username: String,
     /// Only these network interfaces; empty is all.
     pub interfaces: Vec<String>,
     /// The port; `None` is the usual ones.
@@ -113,6 +115,7 @@ impl Default for Choices {
             silence_unknown: false,
             notifications: true,
             rendezvous: String::new(),
+            username: String::new(),
             interfaces: Vec::new(),
             port: None,
             download_dir: None,
@@ -177,17 +180,20 @@ impl Choices {
         self.microphone_on && !self.push_to_talk
     }
 
-    /// What is written down of these: devices that were named for one run only, as they stand in `start`, are what they
-    /// were before, as long as nobody chose another one since.
+    /// What is written down of these: what was named for one run only, as it stands in `start`, is what it was before,
+    /// as long as nobody chose anything else since.
     #[must_use]
     pub fn to_keep(&self, start: &Self, remembered: &Self) -> Self {
-        let keep = |now: &String, start: &String, remembered: &String| {
+        fn keep<T: Clone + PartialEq>(now: &T, start: &T, remembered: &T) -> T {
             if now == start { remembered.clone() } else { now.clone() }
-        };
+        }
         Self {
             camera: keep(&self.camera, &start.camera, &remembered.camera),
             microphone: keep(&self.microphone, &start.microphone, &remembered.microphone),
             speaker: keep(&self.speaker, &start.speaker, &remembered.speaker),
+            rendezvous: keep(&self.rendezvous, &start.rendezvous, &remembered.rendezvous),
+            interfaces: keep(&self.interfaces, &start.interfaces, &remembered.interfaces),
+            port: keep(&self.port, &start.port, &remembered.port),
             ..self.clone()
         }
     }
@@ -230,6 +236,9 @@ mod tests {
         assert_eq!((kept.camera.as_str(), kept.text_percent), ("device:Desk", 150));
         "device:Other".clone_into(&mut now.camera);
         assert_eq!(now.to_keep(&start, &remembered).camera, "device:Other");
+        let start = Choices { port: Some(5000), interfaces: vec!["lo".to_owned()], ..Choices::default() };
+        let kept = Choices { username: "ana".to_owned(), ..start.clone() }.to_keep(&start, &Choices::default());
+        assert_eq!(kept, Choices { username: "ana".to_owned(), ..Choices::default() });
     }
 
     #[test]

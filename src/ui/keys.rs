@@ -69,12 +69,27 @@ pub const SHEET: [(&str, &str); 16] = [
 pub fn listen(event: Event, status: event::Status, _: window::Id) -> Option<Message> {
     match (event, status) {
         (Event::Keyboard(event), event::Status::Ignored) => Some(Message::Key(event)),
+        // Also while somebody types: a field takes every key that it can write.
+        (Event::Keyboard(event @ keyboard::Event::KeyPressed { .. }), event::Status::Captured)
+            if is_everywhere(&event) =>
+        {
+            Some(Message::Key(event))
+        }
         // A field takes the first Esc to let go of the keyboard; a dialog around it closes all the same.
         (
             Event::Keyboard(keyboard::Event::KeyPressed { key: Key::Named(Named::Escape), .. }),
             event::Status::Captured,
         ) => Some(Message::Dialog(dialog::Message::Close)),
         _ => None,
+    }
+}
+
+/// F1, and Ctrl with a comma.
+fn is_everywhere(event: &keyboard::Event) -> bool {
+    match event {
+        keyboard::Event::KeyPressed { key: Key::Named(Named::F1), .. } => true,
+        keyboard::Event::KeyPressed { key: Key::Character(c), modifiers, .. } => modifiers.command() && c == ",",
+        _ => false,
     }
 }
 
@@ -117,4 +132,29 @@ pub fn meaning(event: &keyboard::Event, covered: bool) -> Option<Meaning> {
         _ => return None,
     };
     Some(Meaning::Shortcut(shortcut))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_open_also_while_somebody_types() {
+        let press = |key: Key, modifiers| {
+            let physical_key = keyboard::key::Physical::Unidentified(keyboard::key::NativeCode::Unidentified);
+            Event::Keyboard(keyboard::Event::KeyPressed {
+                modified_key: key.clone(),
+                key,
+                physical_key,
+                location: keyboard::Location::Standard,
+                modifiers,
+                text: None,
+                repeat: false,
+            })
+        };
+        let taken = |key, modifiers| listen(press(key, modifiers), event::Status::Captured, window::Id::unique());
+        assert!(taken(Key::Character(",".into()), keyboard::Modifiers::COMMAND).is_some());
+        assert!(taken(Key::Named(Named::F1), keyboard::Modifiers::empty()).is_some());
+        assert!(taken(Key::Character("m".into()), keyboard::Modifiers::empty()).is_none());
+    }
 }

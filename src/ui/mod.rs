@@ -49,3 +49,6 @@ mod window;
 
 #[cfg(feature = "gui")]
 pub use window::{Launcher, Start, run};
+
+#[cfg(all(test, feature = "gui"))]
+mod snapshot;

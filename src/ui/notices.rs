@@ -6,11 +6,15 @@ use super::action::{Action, Meet};
 use super::choices::{Choices, Panel};
 use super::dialog::{self, Dialog, incoming};
 use super::model::{Model, Notice};
+use super::session::{Trouble, Way};
 use super::text;
 use super::text::dialogs as words;
+use super::text::{lobby, settings as words_of};
 use super::toast::{Does, Toast, Tone};
 use crate::id::{PeerId, RoomName};
-use crate::meeting::{CallEnd, Command, Direction, Event, FileStage, Person, Trust, Warning, WarningCode};
+use crate::meeting::{
+    CallEnd, Code, Command, Direction, Event, Failure, FileStage, Person, Trust, Warning, WarningCode,
+};
 
 /// What an event asks for at once: a dialog opened or closed, a move into the room of a call.
 pub fn at_once(event: &Event, model: &Model, choices: &Choices, dialogs: &mut Vec<Dialog>) -> Action {
@@ -22,7 +26,9 @@ pub fn at_once(event: &Event, model: &Model, choices: &Choices, dialogs: &mut Ve
             let who = person.peer.to_string();
             dialogs.retain(|dialog| {
                 let to = matches!(dialog, Dialog::Calling(calling) if calling.is_to(&who));
-                !(dialog.is_of(*call) || to && *direction == Direction::Out)
+                // An answered ring goes with the answer to our own word, which still asks it for the name.
+                let taken = *direction == Direction::In && *reason == CallEnd::Answered;
+                !(dialog.is_of(*call) && !taken || to && *direction == Direction::Out)
             });
             let name = person.name.as_str();
             match direction {
@@ -114,8 +120,80 @@ pub fn toast(notice: &Notice) -> Option<Toast> {
         // These have a dialog, or a word of their own.
         Notice::Rings(_) => return None,
         Notice::Warning(warning) if warning.code == WarningCode::VerifiedKeyChanged => return None,
-        Notice::Warning(warning) => Toast::new(Tone::Caution, text::warning(warning)),
+        // The end of the meeting, which follows, says it.
+        Notice::Warning(warning) if warning.code == WarningCode::Replaced => return None,
+        Notice::Warning(warning) => self::warning(warning),
     })
+}
+
+/// A meeting did not start: why, and the way to where that can be mended.
+pub fn trouble(trouble: &Trouble) -> Toast {
+    let toast = Toast::new(Tone::Danger, trouble.words());
+    match trouble.way {
+        Way::Again => toast,
+        Way::Settings => toast.with(lobby::OPEN_SETTINGS, Does::Settings),
+        Way::Doctor => toast.with(lobby::CHECK_NETWORK, Does::Doctor),
+    }
+}
+
+/// What is said of a command that came to nothing.
+pub fn failed(command: &Command, failure: &Failure) -> Action {
+    Action::Toast(match command {
+        // Of a service that does not answer the engine has said it.
+        Command::Claim(_) if failure.code != Code::NameTaken => return Action::None,
+        Command::Claim(name) => {
+            Toast::new(Tone::Danger, words_of::taken_since(name)).with(lobby::OPEN_SETTINGS, Does::Settings)
+        }
+        _ => Toast::new(Tone::Danger, text::failure(failure)),
+    })
+}
+
+/// The username that was ours is somebody else's: it is claimed no more.
+pub fn name_gone(command: &Command, failure: &Failure, choices: &Choices) -> Action {
+    match command {
+        Command::Claim(name) if failure.code == Code::NameTaken && *name == choices.username => {
+            Action::Choose(Box::new(Choices { username: String::new(), ..choices.clone() }))
+        }
+        _ => Action::None,
+    }
+}
+
+/// The word of a warning, with the way to where something can be done about it.
+pub fn warning(warning: &Warning) -> Toast {
+    let toast = Toast::new(Tone::Caution, text::warning(warning));
+    // What others' devices do is not mended here.
+    match way(warning.code).filter(|_| warning.person.is_none()) {
+        Some((words, does)) => toast.with(words, does),
+        None => toast,
+    }
+}
+
+/// Where something can be done about a warning, and the word on the button that leads there.
+fn way(code: WarningCode) -> Option<(&'static str, Does)> {
+    use WarningCode as W;
+    match code {
+        W::NoCamera | W::NoMicrophone | W::NoSpeaker | W::SourceFailed => Some((text::SETTINGS, Does::Devices)),
+        W::NoNetwork | W::DiscoveryFailed => Some((lobby::CHECK_NETWORK, Does::Doctor)),
+        W::NameLost => Some((lobby::OPEN_SETTINGS, Does::Settings)),
+        W::RendezvousUnreachable
+        | W::RendezvousKeyChanged
+        | W::WrongVersion
+        | W::WrongKey
+        | W::RoomFull
+        | W::Removed
+        | W::Replaced
+        | W::BadInput
+        | W::UnknownMessage
+        | W::Flood
+        | W::Forged
+        | W::NameCollision
+        | W::NameKeyChanged
+        | W::VerifiedKeyChanged
+        | W::ChatGap
+        | W::Undelivered
+        | W::DiskFailed
+        | W::Other => None,
+    }
 }
 
 /// What a toast's button asks of the root.
@@ -125,6 +203,55 @@ pub fn perform(does: Does) -> Action {
         Does::Panel(panel) => Action::ShowPanel(panel),
         Does::Reveal(path) => Action::Reveal(path),
         Does::Settings => Action::Settings(true),
+        Does::Devices => Action::Devices,
         Does::Doctor => Action::Doctor,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::meeting::Person;
+    use crate::share::DisplayName;
+
+    fn said(code: WarningCode, person: Option<Person>) -> Option<Toast> {
+        let (message, hint) = ("It happened.".to_owned(), "Do this.".to_owned());
+        toast(&Notice::Warning(Warning { code, person, message, hint }))
+    }
+
+    #[test]
+    fn a_warning_leads_to_where_something_can_be_done() {
+        let devices =
+            [WarningCode::NoCamera, WarningCode::NoMicrophone, WarningCode::NoSpeaker, WarningCode::SourceFailed];
+        let network = [WarningCode::NoNetwork, WarningCode::DiscoveryFailed];
+        // One has a dialog, the other is said by the end of the meeting.
+        let silent = [WarningCode::VerifiedKeyChanged, WarningCode::Replaced];
+        for code in WarningCode::ALL {
+            let Some(toast) = said(*code, None) else {
+                assert!(silent.contains(code), "{code}");
+                continue;
+            };
+            // What the engine's hint says of devices is for the command line.
+            let hint = if devices[..3].contains(code) { text::DEVICE_HINT } else { "Do this." };
+            assert_eq!((toast.tone, toast.words), (Tone::Caution, format!("It happened. {hint}")), "{code}");
+            let does = toast.action.map(|(words, does)| {
+                assert!(!words.is_empty());
+                does
+            });
+            let expect = if devices.contains(code) {
+                Some(Does::Devices)
+            } else if network.contains(code) {
+                Some(Does::Doctor)
+            } else if *code == WarningCode::NameLost {
+                Some(Does::Settings)
+            } else {
+                None
+            };
+            assert_eq!(does, expect, "{code}");
+        }
+        let ana = Person { peer: PeerId::from_bytes([1; 32]), name: DisplayName::new("Ana") };
+        let hers = said(WarningCode::SourceFailed, Some(ana)).expect("a toast");
+        assert_eq!(hers.action, None, "our devices are fine");
+        assert!(matches!(perform(Does::Devices), Action::Devices) && matches!(perform(Does::Doctor), Action::Doctor));
     }
 }

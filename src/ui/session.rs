@@ -3,7 +3,7 @@
 mod desktop;
 pub mod preview;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::hash::{Hash, Hasher};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -13,7 +13,7 @@ use iced::futures::stream;
 use iced::{Subscription, Task};
 
 use super::action::{Action, Meet};
-use super::alerts::{self, Alerts};
+use super::alerts;
 use super::app::{Message, Screen};
 use super::choices::Choices;
 use super::dialog::{self, Dialog};
@@ -23,8 +23,8 @@ use super::screen::settings::Settings;
 use super::toast::{Toast, Tone};
 use super::{Start, map, notices, text, video};
 use crate::engine::doctor::{self, Check};
-use crate::engine::{self, Handle};
-use crate::meeting::{Command, Done};
+use crate::engine::{Error, Handle, devices};
+use crate::meeting::{Command, Done, Words};
 use crate::share::DisplayName;
 
 pub use preview::{ring, test_sound};
@@ -85,8 +85,8 @@ impl Trouble {
     }
 }
 
-impl From<engine::Error> for Trouble {
-    fn from(error: engine::Error) -> Self {
+impl From<Error> for Trouble {
+    fn from(error: Error) -> Self {
         text::trouble(&error)
     }
 }
@@ -112,9 +112,15 @@ pub enum Outcome {
     /// This was on the clipboard.
     Pasted(Pasted),
     /// The system has these devices.
-    Devices(engine::devices::Devices),
-    /// The doctor has looked.
+    Devices(devices::Devices),
+    /// The doctor has looked at the network.
     Checked(Vec<Check>),
+    /// The doctor has looked at cameras and sound.
+    CheckedDevices(Vec<Check>),
+    /// The system has these network interfaces.
+    Interfaces(Vec<doctor::Interface>),
+    /// The words of one's own key.
+    OwnWords(Words),
     /// The preview of the lobby runs, or has ended.
     Previewing(preview::Started),
     /// The desktop showed a notification of this kind, under this number; the pause after it is over.
@@ -133,18 +139,27 @@ enum Stage {
     Running(Handle),
 }
 
+/// Whether the state is on its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Asked {
+    #[default]
+    No,
+    Once,
+    // Wanted anew since.
+    Again,
+}
+
 /// The engine that runs, if one does.
 #[derive(Debug, Default)]
 pub struct Session {
     stage: Stage,
+    state: Asked,
     preview: preview::Stage,
     generation: u64,
     saves: u64,
     // The newest choices that were written: two writes at once may run in any order.
     written: Arc<Mutex<u64>>,
-    alerts: Alerts,
-    // What the desktop calls the last notification of each kind.
-    notified: BTreeMap<alerts::Kind, u32>,
+    notifier: desktop::Notifier,
 }
 
 struct Feed(u64, Handle);
@@ -203,6 +218,7 @@ impl Session {
     /// It runs.
     pub fn on_started(&mut self, handle: Handle) {
         self.stage = Stage::Running(handle);
+        self.state = Asked::No;
     }
 
     /// It does not.
@@ -210,15 +226,67 @@ impl Session {
         self.stage = Stage::Failed(trouble);
     }
 
-    /// Carries out a command; without an engine it is dropped, for no screen offers one then.
-    pub fn command(&self, command: Command) -> Task<Message> {
-        let Some(handle) = self.handle().cloned() else { return Task::none() };
+    /// Carries out a command; without an engine it is dropped, for no screen offers one then. It has its place in the
+    /// engine's queue when this returns: the tasks of several may run in any order. The state is asked for once at a time,
+    /// or an older one could come in after a newer one.
+    pub fn command(&mut self, command: Command) -> Task<Message> {
+        let Some(handle) = self.handle() else { return Task::none() };
         let generation = self.generation;
-        let run = async move {
-            let result = handle.command(command.clone()).await;
-            (command, result)
-        };
+        if command == Command::State && self.state != Asked::No {
+            self.state = Asked::Again;
+            return Task::none();
+        }
+        let answer = handle.submit(command.clone());
+        if command == Command::State {
+            self.state = Asked::Once;
+        }
+        let run = async move { (command, answer.await) };
         Task::perform(run, move |answer| Message::Answered(generation, Box::new(answer)))
+    }
+
+    /// Asks an engine that has just started for everything that it knows. In the lobby the username that is ours is
+    /// claimed once more; a meeting does that before it starts.
+    pub fn greet(&mut self, choices: &Choices, screen: &Screen) -> Task<Message> {
+        let state = self.command(Command::State);
+        if !matches!(screen, Screen::Lobby(_)) || choices.username.is_empty() || choices.rendezvous.is_empty() {
+            return state;
+        }
+        Task::batch([state, self.command(Command::Claim(choices.username.clone()))])
+    }
+
+    /// Offers files to these (WHO), each for itself.
+    pub fn send_files(&mut self, paths: Vec<PathBuf>, to: &[String]) -> Task<Message> {
+        Task::batch(paths.into_iter().map(|path| self.command(Command::SendFile { path, to: to.to_vec() })))
+    }
+
+    /// Looks at the network: what is quick at once, the announcements within seconds.
+    pub fn check(&self, start: &Start, choices: &Choices, model: &mut Model) -> Task<Message> {
+        if model.checkup.running {
+            return Task::none();
+        }
+        model.checkup.running = true;
+        let (interfaces, port) = (choices.interfaces.clone(), choices.port);
+        let own = model.me.as_ref().map(|me| me.peer).filter(|_| !start.launcher.is_hidden(choices));
+        // While an engine starts the port is its own: nobody is to take it for a look.
+        let held = self.handle().map(|handle| doctor::held(handle.port(), &model.listen));
+        let looks = held.is_none() && !self.is_starting();
+        let run = async move {
+            let wanted = interfaces.clone();
+            let quick = blocking(move || (doctor::interfaces(&wanted), doctor::firewall())).await;
+            let free = if looks { Some(doctor::free(port, interfaces.clone()).await) } else { None };
+            let multicast = doctor::multicast(&interfaces, own).await;
+            let (interfaces, firewall) = quick.unzip();
+            [interfaces, held.or(free), Some(multicast), firewall].into_iter().flatten().collect()
+        };
+        Task::perform(run, |found| Message::Done(Outcome::Checked(found)))
+    }
+
+    /// The state was answered, or refused: asked for again where something changed since.
+    pub fn on_state(&mut self) -> Task<Message> {
+        match std::mem::take(&mut self.state) {
+            Asked::Again => self.command(Command::State),
+            Asked::No | Asked::Once => Task::none(),
+        }
     }
 
     /// Everything that the engine says.
@@ -315,31 +383,22 @@ impl Session {
     }
 
     /// Takes what is the session's own of what a task came to; the rest comes back.
-    pub fn on_outcome(&mut self, choices: &Choices, outcome: Outcome) -> Result<Task<Message>, Outcome> {
+    pub fn on_outcome(&mut self, outcome: Outcome) -> Result<Task<Message>, Outcome> {
         match outcome {
-            Outcome::Previewing(started) => Ok(self.preview.on_started(choices, started)),
-            Outcome::Notified(kind, id) => {
-                if let Some(id) = id {
-                    self.notified.insert(kind, id);
-                }
-                let replaces = self.notified.get(&kind).copied();
-                let next = self.alerts.on_shown(crate::clock::now(), kind);
-                Ok(next.map_or_else(Task::none, |show| desktop::notify(show, replaces)))
-            }
+            Outcome::Previewing(started) => Ok(self.preview.on_started(started)),
+            Outcome::Notified(kind, id) => Ok(self.notifier.on_shown(kind, id)),
             outcome => Err(outcome),
         }
     }
 
     /// Something happened that the desktop may tell.
     pub fn notify(&mut self, notice: &Notice) -> Task<Message> {
-        let Some(show) = self.alerts.on_notice(crate::clock::now(), notice) else { return Task::none() };
-        let replaces = self.notified.get(&show.kind).copied();
-        desktop::notify(show, replaces)
+        self.notifier.on_notice(notice)
     }
 
     /// The window came to the front.
     pub fn on_seen(&mut self) {
-        self.alerts.on_seen();
+        self.notifier.on_seen();
     }
 
     /// What the preview shows and hears.
@@ -372,29 +431,29 @@ pub fn write_map(start: &Start, entries: Vec<map::Entry>) -> Task<Message> {
 
 /// Asks the system for its devices.
 pub fn list_devices() -> Task<Message> {
-    Task::perform(blocking(engine::devices::list), |devices| {
-        Message::Done(devices.map_or(Outcome::Nothing, Outcome::Devices))
+    Task::perform(blocking(devices::list), |devices| Message::Done(devices.map_or(Outcome::Nothing, Outcome::Devices)))
+}
+
+/// Looks at cameras and sound.
+pub fn check_devices() -> Task<Message> {
+    Task::perform(blocking(doctor::devices), |found| {
+        Message::Done(found.map_or(Outcome::Nothing, Outcome::CheckedDevices))
     })
 }
 
-/// Looks at the network: what is quick at once, the announcements within seconds.
-pub fn check(start: &Start, choices: &Choices, model: &mut Model) -> Task<Message> {
-    if model.checkup.running {
-        return Task::none();
-    }
-    model.checkup.running = true;
-    let interfaces = start.launcher.interfaces(choices);
-    let own = model.me.as_ref().map(|me| me.peer).filter(|_| !start.launcher.is_hidden(choices));
-    let run = async move {
-        let wanted = interfaces.clone();
-        let quick = blocking(move || (doctor::interfaces(&wanted), doctor::firewall())).await;
-        let multicast = doctor::multicast(&interfaces, own).await;
-        match quick {
-            Some((interfaces, firewall)) => vec![interfaces, multicast, firewall],
-            None => vec![multicast],
-        }
-    };
-    Task::perform(run, |found| Message::Done(Outcome::Checked(found)))
+/// Asks the system for its network interfaces.
+pub fn list_interfaces() -> Task<Message> {
+    Task::perform(blocking(doctor::list_interfaces), |list| {
+        Message::Done(list.map_or(Outcome::Nothing, Outcome::Interfaces))
+    })
+}
+
+/// Works out the words of one's own key, which takes longer than drawing a picture.
+pub fn own_words(model: &Model) -> Task<Message> {
+    let Some(peer) = model.me.as_ref().map(|me| me.peer) else { return Task::none() };
+    Task::perform(blocking(move || Words::of(peer)), |words| {
+        Message::Done(words.map_or(Outcome::Nothing, Outcome::OwnWords))
+    })
 }
 
 /// Writes the new name into the profile.
@@ -460,9 +519,21 @@ pub fn answer(
             }
             Action::None
         }
+        (Command::Verify { peer }, _) => {
+            let name = model.name_of(peer);
+            let said =
+                name.map_or_else(|| text::dialogs::VERIFIED.to_owned(), |it| text::dialogs::verified(it.as_str()));
+            Action::Toast(Toast::new(Tone::Good, said))
+        }
         (Command::SendFile { path, .. }, Done::Offered(offers)) => {
             model.transfers.on_offered(path, offers.into_iter().map(|(_, id)| id));
             Action::None
+        }
+        (Command::Claim(_), Done::Claimed(name)) if choices.username != name.as_str() => {
+            Action::Choose(Box::new(Choices { username: name.to_string(), ..choices.clone() }))
+        }
+        (Command::Release(_), Done::Released(_)) => {
+            Action::Choose(Box::new(Choices { username: String::new(), ..choices.clone() }))
         }
         _ => Action::None,
     }
@@ -475,13 +546,27 @@ pub fn outcome(
     screen: &mut Screen,
     model: &mut Model,
     settings: Option<&mut Settings>,
-    _dialogs: &mut Vec<Dialog>,
 ) -> Action {
     match outcome {
         Outcome::Nothing | Outcome::Notified(..) | Outcome::Previewing(_) => Action::None,
         Outcome::Checked(found) => {
-            model.checkup.found = found;
-            model.checkup.running = false;
+            (model.checkup.found, model.checkup.running) = (found, false);
+            Action::None
+        }
+        Outcome::CheckedDevices(found) => {
+            model.checkup.devices = found;
+            Action::None
+        }
+        Outcome::Interfaces(list) => {
+            if let Some(settings) = settings {
+                settings.on_interfaces(list);
+            }
+            Action::None
+        }
+        Outcome::OwnWords(words) => {
+            if let Some(settings) = settings {
+                settings.on_own_words(words);
+            }
             Action::None
         }
         // In the lobby a file needs a person.

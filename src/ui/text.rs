@@ -9,7 +9,7 @@ pub mod meeting;
 #[cfg(feature = "gui")]
 pub mod settings;
 
-use crate::meeting::{CallEnd, Direction, Failure, FileEvent, LeftReason, Warning};
+use crate::meeting::{CallEnd, Direction, Failure, FileEvent, LeftReason, Warning, WarningCode};
 use crate::share::DisplayName;
 
 pub mod chat;
@@ -78,6 +78,10 @@ pub const CHOOSE_FOLDER: &str = "Choose where files are saved";
 /// The engine ended by itself.
 pub const MEETING_ENDED: &str = "The meeting has ended here. Join again to go on.";
 
+/// Another run of this profile has our seat.
+pub const REPLACED: &str =
+    "The meeting goes on where you opened it last with this profile: in another window, or on another computer.";
+
 /// The title bar.
 pub fn window_title(room: Option<&str>) -> String {
     room.map_or_else(|| APP.to_owned(), |room| format!("{room} - {APP}"))
@@ -121,7 +125,7 @@ pub fn declined(file: &FileEvent) -> String {
 
 /// A file did not come whole. `reason` is from the closed list of the transfer machine.
 pub fn file_failed(file: &FileEvent, reason: &str) -> String {
-    format!("{} did not arrive whole: {}.", file.file, reason.replace('-', " "))
+    format!("{}: {}", file.file, files::failed(reason))
 }
 
 /// What happened, and what to do.
@@ -129,9 +133,17 @@ pub fn failure(failure: &Failure) -> String {
     with_hint(&failure.message, &failure.hint)
 }
 
+/// What to do about a device that is not there.
+pub const DEVICE_HINT: &str = "Plug one in, or choose another in the settings.";
+
 /// What degraded, and what to do.
 pub fn warning(warning: &Warning) -> String {
-    with_hint(&warning.message, &warning.hint)
+    let hint = match warning.code {
+        // The engine's names the command line.
+        WarningCode::NoCamera | WarningCode::NoMicrophone | WarningCode::NoSpeaker => DEVICE_HINT,
+        _ => warning.hint.as_str(),
+    };
+    with_hint(&warning.message, hint)
 }
 
 fn with_hint(message: &str, hint: &str) -> String {
@@ -191,13 +203,24 @@ pub fn many_offers(count: usize) -> String {
 #[cfg(feature = "gui")]
 pub fn trouble(error: &crate::engine::Error) -> super::session::Trouble {
     use super::session::{Trouble, Way};
-    use crate::engine::Error;
+    use crate::engine::{Error, SocketError};
     let (hint, way) = match error {
-        Error::Endpoint(_) => {
-            ("Check that a network is up and that no other program uses the port; see Settings, Network.", Way::Doctor)
+        Error::Endpoint(SocketError::Taken(_)) => {
+            ("Close the program that uses it, or choose another port in the settings, under Network.", Way::Settings)
+        }
+        Error::Endpoint(SocketError::NoInterface(_)) => {
+            ("Plug it in or switch it on, or start Lets Meet with another interface.", Way::Doctor)
+        }
+        Error::Endpoint(SocketError::System(_)) => {
+            ("Check that a network is up, and that no firewall keeps this program from it.", Way::Doctor)
+        }
+        Error::Endpoint(SocketError::Tls(_)) => {
+            ("Restore the key of this profile from a copy, or start with another profile.", Way::Again)
         }
         Error::Media(_) => ("Choose another device in the settings.", Way::Settings),
-        Error::NameTaken(_) => ("Choose another name.", Way::Settings),
+        Error::NameTaken(name) => {
+            return Trouble::new(settings::taken_since(name.as_str()), "").way(Way::Settings);
+        }
         Error::Rendezvous(_) => {
             ("Check the address of the rendezvous in the settings, or go on without one.", Way::Settings)
         }
@@ -206,11 +229,47 @@ pub fn trouble(error: &crate::engine::Error) -> super::session::Trouble {
             ("Check that the disk is not full and that the profile folder may be read and written.", Way::Again)
         }
     };
-    Trouble::new(format!("{error}."), hint).way(way)
+    let message = error.to_string();
+    // What follows in the words of the socket is for the command line.
+    let message = match error {
+        Error::Endpoint(_) => message.split("; ").next().unwrap_or_default(),
+        _ => &message,
+    };
+    Trouble::new(sentence(message), hint).way(way)
+}
+
+/// With a capital first letter and a full stop.
+#[cfg(feature = "gui")]
+fn sentence(text: &str) -> String {
+    let mut chars = text.chars();
+    let first = chars.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
+    format!("{first}{}.", chars.as_str())
 }
 
 #[cfg(test)]
 mod tests {
+    #[cfg(feature = "gui")]
+    #[test]
+    fn each_reason_for_no_socket_has_its_own_hint() {
+        use crate::engine::{Error, SocketError};
+        use crate::ui::session::Way;
+        let refused = std::io::Error::from(std::io::ErrorKind::PermissionDenied);
+        let check = |error: SocketError, message: &str, way: Way| {
+            let trouble = super::trouble(&Error::Endpoint(error));
+            assert!(trouble.message.starts_with(message) && trouble.message.ends_with('.'), "{trouble:?}");
+            assert!(!trouble.words().contains("--"), "no words of the command line: {trouble:?}");
+            assert_eq!(trouble.way, way, "{trouble:?}");
+            trouble.hint
+        };
+        let hints = std::collections::BTreeSet::from([
+            check(SocketError::Taken(48_190), "UDP port 48190 is taken", Way::Settings),
+            check(SocketError::NoInterface("eth9".to_owned()), "There is no network interface eth9", Way::Doctor),
+            check(SocketError::System(refused), "The network cannot be used", Way::Doctor),
+            check(SocketError::Tls("too short".to_owned()), "The identity key cannot be used", Way::Again),
+        ]);
+        assert_eq!(hints.len(), 4, "{hints:?}");
+    }
+
     #[test]
     fn sizes_have_units() {
         let check = |count: u64, expect: &str| assert_eq!(super::bytes(count), expect);

@@ -26,6 +26,8 @@ pub const CONTROL_SMALL: f32 = 32.0;
 pub const ROUND: f32 = 48.0;
 /// Width of the right panel.
 pub const PANEL: f32 = 320.0;
+/// Height of the control bar with the line above it.
+pub const BAR: f32 = 92.0;
 /// Width of the left side of the lobby.
 pub const YOU: f32 = 360.0;
 /// Most width of the lobby: longer lines are hard to follow.

@@ -19,6 +19,8 @@ pub const MOST: usize = 4;
 const STAY: Duration = Duration::from_secs(6);
 /// How long something to answer stays.
 const STAY_TO_ANSWER: Duration = Duration::from_secs(30);
+/// Buttons do nothing for so long after toasts came or went: nobody presses what has just slid under the pointer.
+const ARMED: Duration = Duration::from_millis(500);
 
 /// How it looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,6 +46,8 @@ pub enum Does {
     Reveal(std::path::PathBuf),
     /// Open the settings.
     Settings,
+    /// Open the settings where devices are chosen.
+    Devices,
     /// Look at the network.
     Doctor,
 }
@@ -62,7 +66,10 @@ pub struct Toast {
 impl Toast {
     /// A word without a button.
     pub fn new(tone: Tone, words: impl Into<String>) -> Self {
-        Self { tone, words: words.into(), action: None }
+        // Words of others may hold a hundred line breaks.
+        let words: String = words.into();
+        let words = words.split_whitespace().collect::<Vec<_>>().join(" ");
+        Self { tone, words, action: None }
     }
 
     /// With a button.
@@ -88,24 +95,40 @@ pub struct Toasts {
     // At most MOST.
     shown: VecDeque<(u64, Instant, Toast)>,
     next: u64,
+    moved: Option<Instant>,
 }
 
 impl Toasts {
-    /// Shows one more. The same words twice are one.
+    /// Shows one more. The same words twice are one, and so are lines of the chat: the newest is seen.
     pub fn push(&mut self, now: Instant, toast: Toast) {
-        self.shown.retain(|(_, _, shown)| *shown != toast);
-        let stay = if toast.action.is_some() { STAY_TO_ANSWER } else { STAY };
+        let chat = |toast: &Toast| matches!(toast.action, Some((_, Does::Panel(super::choices::Panel::Chat))));
+        self.shown.retain(|(_, _, shown)| *shown != toast && !(chat(shown) && chat(&toast)));
+        let stay = if matches!(toast.action, Some((_, Does::Command(_)))) { STAY_TO_ANSWER } else { STAY };
         self.next += 1;
         self.shown.push_back((self.next, now + stay, toast));
         while self.shown.len() > MOST {
             self.shown.pop_front();
         }
+        self.moved = Some(now);
+    }
+
+    /// Takes away what `panel`, which is open now, shows itself.
+    pub fn forget(&mut self, panel: super::choices::Panel) {
+        use super::choices::Panel;
+        self.shown.retain(|(_, _, toast)| match &toast.action {
+            Some((_, Does::Panel(of))) => *of != panel,
+            Some((_, Does::Command(Command::AcceptFile(_)))) => !matches!(panel, Panel::Chat | Panel::Files),
+            _ => true,
+        });
     }
 
     /// Takes away what was seen long enough. True when something went.
     pub fn expire(&mut self, now: Instant) -> bool {
         let before = self.shown.len();
         self.shown.retain(|(_, until, _)| *until > now);
+        if before != self.shown.len() {
+            self.moved = Some(now);
+        }
         before != self.shown.len()
     }
 
@@ -123,8 +146,9 @@ impl Toasts {
     }
 
     /// The corner.
-    pub fn view(&self, look: Look) -> Element<'_, Message> {
+    pub fn view(&self, look: Look, now: Instant) -> Element<'_, Message> {
         let c = look.colours;
+        let armed = self.moved.is_none_or(|moved| now.saturating_duration_since(moved) >= ARMED);
         let all = self.shown.iter().map(|(id, _, toast)| {
             let (icon, colour) = match toast.tone {
                 Tone::Plain => (Icon::Info, c.accent),
@@ -133,10 +157,12 @@ impl Toasts {
                 Tone::Danger => (Icon::Warning, c.danger),
             };
             let act = toast.action.as_ref().map(|(words, _)| {
-                Element::from(button::with_words(look, Kind::Plain, words.clone()).small().on_press(Message::Act(*id)))
+                let act = button::with_words(look, Kind::Plain, words.clone()).small().id(format!("toast-{id}"));
+                Element::from(act.on_press_maybe(armed.then_some(Message::Act(*id))))
             });
             let close = button::with_icon(look, Kind::Quiet, Icon::Close, super::text::CLOSE)
                 .small()
+                .id(format!("dismiss-{id}"))
                 .on_press(Message::Dismiss(*id));
             let words = column![label(look, toast.words.clone()), act].spacing(8).width(Length::Fill);
             let inside =
@@ -171,10 +197,39 @@ mod tests {
     }
 
     #[test]
+    fn lines_of_the_chat_are_one_and_go_when_it_opens() {
+        use crate::ui::choices::Panel;
+        let start = crate::clock::now();
+        let mut toasts = Toasts::default();
+        for words in ["one", "two\n\n\nlines"] {
+            toasts.push(start, Toast::new(Tone::Plain, words).with("Show", Does::Panel(Panel::Chat)));
+        }
+        toasts.push(start, Toast::new(Tone::Plain, "a file").with("Show", Does::Panel(Panel::Files)));
+        assert_eq!(toasts.shown.len(), 2);
+        assert_eq!(toasts.shown[0].2.words, "two lines");
+        toasts.forget(Panel::Chat);
+        assert_eq!(toasts.shown.len(), 1);
+        assert!(toasts.expire(start + STAY), "a button alone needs no answer");
+    }
+
+    #[test]
+    fn what_has_just_moved_takes_no_click() {
+        let start = crate::clock::now();
+        let mut toasts = Toasts::default();
+        toasts.push(start, Toast::new(Tone::Plain, "x").with("Settings", Does::Settings));
+        let press = |now| {
+            let mut see = iced_test::simulator(toasts.view(Look::default(), now));
+            let _ = see.click("Settings");
+            see.into_messages().count()
+        };
+        assert_eq!((press(start), press(start + ARMED)), (0, 1));
+    }
+
+    #[test]
     fn a_button_gives_its_action_once() {
         let mut toasts = Toasts::default();
-        toasts.push(crate::clock::now(), Toast::new(Tone::Plain, "x").with("Settings", Does::Settings));
-        assert_eq!(toasts.update(Message::Act(1)), Some(Does::Settings));
+        toasts.push(crate::clock::now(), Toast::new(Tone::Plain, "x").with("Settings", Does::Devices));
+        assert_eq!(toasts.update(Message::Act(1)), Some(Does::Devices));
         assert_eq!(toasts.update(Message::Act(1)), None);
     }
 }

@@ -13,10 +13,21 @@ pub struct Local {
     pub minute: i8,
 }
 
+/// Where and when this is. Tests have a place and a noon of their own: what they see is the same on every machine.
+fn here() -> (jiff::tz::TimeZone, u64) {
+    if cfg!(test) {
+        return (jiff::tz::TimeZone::UTC, TEST_NOON);
+    }
+    (jiff::tz::TimeZone::system(), clock::unix_millis())
+}
+
+/// The noon of tests: 22 November 2026, in Greenwich.
+pub const TEST_NOON: u64 = 1_795_348_800_000;
+
 /// `unix_ms` here. `None` for what no calendar has: a peer's clock may say anything.
 pub fn local(unix_ms: u64) -> Option<Local> {
     let moment = jiff::Timestamp::from_millisecond(i64::try_from(unix_ms).ok()?).ok()?;
-    let here = moment.to_zoned(jiff::tz::TimeZone::system());
+    let here = moment.to_zoned(here().0);
     Some(Local { day: (here.year(), here.month(), here.day()), hour: here.hour(), minute: here.minute() })
 }
 
@@ -24,7 +35,7 @@ pub fn local(unix_ms: u64) -> Option<Local> {
 pub fn told(unix_ms: u64) -> String {
     let Some(at) = local(unix_ms) else { return String::new() };
     let time = format!("{:02}:{:02}", at.hour, at.minute);
-    if local(clock::unix_millis()).is_some_and(|now| now.day == at.day) {
+    if local(here().1).is_some_and(|now| now.day == at.day) {
         return time;
     }
     let (year, month, day) = at.day;
@@ -40,7 +51,7 @@ mod tests {
         assert!(local(0).is_some());
         assert_eq!(local(u64::MAX), None);
         assert_eq!(told(u64::MAX), "");
-        assert_eq!(told(clock::unix_millis()).len(), 5);
-        assert_eq!(told(86_400_000 * 365).len(), 16);
+        assert_eq!(told(TEST_NOON - 61 * 60_000), "10:59");
+        assert_eq!(told(TEST_NOON - 86_400_000), "2026-11-21 12:00");
     }
 }

@@ -25,8 +25,8 @@ pub trait Launcher: Debug + Send + Sync {
     fn launch(&self, choices: &Choices, goal: Goal) -> BoxFuture<'static, Result<Handle, Trouble>>;
     /// Another name, for the engines to come and for the next run of the window. Blocks on the disk.
     fn rename(&self, name: &DisplayName) -> Result<(), Trouble>;
-    /// The only interfaces that engines use; empty is all.
-    fn interfaces(&self, choices: &Choices) -> Vec<String>;
+    /// The same for engines to come, at once and without the disk.
+    fn call_me(&self, _name: &DisplayName) {}
     /// Engines announce nothing.
     fn is_hidden(&self, choices: &Choices) -> bool;
 

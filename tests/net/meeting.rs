@@ -46,6 +46,7 @@ pub fn config(folder: &Path, name: &str, connect: &[std::net::SocketAddr]) -> en
             max_bitrate: None,
             dump_video: None,
             dump_audio: None,
+            lenient: false,
         },
         settings: Settings { files: Accept::All, ..Settings::default() },
         download_dir: folder.join(format!("{name}-downloads")),

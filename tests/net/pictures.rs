@@ -45,6 +45,7 @@ async fn start(
             max_bitrate: None,
             dump_video: None,
             dump_audio: None,
+            lenient: false,
         },
         settings: Settings::default(),
         download_dir: folder.join(format!("{name}-downloads")),

@@ -62,6 +62,7 @@ impl Peer {
                 max_bitrate: None,
                 dump_video: None,
                 dump_audio: None,
+                lenient: false,
             },
             settings: Settings { files: Accept::All, ..Settings::default() },
             download_dir: dir.join("downloads"),

@@ -28,6 +28,24 @@ const VOCABULARY: &[&str] = &[
     "tls",
 ];
 
+/// What the window may use. It holds a running engine and shows its pictures, devices and findings, and never starts one or
+/// looks inside; of the meeting it sees the words that its root exports ([`ITEMS`]), none of the modules that decide.
+const WINDOW: &[&str] = &[
+    "ui",
+    "engine::Handle",
+    "engine::Error",
+    "engine::Service",
+    "engine::devices",
+    "engine::doctor",
+    "engine::pictures",
+    "engine::preview",
+    "meeting::{..}",
+    "av::spec",
+];
+
+/// At the end of an entry: the items of that module's root, no module below it.
+const ITEMS: &str = "::{..}";
+
 /// Who may use what. The longest prefix of a file's path decides. An entry without `::` allows the whole module.
 const AREAS: &[(&str, &str, &[&str])] = &[
     ("src/mesh/", "mesh", &["mesh"]),
@@ -37,7 +55,7 @@ const AREAS: &[(&str, &str, &[&str])] = &[
     // `av::spec` is words that people type.
     ("src/meeting/", "meeting", &["meeting", "av::spec"]),
     ("src/engine/", "engine", &["engine", "mesh", "av", "rendezvous", "meeting"]),
-    ("src/ui/", "ui", &["ui", "engine", "meeting", "av::spec"]),
+    ("src/ui/", "ui", WINDOW),
     ("src/cli/", "cli", &["cli", "engine", "meeting", "ui::text", "av::spec"]),
     // It starts the window.
     ("src/cli/window.rs", "cli", &["cli", "engine", "meeting", "ui", "av::spec"]),
@@ -70,6 +88,16 @@ pub fn area(path: &str) -> Option<(&'static str, Vec<&'static str>)> {
     let without = NOT_FOR.iter().find(|(name, _)| name == area).map_or(&[][..], |(_, words)| *words);
     let words = VOCABULARY.iter().filter(|word| !without.contains(word));
     Some((area, words.chain(own.iter()).copied().collect()))
+}
+
+/// True when `entry`, one of an area's, allows `import`, a path after `crate::`.
+pub fn allows(entry: &str, import: &str) -> bool {
+    if let Some(module) = entry.strip_suffix(ITEMS) {
+        let inside = import.strip_prefix(module).and_then(|rest| rest.strip_prefix("::"));
+        // Types begin with a capital; the root's functions would need a line of their own.
+        return inside.is_some_and(|item| item.starts_with(|first: char| first.is_uppercase()));
+    }
+    import.strip_prefix(entry).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
 }
 
 /// Files that decide everything and do nothing, by the map of `ARCHITECTURE.md`.
@@ -216,7 +244,8 @@ pub const PLATFORM_FILES: &[&str] = &[
 pub const PLATFORM_SIGNS: &[&str] =
     &["target_os", "cfg(unix", "cfg(windows", "cfg(not(unix", "cfg(target_family", "libc::", "nix::", "std::os::"];
 
-/// The files in the faces that may name a frame: none yet; a window's tile will.
+/// The files in the faces that may name a frame: none. Tiles have the pictures of `engine::pictures`, which never leave
+/// their slots.
 pub const FRAME_FILES: &[&str] = &[];
 
 /// (package, library): dependencies whose code is called by another name.

@@ -25,6 +25,17 @@ impl Drop for Kept {
     }
 }
 
+/// A program that is asked to end, so that it ends what it started itself, and waited for.
+#[derive(Debug)]
+pub struct Alone(Child);
+
+impl Drop for Alone {
+    fn drop(&mut self) {
+        let _ = Command::new("kill").args(["-TERM", &self.0.id().to_string()]).status();
+        let _ = self.0.wait();
+    }
+}
+
 fn tool(name: &str) -> Command {
     let found = std::env::var_os("PATH")
         .is_some_and(|path| std::env::split_paths(&path).any(|folder| folder.join(name).is_file()));
@@ -111,6 +122,48 @@ impl Desk {
         let output =
             tool(name).args(args).env("DISPLAY", &self.display).stdin(Stdio::null()).output().expect("it runs");
         String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    /// What a window shows: left, top, width, height.
+    pub fn pixels(&self, window: &str, (x, y, width, height): (f64, f64, f64, f64)) -> Pixels {
+        let whole = |v: f64| format!("{}", v.round());
+        let crop = format!("{}x{}+{}+{}", whole(width), whole(height), whole(x), whole(y));
+        let output = tool("import")
+            .args(["-window", window, "-crop", &crop, "-depth", "8", "rgb:-"])
+            .env("DISPLAY", &self.display)
+            .stdin(Stdio::null())
+            .output()
+            .expect("import runs");
+        let (width, height) = (width.round() as usize, height.round() as usize);
+        assert_eq!(output.stdout.len(), width * height * 3, "pixels of {crop}");
+        Pixels { width, height, bytes: output.stdout }
+    }
+
+    /// Starts the program with these arguments and leaves it alone; it ends with what this returns.
+    pub fn alone(&self, args: &[&str]) -> Alone {
+        let child = Command::new(env!("CARGO_BIN_EXE_lets-meet"))
+            .args(args)
+            .env("DISPLAY", &self.display)
+            .env("LETS_MEET_RENDERER", "software")
+            .env("HOME", self.folder())
+            .env_remove("WAYLAND_DISPLAY")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the program starts");
+        Alone(child)
+    }
+
+    /// The visible windows whose title has these words, and brings `front` of them to the front.
+    pub fn windows(&self, title: &str, front: Option<usize>) -> Vec<String> {
+        let found = self.run("xdotool", &["search", "--onlyvisible", "--name", title]);
+        let found: Vec<String> = found.lines().map(str::to_owned).collect();
+        if let Some(id) = front.and_then(|at| found.get(at)) {
+            self.run("xdotool", &["windowactivate", "--sync", id]);
+            self.run("xdotool", &["windowraise", id]);
+        }
+        found
     }
 
     /// Waits for a fact.
@@ -276,8 +329,11 @@ impl Window<'_> {
 
     /// Clicks into the middle of a control.
     pub fn click(&self, id: &str) {
-        let entry = self.wait(id);
-        self.click_at(&entry);
+        let ready = |entry: &Entry| entry.id == id && entry.kind != "box";
+        let entry = || self.entries().into_iter().find(ready);
+        let what = format!("{id} to be pressed in the window of {}: {}", self.name, self.log());
+        self.desk.until(&what, || entry().is_some());
+        self.click_at(&entry().expect("just seen"));
     }
 
     /// Clicks on words.
@@ -340,9 +396,8 @@ impl Window<'_> {
     pub fn settle(&self) {
         for _ in 0..2 {
             let before = std::fs::metadata(&self.map).and_then(|file| file.modified()).ok();
-            self.desk.until("another map", || {
-                std::fs::metadata(&self.map).and_then(|file| file.modified()).ok() != before
-            });
+            self.desk
+                .until("another map", || std::fs::metadata(&self.map).and_then(|file| file.modified()).ok() != before);
         }
     }
 
@@ -356,18 +411,14 @@ impl Window<'_> {
 
     /// What it shows within bounds of the map.
     pub fn pixels(&self, entry: &Entry) -> Pixels {
-        let (x, y, width, height) = entry.bounds;
-        let whole = |v: f64| format!("{}", v.round());
-        let crop = format!("{}x{}+{}+{}", whole(width), whole(height), whole(x), whole(y));
-        let output = tool("import")
-            .args(["-window", &self.id, "-crop", &crop, "-depth", "8", "rgb:-"])
-            .env("DISPLAY", &self.desk.display)
-            .stdin(Stdio::null())
-            .output()
-            .expect("import runs");
-        let (width, height) = (width.round() as usize, height.round() as usize);
-        assert_eq!(output.stdout.len(), width * height * 3, "pixels of {crop}");
-        Pixels { width, height, bytes: output.stdout }
+        self.desk.pixels(&self.id, entry.bounds)
+    }
+
+    /// Bytes of memory that it holds.
+    pub fn memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.0.id())).expect("it runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("VmRSS");
+        line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") * 1024
     }
 
     /// Waits for its end and gives the exit code.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use crate::desk::{Desk, Entry, Window};
+use crate::desk::{Desk, Entry, Pixels, Window};
 
 const CARD: [&str; 6] = ["--camera", "testcard:640x360@15", "--mic", "tone", "--speaker", "none"];
 
@@ -27,7 +27,10 @@ fn wait_starting(desk: &Desk, window: &Window<'_>, id: &str) -> Entry {
 /// nothing of it is cut off whatever the tile's shape.
 pub fn blocks(window: &Window<'_>, tile: &Entry) -> Option<Vec<bool>> {
     window.focus();
-    let pixels = window.pixels(tile);
+    card(&window.pixels(tile))
+}
+
+fn card(pixels: &Pixels) -> Option<Vec<bool>> {
     let (mut blocks, mut clear) = (Vec::new(), 0);
     for y in 0..20 {
         for x in 0..20 {
@@ -90,7 +93,7 @@ fn two_people_meet_see_each_other_and_talk() {
     ana.click("chat-emoji");
     ana.click("emoji-👍");
     ana.click("chat-send");
-    bo.wait("Good morning 👍");
+    bo.wait_words("Good morning 👍");
     bo.shot(&png("chat"));
     ana.click("chat-to");
     let person = |entry: &Entry| entry.id.strip_prefix("to-").is_some_and(|id| id.len() == 64);
@@ -137,8 +140,38 @@ fn a_call_is_declined() {
     // At once again: it rings.
     desk.until("the end of the first call", || ana.find("cancel-call").is_none() && bo.find("decline").is_none());
     ana.click_at(&wait_starting(&desk, &ana, "call-"));
-    ana.wait("cancel-call");
     bo.wait("decline");
+    // Taken back.
+    ana.click("cancel-call");
+    bo.wait_words("called");
+    assert!(bo.find("decline").is_none(), "it rings no more");
+}
+
+#[test]
+fn a_missing_device_is_told_and_the_meeting_goes_on() {
+    let desk = Desk::new(1280, 840);
+    let ana = desk.program("ana", &["--camera", "device:9", "--mic", "device:7", "--speaker", "device:5"]);
+    ana.write("room", "anyway");
+    ana.click("start");
+    ana.wait("leave");
+    ana.wait_words("choose another in the settings");
+    ana.shot(&png("no-devices"));
+    ana.click("leave");
+    ana.wait("start");
+}
+
+#[test]
+fn the_demo_opens_two_windows_that_see_each_other() {
+    let desk = Desk::new(1280, 840);
+    let _demo = desk.alone(&["demo"]);
+    desk.until("two windows", || desk.windows("Lets Meet", None).len() == 2);
+    for index in 0..2 {
+        // One tile takes all of the stage.
+        desk.until("a test card in each", || {
+            let found = desk.windows("Lets Meet", Some(index));
+            found.get(index).is_some_and(|id| card(&desk.pixels(id, (12.0, 60.0, 1256.0, 637.0))).is_some())
+        });
+    }
 }
 
 #[test]
@@ -204,6 +237,11 @@ fn a_second_start_raises_the_first_and_a_close_ends_it() {
     ana.wait("start");
     let profile = desk.folder().join("ana").to_string_lossy().into_owned();
     assert_eq!(desk.start_again(&["--interface", "lo", "--profile", &profile]), Some(0));
+    // A link that is opened elsewhere: this window asks.
+    let link = format!("letsmeet://join?room=Stand-up&by={}&at=127.0.0.1:9", "ab".repeat(32));
+    assert_eq!(desk.start_again(&["open", &link, "--interface", "lo", "--profile", &profile]), Some(0));
+    ana.wait_words("Stand-up");
+    ana.click("link-later");
     ana.key("ctrl+comma");
     ana.click("section-appearance");
     ana.click("theme-light");

@@ -10,3 +10,4 @@
 mod desk;
 mod journey;
 mod shots;
+mod soak;

@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use crate::desk::{Desk, Window};
 use crate::journey::blocks;
 
-struct Headless(Child);
+pub struct Headless(Child);
 
 impl Drop for Headless {
     fn drop(&mut self) {
@@ -17,7 +17,7 @@ impl Drop for Headless {
 }
 
 /// Company without windows.
-fn peer(desk: &Desk, name: &str, room: &str, media: &[&str]) -> Headless {
+pub fn peer(desk: &Desk, name: &str, room: &str, media: &[&str]) -> Headless {
     let child = Command::new(env!("CARGO_BIN_EXE_lets-meet"))
         .args(["join", room, "--json", "--interface", "lo", "--name", name, "--profile"])
         .arg(desk.folder().join(name))
@@ -91,6 +91,8 @@ fn shoot(width: u32, height: u32) {
     ana.wait_words("Round trip");
     shot("stats");
     ana.key("Escape");
+    // A small window shows the stage only without its panel.
+    ana.click("close-panel");
     ana.key("1");
     picture();
     shot("speaker");

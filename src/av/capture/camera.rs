@@ -10,6 +10,7 @@ use std::time::Duration;
 use super::{Format, LiveSource, Source, VideoSource};
 use crate::av::Error;
 use crate::av::devices::Fate;
+use crate::av::guard::watch;
 use crate::clock;
 use crate::frame::{Pool, VideoFrame};
 use crate::slot::{Empty, Ring, Slot};
@@ -45,14 +46,10 @@ impl Capture {
         let told = fate.clone();
         let run = move || {
             let mut source = source;
-            let result = match &mut source {
+            watch("the camera", &told, || match &mut source {
                 Source::Paced(source) => run(source.as_mut(), &slot, &ended, wanted),
                 Source::Live(source) => pass_on(source.as_mut(), &slot, &ended, wanted),
-            };
-            if let Err(error) = result {
-                tracing::warn!("the camera ended: {error}");
-                told.set(error);
-            }
+            });
             slot.close();
             // Last: a real camera may take its time.
             drop(source);
@@ -170,6 +167,28 @@ mod tests {
         assert!((1..=3).contains(&pictures) && slot.is_closed());
         assert!(capture.trouble().is_some_and(|error| error.to_string().contains("unplugged")));
         assert!(capture.trouble().is_none(), "told once");
+    }
+
+    /// Has a defect.
+    struct Broken;
+
+    impl LiveSource for Broken {
+        fn format(&self) -> Format {
+            Format { width: 64, height: 36, rate: (30, 1) }
+        }
+
+        fn next(&mut self, _wanted: bool, _wait: Duration) -> Result<Option<VideoFrame>, Error> {
+            panic!("as a driver's library may")
+        }
+    }
+
+    #[test]
+    fn a_source_that_panics_ends_like_one_that_fails() {
+        let slot = Slot::new();
+        let capture = Capture::start(Source::Live(Box::new(Broken)), slot.clone(), || true).expect("started");
+        assert!(matches!(slot.recv_timeout(Duration::from_secs(10)), Err(Empty::Closed)));
+        assert!(matches!(capture.trouble(), Some(Error::Crashed { what: "the camera" })));
+        capture.stop();
     }
 
     #[test]

@@ -21,6 +21,7 @@ use super::{Format, LiveSource};
 use crate::av::Error;
 use crate::av::devices::worker::{self, Hold, Stop, Worker};
 use crate::av::devices::{Device, Devices, Fate, Kind};
+use crate::av::guard::{guard, watch};
 use crate::av::process::layout::{Converter, Layout};
 use crate::av::spec::DeviceChoice;
 use crate::clock;
@@ -141,8 +142,12 @@ impl Source {
         let worker = {
             let (state, pictures, name) = (Arc::clone(&state), pictures.clone(), name.clone());
             Worker::start("camera-device", move |stop| {
+                let fate = state.fate.clone();
                 let mut driver = Driver { name, id, state, pictures, converter: Converter::default() };
-                driver.run(stop, tell);
+                watch("the driver of the camera", &fate, || {
+                    driver.run(stop, tell);
+                    Ok(())
+                });
                 driver.pictures.close();
             })?
         };
@@ -223,7 +228,11 @@ impl Driver {
                 return;
             }
             self.state.resting.store(true, Ordering::Relaxed);
-            drop(camera);
+            // One that panics while it is closed is as closed as it gets, and nobody has asked for its pictures.
+            let _ = guard("the driver of the camera", || {
+                drop(camera);
+                Ok(())
+            });
             drop(hold);
             tracing::info!(camera = %self.name, "closed, since nobody wants its pictures");
             while !self.state.wanted.load(Ordering::Relaxed) {

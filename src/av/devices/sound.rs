@@ -19,6 +19,7 @@ use cpal::{BufferSize, ErrorKind, FromSample, Sample as _, SampleFormat, SizedSa
 use super::worker::{self, Stop, Worker};
 use super::{Device, Devices, Fate, Kind};
 use crate::av::Error;
+use crate::av::guard::watch;
 use crate::av::spec::DeviceChoice;
 use crate::clock;
 use crate::frame::SAMPLE_RATE;
@@ -212,18 +213,24 @@ impl Line {
         let (tell, opened) = sync_channel(1);
         let worker = {
             let (pulse, fate, choice) = (Arc::clone(&pulse), fate.clone(), choice.clone());
-            let name = if kind == Kind::Speaker { "speaker-device" } else { "mic-device" };
+            let (name, what) = match Way::of(kind) {
+                Way::Out => ("speaker-device", "the driver of the speaker"),
+                Way::In => ("mic-device", "the driver of the microphone"),
+            };
             Worker::start(name, move |stop| {
-                let mut keeper = Keeper { kind, choice, pulse, end, asked: 1 };
-                match keeper.build() {
-                    Ok(built) => {
-                        let _ = tell.send(Ok((built.name.clone(), built.rate)));
-                        if let Err(error) = keeper.keep(stop, built) {
-                            fate.set(error);
+                watch(what, &fate, || {
+                    let mut keeper = Keeper { kind, choice, pulse, end, asked: 1 };
+                    match keeper.build() {
+                        Ok(built) => {
+                            let _ = tell.send(Ok((built.name.clone(), built.rate)));
+                            keeper.keep(stop, built)
+                        }
+                        Err(error) => {
+                            let _ = tell.send(Err(error));
+                            Ok(())
                         }
                     }
-                    Err(error) => drop(tell.send(Err(error))),
-                }
+                });
             })?
         };
         let (name, rate) = match opened.recv_timeout(OPEN_LIMIT) {

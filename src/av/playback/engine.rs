@@ -10,6 +10,8 @@ use std::sync::mpsc::{Receiver, TryRecvError};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use crate::av::devices::Fate;
+use crate::av::guard::guard;
 use crate::av::playback::mixer::{self, Mixer};
 use crate::av::playback::track::{Figures, Track};
 use crate::av::playback::wav::{Block, Wav};
@@ -26,6 +28,8 @@ const TICK_US: u64 = 10_000;
 const MOST_BEHIND: u64 = 1000;
 /// Loudest a peer can be made: 12 dB.
 const MOST_VOLUME: f32 = 4.0;
+/// So many times a peer's sound is begun anew after a panic; what breaks us each time is not played any more.
+const MOST_CRASHES: u8 = 3;
 /// Most peers remembered after they left. Overflow: one that is away is forgotten.
 const MOST_VOICES: usize = 512;
 
@@ -67,6 +71,15 @@ pub enum Command {
     Speaker(Sink),
 }
 
+/// Where the ends of what is played are told.
+#[derive(Debug)]
+pub struct Ends {
+    /// Of the sink, when it breaks off by a defect.
+    pub own: Fate,
+    /// Peers whose sound broke off by a defect.
+    pub voices: Ring<PeerId>,
+}
+
 /// One peer as it is played. Stays when the peer goes, so that it comes back to its volume and its place in its file.
 #[derive(Debug)]
 struct Voice {
@@ -78,6 +91,16 @@ struct Voice {
     muted: bool,
     /// The gain of the last frame.
     gain: f32,
+    crashes: u8,
+}
+
+impl Voice {
+    /// Its track panicked: it begins anew, unless it did so too often.
+    fn on_crash(&mut self) {
+        self.crashes = self.crashes.saturating_add(1);
+        let track = self.track.take().filter(|_| self.crashes <= MOST_CRASHES);
+        self.track = track.and_then(|track| track.anew(clock::now()).ok());
+    }
 }
 
 /// The state of the thread.
@@ -90,12 +113,13 @@ pub struct Engine {
     /// The tick at which the speaker's file starts.
     first: u64,
     mixer: Mixer,
+    ends: Ends,
 }
 
 impl Engine {
     /// A playback that mixes to `speaker` and takes `commands` until their sender is gone.
-    pub fn new(commands: Receiver<Command>, files: Ring<Block>, speaker: Sink) -> Self {
-        Self { commands, files, voices: BTreeMap::new(), speaker, first: 0, mixer: Mixer::new() }
+    pub fn new(commands: Receiver<Command>, files: Ring<Block>, speaker: Sink, ends: Ends) -> Self {
+        Self { commands, files, voices: BTreeMap::new(), speaker, first: 0, mixer: Mixer::new(), ends }
     }
 
     /// Plays until the commands end.
@@ -153,12 +177,16 @@ impl Engine {
             Command::Muted(peer, muted) => self.voice(tick, peer).muted = muted,
             Command::Speaker(speaker) => {
                 self.first = tick;
-                let old = std::mem::replace(&mut self.speaker, speaker);
-                // A device may take its time to close, and the mix may not.
-                if let Err(error) = task::thread("speaker-close", move || drop(old)) {
-                    tracing::warn!(%error, "the speaker before was closed here");
-                }
+                self.replace(speaker);
             }
+        }
+    }
+
+    fn replace(&mut self, speaker: Sink) {
+        let old = std::mem::replace(&mut self.speaker, speaker);
+        // A device may take its time to close, and the mix may not.
+        if let Err(error) = task::thread("speaker-close", move || drop(old)) {
+            tracing::warn!(%error, "the speaker before was closed here");
         }
     }
 
@@ -170,6 +198,7 @@ impl Engine {
             volume: 1.0,
             muted: false,
             gain: 1.0,
+            crashes: 0,
         })
     }
 
@@ -185,10 +214,17 @@ impl Engine {
         self.mixer.clear();
         let mut samples = [0.0f32; FRAME_SAMPLES];
         let mut block = [0i16; FRAME_SAMPLES];
-        for voice in self.voices.values_mut() {
+        for (peer, voice) in &mut self.voices {
             let Some(track) = &mut voice.track else { continue };
-            track.receive();
-            let sounding = track.pull(due, due_host, &mut samples);
+            let pulled = guard("the sound of somebody", || {
+                track.receive();
+                Ok(track.pull(due, due_host, &mut samples))
+            });
+            let Ok(sounding) = pulled else {
+                voice.on_crash();
+                self.ends.voices.push(*peer);
+                continue;
+            };
             let gain = if voice.muted { 0.0 } else { voice.volume };
             if sounding {
                 mixer::scale(&mut samples, voice.gain, gain);
@@ -201,18 +237,53 @@ impl Engine {
                 self.files.push(Block { wav: Arc::clone(wav), position, samples: block });
             }
         }
-        match &mut self.speaker {
-            Sink::None => {}
-            Sink::File(wav) => {
-                self.mixer.finish(&mut block);
-                let position = (tick - self.first) * FRAME_SAMPLES as u64;
-                self.files.push(Block { wav: Arc::clone(wav), position, samples: block });
+        let played = guard("the speaker", || {
+            match &mut self.speaker {
+                Sink::None => {}
+                Sink::File(wav) => {
+                    self.mixer.finish(&mut block);
+                    let position = (tick - self.first) * FRAME_SAMPLES as u64;
+                    self.files.push(Block { wav: Arc::clone(wav), position, samples: block });
+                }
+                #[cfg(feature = "devices")]
+                Sink::Device(speaker) => {
+                    self.mixer.samples(&mut samples);
+                    speaker.play(&samples);
+                }
             }
-            #[cfg(feature = "devices")]
-            Sink::Device(speaker) => {
-                self.mixer.samples(&mut samples);
-                speaker.play(&samples);
-            }
+            Ok(())
+        });
+        if let Err(error) = played {
+            self.ends.own.set(error);
+            self.replace(Sink::None);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_voice_that_panics_begins_anew_and_is_silent_in_the_end() {
+        let (_sender, commands) = std::sync::mpsc::channel();
+        let ends = Ends { own: Fate::default(), voices: Ring::new(4) };
+        let mut engine = Engine::new(commands, Ring::new(4), Sink::None, ends);
+        let (peer, inbox) = (PeerId::from_bytes([1; 32]), Ring::new(4));
+        let add = || Command::Add {
+            peer,
+            inbox: inbox.clone(),
+            map: Shared::new(ClockMap::Same),
+            figures: Arc::default(),
+            dump: None,
+        };
+        engine.on_command(0, add());
+        for crashes in 1..=MOST_CRASHES + 1 {
+            engine.voice(0, peer).on_crash();
+            assert_eq!(engine.voice(0, peer).track.is_some(), crashes <= MOST_CRASHES, "{crashes}");
+        }
+        engine.play(0, clock::now(), 0);
+        engine.on_command(1, add());
+        assert!(engine.voice(1, peer).track.is_some(), "it came back");
     }
 }

@@ -20,6 +20,7 @@ use std::time::Duration;
 
 use crate::av::Error;
 use crate::av::devices::Fate;
+use crate::av::guard::watch;
 use crate::av::loudness::Loudness;
 use crate::av::playback::engine::{Command, Engine, Sink};
 use crate::av::playback::track::Figures;
@@ -38,6 +39,8 @@ pub const INBOX: usize = 256;
 
 /// Commands that may wait for the next frame. Overflow: the caller waits, at most for that frame.
 const COMMANDS: usize = 256;
+/// Peers whose sound broke off and that were not told yet. Overflow: the oldest is not told.
+const CRASHES: usize = 64;
 /// Most peers whose totals are kept. Overflow: one that is away is forgotten.
 const MOST_PEERS: usize = 512;
 
@@ -69,6 +72,9 @@ pub struct Playback {
     peers: Mutex<BTreeMap<PeerId, Peer>>,
     /// Of the speaker in use.
     fate: Mutex<Option<Fate>>,
+    /// Of the playback thread.
+    own: Fate,
+    crashed: Ring<PeerId>,
 }
 
 impl Playback {
@@ -80,10 +86,20 @@ impl Playback {
         }
         let writer = Writer::start()?;
         let (commands, inbox) = sync_channel(COMMANDS);
-        let engine = Engine::new(inbox, writer.queue(), speaker);
-        let thread = task::thread("playback", move || engine.run()).map_err(Error::Thread)?;
+        let (own, crashed) = (Fate::default(), Ring::new(CRASHES));
+        let engine =
+            Engine::new(inbox, writer.queue(), speaker, engine::Ends { own: own.clone(), voices: crashed.clone() });
+        let told = own.clone();
+        let play = move || {
+            watch("the playback of sound", &told, || {
+                engine.run();
+                Ok(())
+            });
+        };
+        let thread = task::thread("playback", play).map_err(Error::Thread)?;
         let (peers, fate) = (Mutex::default(), Mutex::new(fate));
-        Ok(Self { commands: Some(commands), thread: Some(thread), writer, dump: config.dump, peers, fate })
+        let (commands, thread) = (Some(commands), Some(thread));
+        Ok(Self { commands, thread, writer, dump: config.dump, peers, fate, own, crashed })
     }
 
     fn tell(&self, command: Command) {
@@ -152,7 +168,14 @@ impl Playback {
 
     /// Why the speaker ended by itself, told once; `None` while it plays.
     pub fn trouble(&self) -> Option<Error> {
-        self.fate.lock().unwrap_or_else(PoisonError::into_inner).as_ref()?.take()
+        let of_speaker = self.fate.lock().unwrap_or_else(PoisonError::into_inner).as_ref().and_then(Fate::take);
+        of_speaker.or_else(|| self.own.take())
+    }
+
+    /// A peer whose sound broke off by a defect, each time once. It is tried again a few times by itself, and when the
+    /// peer comes back.
+    pub fn crashed(&self) -> Option<PeerId> {
+        self.crashed.try_recv()
     }
 
     /// The figures of `cli.md`: totals since the peer was first added, all else since the previous call. `None` for a

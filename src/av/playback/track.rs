@@ -103,6 +103,11 @@ fn count(samples: usize) -> u32 {
 }
 
 impl Track {
+    /// The same track from its start, with all that it counted.
+    pub fn anew(self, now: Instant) -> Result<Self, Error> {
+        Self::new(now, self.inbox, self.map, self.figures)
+    }
+
     /// A track whose packets come through `inbox`.
     pub fn new(
         now: Instant,

@@ -13,6 +13,8 @@ use std::time::{Duration, Instant};
 use super::budget::Budget;
 use crate::av::capture::{self, Format, camera::Capture};
 use crate::av::codec::{Keyframe, VideoConfig, VideoEncoder, h264};
+use crate::av::devices::Fate;
+use crate::av::guard::watch;
 use crate::av::outlets::Outlets;
 use crate::av::packet::clock::Clock;
 use crate::av::packet::header::Layer;
@@ -88,6 +90,8 @@ pub struct Camera {
     format: Format,
     capture: Option<Capture>,
     encoder: Option<JoinHandle<()>>,
+    /// Of the encoder thread.
+    fate: Fate,
 }
 
 impl Camera {
@@ -111,21 +115,28 @@ impl Camera {
         // Overflow: the newest picture replaces the one that waits, so an encoder that is too slow skips pictures and
         // adds no delay.
         let slot = Slot::new();
+        let fate = Fate::default();
         let encoder = {
-            let (track, slot) = (Arc::clone(&track), slot.clone());
-            task::thread("video-encode", move || EncoderThread::new(track, format).run(&slot)).map_err(Error::Thread)?
+            let (track, slot, fate) = (Arc::clone(&track), slot.clone(), fate.clone());
+            let encode = move || {
+                watch("the encoder of the camera", &fate, || {
+                    EncoderThread::new(track, format).run(&slot);
+                    Ok(())
+                });
+            };
+            task::thread("video-encode", encode).map_err(Error::Thread)?
         };
         let wanted = {
             let track = Arc::clone(&track);
             move || track.wanted()
         };
         let capture = Capture::start(source, slot.clone(), wanted).inspect_err(|_| slot.close())?;
-        Ok(Self { track, format, capture: Some(capture), encoder: Some(encoder) })
+        Ok(Self { track, format, capture: Some(capture), encoder: Some(encoder), fate })
     }
 
-    /// Why the source ended by itself, told once; `None` while it runs.
+    /// Why the source or the encoder ended by itself, told once; `None` while both run.
     pub fn trouble(&self) -> Option<Error> {
-        self.capture.as_ref()?.trouble()
+        self.capture.as_ref().and_then(Capture::trouble).or_else(|| self.fate.take())
     }
 
     /// What is announced to the others; changes with [`Camera::set_on`] and [`Camera::set_quality`].
@@ -397,5 +408,42 @@ impl EncoderThread {
             body: Clock { timestamp: captured, host_micros: captured }.encode(),
         };
         self.track.outlets.send_all(&packet);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Breaks whoever shows it a picture.
+    #[derive(Debug)]
+    struct Broken;
+
+    impl Screen for Broken {
+        fn watched(&self) -> bool {
+            true
+        }
+
+        fn show(&self, _picture: &Arc<VideoFrame>) {
+            panic!("as a codec may")
+        }
+    }
+
+    #[test]
+    fn an_encoder_that_panics_is_a_trouble_of_its_camera() {
+        let card = spec::Camera::TestCard { width: 64, height: 36, fps: 60 };
+        let screen = Some(Arc::new(Broken) as Arc<dyn Screen>);
+        let camera = Camera::start(&card, CameraConfig::default(), Outlets::new(), screen).expect("started");
+        let deadline = clock::now() + Duration::from_secs(10);
+        let trouble = loop {
+            if let Some(trouble) = camera.trouble() {
+                break trouble;
+            }
+            assert!(clock::now() < deadline, "it is told");
+            std::thread::yield_now();
+        };
+        assert!(matches!(trouble, Error::Crashed { what: "the encoder of the camera" }), "{trouble}");
+        assert!(camera.trouble().is_none(), "told once");
+        camera.stop();
     }
 }

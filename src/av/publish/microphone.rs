@@ -19,6 +19,7 @@ use crate::av::Error;
 use crate::av::capture::sound::{self, Sound};
 use crate::av::codec::opus::Encoder;
 use crate::av::devices::Fate;
+use crate::av::guard::watch;
 use crate::av::loudness::Loudness;
 use crate::av::outlets::Outlets;
 use crate::av::packet::audio::{Audio as Packet, Level, MAX_COPIES};
@@ -54,14 +55,18 @@ struct Wishes {
     on: AtomicBool,
     stop: AtomicBool,
     loss: AtomicU32,
-    broken: AtomicBool,
+    /// The thread has ended.
+    over: AtomicBool,
 }
 
 /// A running microphone track. Dropping it stops it too, without waiting.
 #[derive(Debug)]
 pub struct Microphone {
     wishes: Arc<Wishes>,
-    fate: Option<Fate>,
+    /// Of the source.
+    source: Option<Fate>,
+    /// Of the thread.
+    fate: Fate,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -70,31 +75,32 @@ impl Microphone {
     /// `outlets` whose view is not `None`: subscribe listeners with [`View::Large`]. `loudness` follows what is sent, or
     /// would be if somebody listened.
     pub fn start(spec: &spec::Microphone, outlets: Outlets, loudness: Loudness) -> Result<Self, Error> {
-        let source = sound::open(spec)?;
-        let fate = source.fate();
+        Self::run(sound::open(spec)?, outlets, loudness)
+    }
+
+    fn run(source: Box<dyn Sound>, outlets: Outlets, loudness: Loudness) -> Result<Self, Error> {
+        let (of_source, fate) = (source.fate(), Fate::default());
         let wishes = Arc::new(Wishes {
             on: AtomicBool::new(true),
             stop: AtomicBool::new(false),
             loss: AtomicU32::new(0),
-            broken: AtomicBool::new(false),
+            over: AtomicBool::new(false),
         });
-        let shared = Arc::clone(&wishes);
+        let (shared, told, heard) = (Arc::clone(&wishes), fate.clone(), loudness.clone());
         // Checked here, so that the caller hears of a codec that does not work; the thread makes its own.
         drop(Encoder::new(BITRATE)?);
         let work = move || {
-            if let Err(error) = Capture::start(source, outlets, &shared, loudness).and_then(|mut capture| capture.run())
-            {
-                tracing::error!(%error, "the microphone track ended");
-                shared.broken.store(true, Ordering::Relaxed);
-            }
+            watch("the microphone", &told, || Capture::start(source, outlets, &shared, loudness)?.run());
+            shared.over.store(true, Ordering::Relaxed);
+            heard.hush();
         };
         let thread = task::thread("microphone", work).map_err(Error::Thread)?;
-        Ok(Self { wishes, fate, thread: Some(thread) })
+        Ok(Self { wishes, source: of_source, fate, thread: Some(thread) })
     }
 
-    /// Why the source ended by itself, told once; `None` while it runs.
+    /// Why the source or the track ended by itself, told once; `None` while it runs.
     pub fn trouble(&self) -> Option<Error> {
-        self.fate.as_ref()?.take()
+        self.source.as_ref().and_then(Fate::take).or_else(|| self.fate.take())
     }
 
     /// What is announced to the others; changes with [`Microphone::set_on`].
@@ -117,8 +123,8 @@ impl Microphone {
 
     /// What is sent to a listener; `None` while muted.
     pub fn sending(&self) -> Option<stats::Sending> {
-        let broken = self.wishes.broken.load(Ordering::Relaxed);
-        (!broken && self.wishes.on.load(Ordering::Relaxed)).then(|| stats::Sending {
+        let over = self.wishes.over.load(Ordering::Relaxed);
+        (!over && self.wishes.on.load(Ordering::Relaxed)).then(|| stats::Sending {
             target_bps: Some(BITRATE.bps()),
             codec: Some(Codec::Opus.name().to_owned()),
             ..stats::Sending::default()
@@ -280,5 +286,32 @@ impl<'a> Capture<'a> {
         self.group = group.wrapping_add(1);
         let expires = clock::now() + worth;
         self.outlets.send_all(&media::Packet { kind, track: TrackId::MICROPHONE, priority, group, expires, body });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Has a defect.
+    struct Broken;
+
+    impl Sound for Broken {
+        fn read(&mut self, _wall: u64, _out: &mut [f32; FRAME_SAMPLES]) {
+            panic!("as a driver's library may")
+        }
+    }
+
+    #[test]
+    fn a_source_that_panics_is_a_trouble_of_its_track() {
+        let microphone = Microphone::run(Box::new(Broken), Outlets::new(), Loudness::new()).expect("started");
+        let deadline = clock::now() + Duration::from_secs(10);
+        while microphone.sending().is_some() {
+            assert!(clock::now() < deadline, "the thread ends");
+            std::thread::yield_now();
+        }
+        assert!(matches!(microphone.trouble(), Some(Error::Crashed { what: "the microphone" })));
+        assert!(microphone.trouble().is_none(), "told once");
+        microphone.stop();
     }
 }

@@ -143,6 +143,7 @@ fn command(word: &str, fields: &Fields<'_>) -> Result<Command, Failure> {
         "decline" => Command::Decline(fields.call()?),
         "rename" => Command::Rename(fields.text("name")?),
         "claim" => Command::Claim(fields.text("name")?),
+        "release" => Command::Release(fields.text("name")?),
         "words" => Command::Words { peer: fields.text("peer")? },
         "verify" => Command::Verify { peer: fields.text("peer")? },
         "forget" => Command::Forget { peer: fields.text("peer")? },
@@ -173,7 +174,7 @@ pub fn ok(name: &str, reference: Option<&str>, done: &Done) -> Value {
         }
         Done::Calling(call) => json!({ "call": call }),
         Done::Answered { room, connect } => json!({ "room": room.as_str(), "connect": self::connect(connect) }),
-        Done::Claimed(name) => json!({ "name": name.as_str() }),
+        Done::Claimed(name) | Done::Released(name) => json!({ "name": name.as_str() }),
         Done::Words(words) => json!({ "words": words.to_string() }),
         Done::KnownPeople(list) => json!({ "people": list.iter().map(known_person).collect::<Vec<_>>() }),
         Done::Invited(invite) => json!({ "link": invite.to_string(), "short": invite.short() }),
@@ -392,6 +393,7 @@ mod tests {
         let path = PathBuf::from("/tmp/x");
         check(r#"{"do":"send-file","path":"/tmp/x","to":["bo"]}"#, Command::SendFile { path, to: vec!["bo".into()] });
         check(r#"{"do":"accept-file","transfer":"00000000000000ff"}"#, Command::AcceptFile(TransferId::from_u64(255)));
+        check(r#"{"do":"release","name":"ana"}"#, Command::Release("ana".into()));
         check(r#"{"do":"camera","on":false}"#, Command::Camera { on: false, source: None });
         check(
             r#"{"do":"mic","on":true,"source":"tone"}"#,

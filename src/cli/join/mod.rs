@@ -86,6 +86,7 @@ pub fn config(common: &Common, room: RoomName, join: &JoinOptions) -> Result<eng
             max_bitrate: join.max_bitrate,
             dump_video: join.dump_video.clone(),
             dump_audio: join.dump_audio.clone(),
+            lenient: false,
         },
         settings,
         download_dir,

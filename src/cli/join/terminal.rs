@@ -216,6 +216,7 @@ pub fn done(done: &Done) -> Option<String> {
         Done::Ok | Done::Said(_) | Done::Offered(_) | Done::Answered { .. } => None,
         Done::Calling(_) => Some("* it rings; /decline takes it back".to_owned()),
         Done::Claimed(name) => Some(format!("* {name} is yours")),
+        Done::Released(name) => Some(format!("* {name} is given back")),
         Done::Words(words) => Some(format!("* the words: {words}")),
         Done::KnownPeople(list) => {
             let line = |known: &KnownPerson| format!("  {} ({})", known.handle, known.trust.as_str());

@@ -113,7 +113,7 @@ impl Mesh {
     pub(super) fn on_refused(&mut self, peer: PeerId, refusal: Refusal) {
         let (code, detail) = match refusal {
             Refusal::RoomFull => ("room-full", "every seat of the room is taken"),
-            Refusal::Removed => ("removed", "this peer was removed from the room"),
+            Refusal::Removed => ("removed", "somebody removed you from the room"),
             _ => return,
         };
         self.warn(code, Some(peer), None, detail.to_owned());

@@ -1,30 +1,28 @@
-//! The whole window as a picture, in each theme: `tests/snapshots` holds what people looked at and found good. Where the
-//! looks are meant to change, `LETS_MEET_SNAPSHOTS=accept cargo test snapshots` writes them anew; look at each.
+//! The window as a whole: what happens to it, and what it asks of the engine and the disk.
 
-use std::path::{Path, PathBuf};
+mod flows;
+mod names;
+mod pictures;
+mod tab;
 
-use iced::advanced::renderer::{self, Headless as _};
+use std::time::Duration;
+
 use iced::futures::future::{self, BoxFuture};
-use iced::mouse;
-use iced_test::runtime::UserInterface;
-use iced_test::runtime::user_interface::Cache;
+use iced::futures::{StreamExt as _, executor};
+use iced_test::Simulator;
 
 use super::*;
-use crate::id::{CallId, PeerId, RoomName};
-use crate::media::{TrackInfo, TrackKind};
-use crate::meeting::{
-    Direction, FileEvent, FileStage, Nearby, NearbyMeeting, NearbyPerson, Person, Trust,
-};
-use crate::share::{DisplayName, FileName};
+use crate::engine::Detached;
+use crate::id::{Instance, PeerId, RoomName};
+use crate::meeting::{Audience, ConversationId, MessageId, Nearby, NearbyMeeting, NearbyPerson, Person, Trust};
+use crate::share::{ChatText, DisplayName};
 use crate::stats::{Kinds, Link, Peer, Rates, Stats};
 use crate::ui::action::Meet;
 use crate::ui::choices::Panel;
+use crate::ui::panel::chat;
+use crate::ui::panel::recipients;
 use crate::ui::theme;
-
-/// A pixel is another one from this difference of a channel on, of 255.
-const OTHER: u8 = 24;
-/// So many of a thousand pixels may be other ones: processors round differently at the edges of letters.
-const MOST_OTHER: usize = 2;
+use crate::ui::when::TEST_NOON;
 
 /// An engine that never comes up.
 #[derive(Debug)]
@@ -37,10 +35,6 @@ impl super::super::Launcher for Nothing {
 
     fn rename(&self, _: &DisplayName) -> Result<(), Trouble> {
         Ok(())
-    }
-
-    fn interfaces(&self, _: &Choices) -> Vec<String> {
-        Vec::new()
     }
 
     fn is_hidden(&self, _: &Choices) -> bool {
@@ -62,6 +56,16 @@ fn person(n: u8, name: &str) -> Person {
 
 fn room(name: &str) -> RoomName {
     RoomName::new(name).expect("a room")
+}
+
+/// Runs a task to its end.
+async fn run(task: Task<Message>) -> Vec<Message> {
+    let stream = iced_test::runtime::task::into_stream(task).expect("it does something");
+    let told = |action| match action {
+        iced_test::runtime::Action::Output(message) => Some(message),
+        _ => None,
+    };
+    stream.filter_map(|action| future::ready(told(action))).collect().await
 }
 
 struct Bench {
@@ -93,11 +97,43 @@ impl Bench {
         bench
     }
 
-    fn meeting(theme: theme::Choice) -> Self {
-        let meet =
-            Meet { room: room("standup"), connect: Vec::new(), invite: None, camera: false, microphone: true, call: None };
+    /// With three people in sight, two of them in a meeting.
+    fn company(&mut self) {
+        let near = |n: u8, name: &str, trust, rooms: &[&str]| NearbyPerson {
+            person: person(n, name),
+            handle: name.to_owned(),
+            trust,
+            rooms: rooms.iter().map(|name| room(name)).collect(),
+            addresses: Vec::new(),
+        };
+        let people = vec![
+            near(0, "Ana", Trust::Verified, &["standup"]),
+            near(1, "Bo", Trust::New, &["standup"]),
+            near(2, "Cy", Trust::Changed, &[]),
+        ];
+        let here = vec![person(0, "Ana"), person(1, "Bo")];
+        let meetings = vec![NearbyMeeting { room: room("standup"), people: here, addresses: Vec::new() }];
+        self.event(Event::Nearby(Nearby { people, meetings }));
+    }
+
+    /// In a meeting with nobody else.
+    fn alone(theme: theme::Choice) -> Self {
+        let meet = Meet {
+            room: room("standup"),
+            connect: Vec::new(),
+            invite: None,
+            camera: false,
+            microphone: true,
+            call: None,
+        };
         let mut bench = Self::new(theme, Some(meet));
         bench.app.model.me = Some(person(5, "Mira"));
+        bench
+    }
+
+    /// In a meeting with three others.
+    fn meeting(theme: theme::Choice) -> Self {
+        let mut bench = Self::alone(theme);
         for (n, name) in [(0, "Ana"), (1, "Bo"), (2, "Cy")] {
             bench.event(Event::Joined(person(n, name)));
         }
@@ -130,166 +166,46 @@ impl Bench {
         }
     }
 
-    /// Red, green, blue and opacity of each pixel.
-    fn pixels(&mut self) -> (Size<u32>, Vec<u8>) {
-        // The clock in the top bar stands.
-        if let Some(meeting) = &self.app.model.meeting {
-            self.app.now = meeting.since;
-        }
-        for font in theme::FONTS {
-            let mut fonts = iced_test::renderer::graphics::text::font_system().write().expect("nobody panicked");
-            fonts.load_font(font.into());
-        }
-        let size = self.app.size;
-        let new = iced::Renderer::new(theme::REGULAR, 16.into(), Some("tiny-skia"));
-        let mut renderer = iced::futures::executor::block_on(new).expect("a renderer without a display");
-        let looks = self.app.look().iced();
-        let mut all = UserInterface::build(self.app.view(), size, Cache::default(), &mut renderer);
-        let mut messages = Vec::new();
-        let redraw = iced::Event::Window(window::Event::RedrawRequested(clock::now()));
-        let nowhere = mouse::Cursor::Unavailable;
-        let mut clipboard = iced::advanced::clipboard::Null;
-        let _ = all.update(&[redraw], nowhere, &mut renderer, &mut clipboard, &mut messages);
-        let style = renderer::Style { text_color: looks.palette().text };
-        all.draw(&mut renderer, &looks, &style, nowhere);
-        let size = Size::new(size.width as u32, size.height as u32);
-        let bytes = renderer.screenshot(size, 1.0, looks.palette().background);
-        (size, bytes)
+    /// With an engine behind it that does nothing; what comes to it is read there.
+    fn connect(&mut self) -> Detached {
+        let (handle, mut engine) = Handle::detached(64);
+        let generation = self.app.session.generation();
+        let _ = self.app.update(Message::Started(generation, Ok(handle)));
+        assert_eq!(engine.commands(), [Command::State]);
+        engine
     }
-}
 
-fn file(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/snapshots").join(format!("{name}.png"))
-}
-
-fn write(path: &Path, size: Size<u32>, bytes: &[u8]) {
-    let file = std::fs::File::create(path).expect("a file");
-    let mut encoder = png::Encoder::new(std::io::BufWriter::new(file), size.width, size.height);
-    encoder.set_color(png::ColorType::Rgba);
-    encoder.set_compression(png::Compression::High);
-    encoder.write_header().and_then(|mut writer| writer.write_image_data(bytes)).expect("written");
-}
-
-fn read(path: &Path) -> (Size<u32>, Vec<u8>) {
-    let file = std::fs::File::open(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    let mut reader = png::Decoder::new(std::io::BufReader::new(file)).read_info().expect("a PNG");
-    let mut bytes = vec![0; reader.output_buffer_size().expect("of a known size")];
-    let info = reader.next_frame(&mut bytes).expect("a picture");
-    (Size::new(info.width, info.height), bytes)
-}
-
-fn compare(name: &str, bench: &mut Bench) {
-    let (size, bytes) = bench.pixels();
-    let path = file(name);
-    if std::env::var_os("LETS_MEET_SNAPSHOTS").is_some_and(|word| word == "accept") {
-        write(&path, size, &bytes);
+    fn window(&mut self, event: window::Event) {
+        let _ = self.app.update(Message::Window(event));
     }
-    let (kept_size, kept) = read(&path);
-    assert_eq!(size, kept_size, "{name}");
-    let pairs = bytes.as_chunks::<4>().0.iter().zip(kept.as_chunks::<4>().0);
-    let other = pairs.filter(|(a, b)| a.iter().zip(*b).any(|(a, b)| a.abs_diff(*b) > OTHER)).count();
-    let seen = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/tmp").join(format!("{name}.png"));
-    if other * 1000 > MOST_OTHER * kept.len() / 4 {
-        std::fs::create_dir_all(seen.parent().expect("a folder")).expect("a folder");
-        write(&seen, size, &bytes);
-        panic!("{other} pixels of {name} are others: hold {} beside {}", seen.display(), path.display());
+
+    /// In the meeting's chat.
+    fn chat(&mut self, message: chat::Message) {
+        let _ = self.app.update(Message::Meeting(meeting::Message::Chat(message)));
     }
-}
 
-const THEMES: [(theme::Choice, &str); 3] =
-    [(theme::Choice::Dark, "dark"), (theme::Choice::Light, "light"), (theme::Choice::Contrast, "contrast")];
-
-fn in_each_theme(name: &str, make: impl Fn(theme::Choice) -> Bench) {
-    for (theme, word) in THEMES {
-        compare(&format!("{name}-{word}"), &mut make(theme));
+    /// Somebody says something at this time, in Unix milliseconds.
+    fn says(&mut self, from: Person, words: &str, to: Audience, sent_at: u64) {
+        let conversation = ConversationId::from_bytes([0; 16]);
+        let id = MessageId { author: from.peer, instance: Instance::from_u64(1), conversation, counter: sent_at };
+        let text = ChatText::new(words).expect("a line");
+        self.event(Event::Chat { id, from, text, to, sent_at, late: false });
     }
-}
 
-#[test]
-fn snapshots_of_the_lobby() {
-    in_each_theme("lobby", |theme| {
-        let mut bench = Bench::lobby(theme);
-        let near = |n: u8, name: &str, trust, rooms: &[&str]| NearbyPerson {
-            person: person(n, name),
-            handle: name.to_owned(),
-            trust,
-            rooms: rooms.iter().map(|name| room(name)).collect(),
-            addresses: Vec::new(),
+    /// A command was carried out.
+    fn answer(&mut self, command: Command, done: Done) {
+        let generation = self.app.session.generation();
+        let _ = self.app.update(Message::Answered(generation, Box::new((command, Ok(done)))));
+    }
+
+    fn sees(&self, words: &str) -> bool {
+        let settings = iced::Settings {
+            fonts: theme::FONTS.into_iter().map(Into::into).collect(),
+            default_font: theme::REGULAR,
+            ..iced::Settings::default()
         };
-        let people = vec![
-            near(0, "Ana", Trust::Verified, &["standup"]),
-            near(1, "Bo", Trust::New, &["standup"]),
-            near(2, "Cy", Trust::Changed, &[]),
-        ];
-        let here = vec![person(0, "Ana"), person(1, "Bo")];
-        let meetings = vec![NearbyMeeting { room: room("standup"), people: here, addresses: Vec::new() }];
-        bench.event(Event::Nearby(Nearby { people, meetings }));
-        bench
-    });
-}
-
-#[test]
-fn snapshots_of_a_meeting_with_its_people() {
-    in_each_theme("people", |theme| {
-        let mut bench = Bench::meeting(theme);
-        let (ana, bo) = (person(0, "Ana"), person(1, "Bo"));
-        bench.event(Event::Trust { person: ana.clone(), trust: Trust::Verified });
-        bench.event(Event::Trust { person: bo.clone(), trust: Trust::Known });
-        bench.event(Event::Hand { person: bo.clone(), up: true, order: vec![bo] });
-        let voice =
-            TrackInfo { kind: TrackKind::Microphone, on: true, width: 0, height: 0, codec: "opus".to_owned() };
-        bench.event(Event::Track { person: ana, info: voice });
-        bench.rates();
-        bench.panel(Panel::People);
-        bench
-    });
-}
-
-#[test]
-fn snapshots_of_files() {
-    in_each_theme("files", |theme| {
-        let mut bench = Bench::meeting(theme);
-        let mut transfer = |number, direction, name: &str, stage| {
-            let transfer = crate::id::TransferId::from_u64(number);
-            let (person, file) = (person(1, "Bo"), FileName::new(name));
-            let file = FileEvent { transfer, person, direction, file, size: 1_200_000_000, stage };
-            bench.event(Event::File(file));
-        };
-        transfer(1, Direction::In, "dataset.tar", FileStage::Offer);
-        transfer(2, Direction::Out, "slides, final, really.pdf", FileStage::Offer);
-        transfer(2, Direction::Out, "slides, final, really.pdf", FileStage::Accepted);
-        let progress = FileStage::Progress { done: 768_000_000, rate: Some(98_000_000), eta_ms: Some(3_900) };
-        transfer(2, Direction::Out, "slides, final, really.pdf", progress);
-        transfer(3, Direction::In, "notes.txt", FileStage::Offer);
-        transfer(3, Direction::In, "notes.txt", FileStage::Declined);
-        bench.panel(Panel::Files);
-        bench
-    });
-}
-
-#[test]
-fn snapshots_of_stats() {
-    in_each_theme("stats", |theme| {
-        let mut bench = Bench::meeting(theme);
-        bench.rates();
-        bench.panel(Panel::Stats);
-        let expand = meeting::Message::Stats(crate::ui::panel::stats::Message::Expand(true));
-        let _ = bench.app.update(Message::Meeting(expand));
-        bench
-    });
-}
-
-#[test]
-fn snapshots_of_a_ring_over_the_settings() {
-    in_each_theme("ring", |theme| {
-        let mut bench = Bench::lobby(theme);
-        let _ = bench.app.perform(Action::Settings(true));
-        let section = settings::Message::Section(settings::Section::Appearance);
-        let _ = bench.app.update(Message::Settings(section));
-        let call = CallId::from_u64(1);
-        bench.event(Event::Ring { call, from: person(1, "Bo"), trust: Trust::New, room: room("call") });
-        bench
-    });
+        Simulator::with_size(settings, self.app.size, self.app.view()).find(words).is_ok()
+    }
 }
 
 #[test]
@@ -305,8 +221,149 @@ fn choices_are_written_in_the_order_in_which_they_were_made() {
         .collect();
     // The last one first.
     for write in writes.into_iter().rev() {
-        let stream = iced_test::runtime::task::into_stream(write).expect("it does something");
-        let _: Vec<_> = runtime.block_on(iced::futures::StreamExt::collect(stream));
+        runtime.block_on(run(write));
     }
     assert_eq!(Choices::load(bench.folder.path()).text_percent, 175);
+}
+
+#[test]
+fn commands_reach_the_engine_in_their_order_whatever_order_their_tasks_run_in() {
+    let mut bench = Bench::meeting(theme::Choice::Dark);
+    let mut engine = bench.connect();
+    // Space is pressed and let go.
+    let microphone = |on| Command::Microphone { on, source: None };
+    let down = bench.app.perform(Action::Engine(microphone(true)));
+    let up = bench.app.perform(Action::Engine(microphone(false)));
+    let forget = Command::Forget { peer: person(0, "Ana").peer.to_string() };
+    let both = Action::Engine(forget.clone()).and(Action::Engine(Command::KnownPeople));
+    let list = bench.app.perform(both);
+    assert_eq!(engine.commands(), [microphone(true), microphone(false), forget, Command::KnownPeople]);
+    for (task, answers) in [(list, 2), (up, 1), (down, 1)] {
+        let told = executor::block_on(run(task));
+        assert!(
+            told.iter().all(|message| matches!(message, Message::Answered(..))) && told.len() == answers,
+            "{told:?}"
+        );
+    }
+    assert!(engine.commands().is_empty());
+}
+
+#[test]
+fn the_state_is_asked_for_once_at_a_time_and_again_after_what_changed_meanwhile() {
+    let mut bench = Bench::meeting(theme::Choice::Dark);
+    let mut engine = bench.connect();
+    for n in [6, 7] {
+        bench.event(Event::Joined(person(n, "Di")));
+    }
+    assert!(engine.commands().is_empty(), "the first one is on its way");
+    bench.answer(Command::State, Done::Ok);
+    assert_eq!(engine.commands(), [Command::State]);
+    bench.answer(Command::State, Done::Ok);
+    assert!(engine.commands().is_empty(), "nothing changed since");
+    bench.event(Event::Joined(person(8, "Ed")));
+    assert_eq!(engine.commands(), [Command::State]);
+}
+
+#[test]
+fn a_file_dropped_in_a_meeting_waits_and_goes_only_to_those_who_are_chosen() {
+    let mut bench = Bench::meeting(theme::Choice::Dark);
+    let mut engine = bench.connect();
+    bench.panel(Panel::Chat);
+    let bo = person(1, "Bo");
+    bench.chat(chat::Message::To(recipients::Message::Toggle(bo.clone())));
+    for path in ["/tmp/salary.ods", "/tmp/notes.txt"] {
+        bench.window(window::Event::FileDropped(path.into()));
+    }
+    assert!(engine.commands().is_empty(), "nothing goes by itself");
+    assert!(bench.sees("2 files: salary.ods and notes.txt"));
+    bench.chat(chat::Message::SendStaged);
+    let send = |path: &str| Command::SendFile { path: path.into(), to: vec![bo.peer.to_string()] };
+    assert_eq!(engine.commands(), [send("/tmp/salary.ods"), send("/tmp/notes.txt")]);
+    // With no panel open it waits in the chat, still for Bo.
+    let _ = bench.app.update(Message::Meeting(meeting::Message::ClosePanel));
+    bench.window(window::Event::FileDropped("/tmp/plan.pdf".into()));
+    assert!(engine.commands().is_empty() && bench.sees("plan.pdf"));
+}
+
+#[test]
+fn files_dropped_in_the_lobby_are_asked_about_together() {
+    let mut bench = Bench::lobby(theme::Choice::Dark);
+    bench.company();
+    for path in ["/tmp/a.txt", "/tmp/b.txt"] {
+        bench.window(window::Event::FileDropped(path.into()));
+    }
+    assert_eq!(bench.app.dialogs.len(), 1);
+    assert!(bench.sees("a.txt and 1 more"));
+}
+
+#[test]
+fn the_theme_of_the_system_is_followed_where_that_was_chosen() {
+    let mut bench = Bench::lobby(theme::Choice::System);
+    let ground = |bench: &Bench| bench.app.look().colours.ground;
+    let dark = ground(&bench);
+    let _ = bench.app.update(Message::Light(true));
+    let light = ground(&bench);
+    assert_ne!(dark, light);
+    let _ = bench.app.update(Message::Light(false));
+    assert_eq!(ground(&bench), dark);
+    for (choice, expect) in [(theme::Choice::Dark, dark), (theme::Choice::Light, light)] {
+        bench.app.choices.theme = choice;
+        for prefers_light in [true, false] {
+            let _ = bench.app.update(Message::Light(prefers_light));
+            assert_eq!(ground(&bench), expect, "{choice:?}");
+        }
+    }
+}
+
+#[test]
+fn the_desktop_tells_only_while_nobody_looks_and_only_when_chosen() {
+    let mut bench = Bench::meeting(theme::Choice::Dark);
+    assert!(!bench.app.notifies());
+    bench.window(window::Event::Unfocused);
+    assert!(bench.app.notifies());
+    bench.app.choices.notifications = false;
+    assert!(!bench.app.notifies());
+    bench.app.choices.notifications = true;
+    bench.window(window::Event::Focused);
+    assert!(!bench.app.notifies());
+}
+
+#[test]
+fn the_size_of_the_window_is_remembered() {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let mut bench = Bench::lobby(theme::Choice::Dark);
+    bench.window(window::Event::Resized(Size::new(1000.0, 700.0)));
+    let close = bench.app.update(Message::Window(window::Event::CloseRequested));
+    runtime.block_on(run(close));
+    assert_eq!(Choices::load(bench.folder.path()).window, (1000.0, 700.0));
+}
+
+#[test]
+fn what_was_said_while_the_chat_was_closed_is_counted_until_it_is_opened() {
+    let mut bench = Bench::meeting(theme::Choice::Dark);
+    assert!(!bench.sees("2"));
+    for words in ["Morning!", "Shall we?"] {
+        bench.says(person(0, "Ana"), words, Audience::Room, TEST_NOON);
+    }
+    assert!(bench.sees("2"));
+    bench.panel(Panel::Chat);
+    assert!(bench.sees("Shall we?"));
+    let _ = bench.app.update(Message::Meeting(meeting::Message::ClosePanel));
+    assert!(!bench.sees("2"), "it was read");
+}
+
+#[test]
+fn nothing_is_drawn_anew_while_nothing_moves() {
+    let mut bench = Bench::lobby(theme::Choice::Dark);
+    let _engine = bench.connect();
+    assert_eq!(bench.app.pace(), Some(Duration::from_secs(1)), "alone: the network is looked at soon");
+    bench.company();
+    assert_eq!(bench.app.pace(), None);
+    // A toast goes by itself.
+    let _ = bench.app.perform(Action::Toast(Toast::new(Tone::Plain, "Hello")));
+    assert_eq!(bench.app.pace(), Some(Duration::from_millis(500)));
+    let _ = bench.app.update(Message::Tick(clock::now() + Duration::from_secs(60)));
+    assert_eq!(bench.app.pace(), None);
+    // The clock in the bar of a meeting, and no more.
+    assert_eq!(Bench::meeting(theme::Choice::Dark).app.pace(), Some(Duration::from_secs(1)));
 }

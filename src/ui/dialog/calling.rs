@@ -9,9 +9,9 @@ use crate::meeting::Command;
 use crate::ui::action::Action;
 use crate::ui::app::Context;
 use crate::ui::icon::Icon;
-use crate::ui::theme::{GAP, PAD};
+use crate::ui::theme::{GAP, HALF, PAD};
 use crate::ui::widget::button::{self, Kind};
-use crate::ui::widget::{avatar, label};
+use crate::ui::widget::{avatar, label, quiet};
 
 /// The button that takes it back.
 pub const CANCEL: &str = "cancel-call";
@@ -72,7 +72,9 @@ impl Calling {
             .icon(Icon::Leave)
             .id(CANCEL)
             .on_press(Message::Cancel);
-        let who = row![picture, label(look, words::RINGING)].spacing(PAD).align_y(Alignment::Center);
+        let will = quiet(look, words::will_be(context.choices.camera_on, context.choices.starts_heard()));
+        let who = row![picture, column![label(look, words::RINGING), will].spacing(HALF)];
+        let who = who.spacing(PAD).align_y(Alignment::Center);
         column![who, super::buttons([cancel])].spacing(GAP).into()
     }
 }

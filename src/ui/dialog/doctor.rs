@@ -1,18 +1,23 @@
-//! The network check: what was looked at, what was found, what to do.
+//! The check of network and devices: what was looked at, what was found, what to do.
 
 use iced::Element;
-use iced::widget::column;
+use iced::widget::{Column, column};
 
 use super::words;
+use crate::engine::doctor::Check;
 use crate::ui::action::Action;
 use crate::ui::app::Context;
 use crate::ui::icon::Icon;
-use crate::ui::model::Model;
-use crate::ui::text::lobby;
-use crate::ui::theme::GAP;
+use crate::ui::model::{Checkup, Model};
+use crate::ui::text::{lobby, warning};
+use crate::ui::theme::{GAP, GRID};
 use crate::ui::widget::button::{self, Kind};
 use crate::ui::widget::checks::checks;
-use crate::ui::widget::quiet;
+use crate::ui::widget::label::section;
+use crate::ui::widget::{label, quiet};
+
+/// Most warnings that are listed, the newest first.
+const SHOWN: usize = 6;
 
 /// What was pressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,16 +31,20 @@ pub enum Message {
 /// One thing that was done.
 pub fn update(message: &Message, model: &Model) -> Action {
     match message {
-        Message::Again => Action::Check,
+        Message::Again => Action::Doctor,
         Message::Copy => {
-            let line = |check: &crate::engine::doctor::Check| {
+            let line = |check: &Check| {
                 let mark = if check.ok { "ok  " } else { "FAIL" };
                 let hint = check.hint.as_deref().map(|hint| format!("\n     {hint}")).unwrap_or_default();
                 format!("{mark} {}: {}{hint}\n", check.name, check.detail)
             };
-            Action::Copy(model.checkup.found.iter().map(line).collect(), words::REPORT_COPIED)
+            Action::Copy(all(&model.checkup).map(line).collect(), words::REPORT_COPIED)
         }
     }
+}
+
+fn all(checkup: &Checkup) -> impl Iterator<Item = &Check> {
+    checkup.found.iter().chain(&checkup.devices)
 }
 
 /// The picture of it.
@@ -51,5 +60,8 @@ pub fn view<'a>(context: Context<'a>) -> Element<'a, Message> {
     let again = button::with_words(look, Kind::Primary, words::CHECK_AGAIN)
         .id("check-again")
         .on_press_maybe(done.map(|()| Message::Again));
-    column![checks(look, &checkup.found), running, super::buttons([copy, again])].spacing(GAP).into()
+    let warned = context.model.warnings.iter().rev().take(SHOWN).map(|one| label(look, warning(one)).into());
+    let warned = (!context.model.warnings.is_empty())
+        .then(|| column![section(look, words::WARNED), Column::with_children(warned).spacing(GRID)].spacing(GRID));
+    column![checks(look, all(checkup)), running, warned, super::buttons([copy, again])].spacing(GAP).into()
 }

@@ -15,7 +15,7 @@ use crate::ui::widget::button::{self, Kind};
 use crate::ui::widget::card::raised;
 use crate::ui::widget::label::section;
 use crate::ui::widget::line::line as line_of;
-use crate::ui::widget::quiet;
+use crate::ui::widget::{label, quiet};
 
 /// The button that copies the link.
 pub const COPY_LINK: &str = "copy-link";
@@ -66,11 +66,10 @@ impl Invite {
 
     /// All of it, for the stage of somebody who is alone, too.
     pub fn card<'a>(&'a self, look: Look) -> Element<'a, Message> {
-        let line = |name: &'static str, text: &'a str, id: &'static str, message: Message| {
+        let line = |name: &'static str, text: Element<'a, Message>, id: &'static str, message: Message| {
             let copy =
                 button::with_words(look, Kind::Plain, words::COPY).icon(Icon::Copy).small().id(id).on_press(message);
-            // Nobody reads a link: its beginning tells which it is.
-            let text = raised(look, line_of(look, text)).padding([GRID, GRID + HALF]).width(Length::Fill);
+            let text = raised(look, text).padding([GRID, GRID + HALF]).width(Length::Fill);
             let row = row![text, copy].spacing(GRID).align_y(Alignment::Center);
             column![section(look, name), row].spacing(HALF)
         };
@@ -87,8 +86,10 @@ impl Invite {
             let both = column![code, quiet(look, words::SCAN)].spacing(HALF).align_x(Alignment::Center);
             container(both).center_x(Length::Fill)
         });
-        let link = line(words::LINK, &self.link, COPY_LINK, Message::CopyLink);
-        let code = line(words::CODE, &self.code, "copy-code", Message::CopyCode);
+        // Nobody reads a link: its beginning tells which it is. A code is read aloud, to its end.
+        let link = line(words::LINK, line_of(look, &self.link).into(), COPY_LINK, Message::CopyLink);
+        let whole = label(look, self.code.as_str()).wrapping(iced::widget::text::Wrapping::WordOrGlyph);
+        let code = line(words::CODE, whole.into(), "copy-code", Message::CopyCode);
         column![quiet(look, words::INVITE_HOW), picture, link, code].spacing(GAP - GRID).into()
     }
 }

@@ -1,10 +1,11 @@
-//! Join a meeting by what somebody sent or said: a link, a code, a name, an address.
+//! Join a meeting by what somebody sent or said: a link, a code, a name, an address. A username or a whole key is a person,
+//! who is called.
 
 use iced::Element;
 use iced::widget::{Id, column};
 
 use super::words;
-use crate::id::RoomName;
+use crate::id::{PeerId, RoomName, Username};
 use crate::invite::Typed;
 use crate::ui::action::{self, Action, Meet};
 use crate::ui::app::Context;
@@ -26,6 +27,8 @@ pub struct Join {
     typed: String,
     room: String,
     wrong: Option<String>,
+    // No meeting of the name that is typed is nearby: the next press starts one.
+    starts: bool,
 }
 
 /// What was done.
@@ -49,7 +52,7 @@ impl Join {
         match message {
             Message::Typed(typed) => {
                 self.typed = typed;
-                self.wrong = None;
+                (self.wrong, self.starts) = (None, false);
                 Action::None
             }
             Message::Room(room) => {
@@ -67,13 +70,45 @@ impl Join {
         }
     }
 
-    fn target(&self, model: &Model, choices: &Choices) -> Result<Action, String> {
+    /// The person that was typed, as WHO: `@username` or a whole key.
+    fn person(&self) -> Option<&str> {
+        let typed = self.typed.trim();
+        (typed.starts_with('@') || typed.parse::<PeerId>().is_ok()).then_some(typed)
+    }
+
+    fn call(who: &str, model: &Model, choices: &Choices) -> Result<Action, String> {
+        let name = match who.parse::<PeerId>() {
+            Ok(peer) => {
+                let near = model.nearby.people.iter().find(|near| near.person.peer == peer);
+                near.map_or_else(|| peer.short(), |near| near.person.name.to_string())
+            }
+            Err(_) => {
+                Username::new(who).map_err(|error| format!("{}.", capital(&error.to_string())))?;
+                if choices.rendezvous.is_empty() {
+                    return Err(words::NEEDS_SERVICE.to_owned());
+                }
+                who.to_owned()
+            }
+        };
+        Ok(Action::Close.and(Action::Call(who.to_ascii_lowercase(), name)))
+    }
+
+    fn target(&mut self, model: &Model, choices: &Choices) -> Result<Action, String> {
+        if let Some(who) = self.person() {
+            return Self::call(who, model, choices);
+        }
         let typed: Typed = self.typed.parse().map_err(|error| sentence(&error))?;
         let go = |meet: Meet| Action::Close.and(Action::Meet(meet));
         Ok(match typed {
             // What was pasted may come from anywhere: it is shown before anything happens.
             Typed::Link(invite) => Action::Close.and(Action::Open(Box::new(Dialog::Link(link::Link::of(invite))))),
-            Typed::Room(room) => go(action::meet_nearby(room, model, choices)),
+            Typed::Room(room) => {
+                let near = model.nearby.meetings.iter().any(|meeting| meeting.room.id() == room.id());
+                if !near && !std::mem::replace(&mut self.starts, true) {
+                    return Err(words::NOBODY_MEETS.to_owned());
+                }
+                go(action::meet_nearby(room, model, choices))
+            }
             Typed::Short { room, digits } => {
                 let mine = |near: &&crate::meeting::NearbyPerson| near.person.peer.to_string().starts_with(&digits);
                 let near = model.nearby.people.iter().find(mine).ok_or_else(|| words::NOT_IN_SIGHT.to_owned())?;
@@ -103,7 +138,12 @@ impl Join {
         });
         let wrong = self.wrong.clone().map(|wrong| label(look, wrong).color(look.colours.danger));
         let fields = column![label(look, words::JOIN_HOW), typed, room, wrong].spacing(GRID);
-        let join = button::with_words(look, Kind::Primary, words::JOIN_NOW)
+        let now = match self.person() {
+            Some(_) => words::CALL_NOW,
+            None if self.starts => words::START_IT,
+            None => words::JOIN_NOW,
+        };
+        let join = button::with_words(look, Kind::Primary, now)
             .id("join-now")
             .on_press_maybe((!self.typed.trim().is_empty()).then_some(Message::Join));
         column![fields, super::buttons([join])].spacing(GAP).into()
@@ -112,8 +152,11 @@ impl Join {
 
 /// An error of parsing as a sentence.
 pub fn sentence(error: &crate::invite::ParseError) -> String {
-    let text = error.to_string();
+    format!("{}.", capital(&error.to_string()))
+}
+
+fn capital(text: &str) -> String {
     let mut chars = text.chars();
     let first = chars.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
-    format!("{first}{}.", chars.as_str())
+    first + chars.as_str()
 }

@@ -82,7 +82,7 @@ impl Link {
         let at = quiet(look, words::link_at(&self.invite.addresses));
         let via = self.invite.rendezvous.as_ref().map(|service| quiet(look, words::link_via(&service.to_string())));
         let how = quiet(look, words::LINK_HOW);
-        let will = quiet(look, words::will_be(context.choices.camera_on, context.choices.microphone_on));
+        let will = quiet(look, words::will_be(context.choices.camera_on, context.choices.starts_heard()));
         let leaves = context.model.meeting.as_ref().map(|meeting| quiet(look, words::joining_leaves(&meeting.title)));
         let later = button::with_words(look, Kind::Plain, words::LINK_LATER).id(LATER).on_press(Message::Later);
         let join = button::with_words(look, Kind::Primary, words::LINK_JOIN)

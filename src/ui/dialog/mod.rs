@@ -14,6 +14,8 @@ pub mod verify;
 
 use std::path::PathBuf;
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
 use iced::widget::{Id, center, column, container, mouse_area, opaque, row, scrollable};
 use iced::{Alignment, Color, Element, Length};
 
@@ -30,7 +32,7 @@ use super::toast::{Toast, Tone};
 use super::widget::button::{self, Kind};
 use super::widget::{card, label, strong, title};
 use crate::id::CallId;
-use crate::meeting::{Command, Done, Person};
+use crate::meeting::{Command, Done, Person, Trust};
 
 /// An open dialog.
 #[derive(Debug, Clone)]
@@ -87,6 +89,21 @@ pub fn send_to_whom(paths: Vec<PathBuf>) -> Action {
     Action::Open(Box::new(Dialog::Send(send::Send::new(paths))))
 }
 
+/// A file was dropped on the window: with the others where that is being asked already, else it is asked now.
+pub fn on_dropped(path: PathBuf, dialogs: &mut [Dialog]) -> Action {
+    let open = dialogs.iter_mut().find_map(|dialog| match dialog {
+        Dialog::Send(send) => Some(send),
+        _ => None,
+    });
+    match open {
+        Some(send) => {
+            send.add(path);
+            Action::None
+        }
+        None => send_to_whom(vec![path]),
+    }
+}
+
 /// Shows the invitation to the meeting that we are in.
 pub fn invite() -> Action {
     Action::Engine(Command::Invite)
@@ -102,6 +119,11 @@ pub fn verify(person: Person) -> Action {
 pub fn changed(person: Person) -> Action {
     let ask = Action::Engine(Command::Words { peer: person.peer.to_string() });
     ask.and(Action::Open(Box::new(Dialog::Changed(changed::Changed::new(person)))))
+}
+
+/// Makes sure of somebody's key: compares words, or asks about a key that changed.
+pub fn sure(person: Person, trust: Trust) -> Action {
+    if trust == Trust::Changed { changed(person) } else { verify(person) }
 }
 
 /// Takes from the answer of a command what a dialog waits for. `None`: nobody here does.
@@ -158,6 +180,18 @@ impl Dialog {
             (Self::Changed(this), Self::Changed(other)) => this.person().peer == other.person().peer,
             _ => std::mem::discriminant(self) == std::mem::discriminant(other),
         }
+    }
+
+    /// Which of the open ones it is: another kind, call or person is another dialog.
+    pub fn key(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        std::mem::discriminant(self).hash(&mut hasher);
+        match self {
+            Self::Ring(ring) => ring.call().hash(&mut hasher),
+            Self::Changed(changed) => changed.person().peer.hash(&mut hasher),
+            _ => {}
+        }
+        hasher.finish()
     }
 
     /// It is about this call.

@@ -51,6 +51,13 @@ impl Send {
         Self { paths, chosen: BTreeSet::new() }
     }
 
+    /// More of them: each dropped file comes by itself.
+    pub fn add(&mut self, path: PathBuf) {
+        if !self.paths.contains(&path) {
+            self.paths.push(path);
+        }
+    }
+
     /// One thing that was done.
     pub fn update(&mut self, message: Message) -> Action {
         match message {

@@ -15,6 +15,8 @@ struct Bench {
     model: Model,
     choices: Choices,
     size: iced::Size,
+    // How long after it came a dialog is looked at.
+    later: std::time::Duration,
 }
 
 fn peer(n: u8) -> PeerId {
@@ -49,7 +51,8 @@ impl Bench {
             people: vec![person(2, "Ana")],
             addresses: vec![(address, peer(2))],
         });
-        Self { dialogs: Vec::new(), model, choices: Choices::default(), size: iced::Size::new(1280.0, 800.0) }
+        let size = iced::Size::new(1280.0, 800.0);
+        Self { dialogs: Vec::new(), model, choices: Choices::default(), size, later: incoming::ARMED }
     }
 
     fn enter(&mut self) {
@@ -89,7 +92,7 @@ impl Bench {
             model: &self.model,
             handle: None,
             size: self.size,
-            now: crate::clock::now(),
+            now: crate::clock::now() + self.later,
             scale: 1.0,
         };
         let fonts = theme::FONTS.iter().map(|font| (*font).into()).collect();
@@ -179,6 +182,18 @@ fn a_link_says_where_it_leads_and_keeps_the_room_of_a_call_secret() {
 }
 
 #[test]
+fn a_link_says_how_one_will_be_heard() {
+    let mut bench = Bench::new();
+    bench.paste(&link());
+    bench.click("join-now");
+    assert!(bench.sees(&words::will_be(false, true)));
+    bench.choices.push_to_talk = true;
+    assert!(bench.sees(&words::will_be(false, false)));
+    let Action::Meet(meet) = the_only(bench.click("link-join")) else { panic!("no meeting") };
+    assert!(!meet.microphone);
+}
+
+#[test]
 fn a_link_can_be_left_alone() {
     let mut bench = Bench::new();
     let action = open_link(&link());
@@ -219,6 +234,32 @@ fn what_leads_nowhere_is_said_in_a_sentence() {
     assert!(!bench.dialogs.is_empty());
 }
 
+#[test]
+fn a_username_or_a_whole_key_is_called() {
+    let mut bench = Bench::new();
+    let call = |bench: &mut Bench, typed: &str| {
+        bench.paste(typed);
+        assert!(bench.sees(words::CALL_NOW), "{typed} is a person");
+        match the_only(bench.click("join-now")) {
+            Action::Call(who, name) => (who, name),
+            other => panic!("{other:?}"),
+        }
+    };
+    let key = peer(2).to_string();
+    assert_eq!(call(&mut bench, &format!(" {} ", key.to_uppercase())), (key, "Ana".to_owned()));
+    let far = peer(0xcd);
+    assert_eq!(call(&mut bench, &far.to_string()), (far.to_string(), far.short()));
+    // Nobody is asked who that is.
+    bench.paste("@ana");
+    assert!(bench.click("join-now").is_empty() && bench.sees(words::NEEDS_SERVICE));
+    bench.choices.rendezvous = "meet.example.org".to_owned();
+    assert_eq!(call(&mut bench, "@ana"), ("@ana".to_owned(), "@ana".to_owned()));
+    assert!(bench.dialogs.is_empty());
+    bench.paste("@a b");
+    assert!(bench.click("join-now").is_empty());
+    assert!(bench.sees("A username is 2 to 32 letters, digits, '.', '_' or '-', of one script."));
+}
+
 fn ring(bench: &mut Bench, trust: Trust, room: RoomName) -> CallId {
     let call = CallId::from_u64(7);
     assert!(bench.on_event(&Event::Ring { call, from: person(2, "Ana"), trust, room }).is_empty());
@@ -237,6 +278,45 @@ fn a_ring_says_who_and_is_answered_or_declined() {
         assert!(matches!(the_only(bench.click("decline")), Action::Engine(Command::Decline(id)) if id == call));
         assert!(bench.dialogs.is_empty());
     }
+}
+
+#[test]
+fn a_ring_that_has_just_come_takes_no_click() {
+    let mut bench = Bench::new();
+    ring(&mut bench, Trust::Known, room("retro"));
+    bench.later = std::time::Duration::ZERO;
+    assert!(bench.click("answer").is_empty() && bench.click("decline").is_empty());
+    assert_eq!(bench.dialogs.len(), 1);
+}
+
+#[test]
+fn who_answers_a_call_sees_with_whom() {
+    let mut bench = Bench::new();
+    let call = ring(&mut bench, Trust::Known, RoomName::of_call([1; 16]));
+    let (room, connect) = (RoomName::of_call([1; 16]), Vec::new());
+    let (person, direction) = (person(2, "Ana"), crate::meeting::Direction::In);
+    let reason = CallEnd::Answered;
+    // Both come at once, in this order.
+    bench.on_event(&Event::CallEnded { call, person, direction, reason, room: room.clone(), connect: connect.clone() });
+    let done = crate::meeting::Done::Answered { room, connect };
+    let action =
+        crate::ui::session::answer(&Command::Answer(call), done, &mut bench.model, &bench.choices, &mut bench.dialogs);
+    let Action::Meet(meet) = action else { panic!("{action:?}") };
+    assert_eq!(meet.call.as_deref(), Some("Ana"));
+    assert!(bench.dialogs.is_empty());
+}
+
+#[test]
+fn a_name_that_nobody_uses_is_asked_about_before_a_meeting_starts() {
+    let mut bench = Bench::new();
+    bench.paste("standpu");
+    assert!(bench.click("join-now").is_empty());
+    assert!(bench.sees(words::NOBODY_MEETS) && bench.sees(words::START_IT));
+    let Action::Meet(meet) = the_only(bench.click("join-now")) else { panic!("no meeting") };
+    assert_eq!(meet.room.as_str(), "standpu");
+    bench.paste("standup#1234");
+    assert!(bench.click("join-now").is_empty());
+    assert!(bench.sees("This code is not whole; after the # it has 8 digits."));
 }
 
 #[test]
@@ -335,10 +415,9 @@ fn words_are_compared_and_then_the_person_is_verified() {
     for word in found.iter() {
         assert!(bench.sees(word), "{word}");
     }
-    let actions = bench.click("same");
-    assert!(
-        matches!(actions.first(), Some(Action::Engine(Command::Verify { peer: who })) if *who == peer(2).to_string())
-    );
+    // That it is so is said with the answer.
+    let action = the_only(bench.click("same"));
+    assert!(matches!(action, Action::Engine(Command::Verify { peer: who }) if who == peer(2).to_string()));
     assert!(bench.dialogs.is_empty());
     let action = verify(person(2, "Ana"));
     bench.perform(action);
@@ -428,6 +507,24 @@ fn files_go_to_those_who_were_chosen() {
 }
 
 #[test]
+fn files_that_are_dropped_together_go_together() {
+    let mut bench = Bench::new();
+    for name in ["/tmp/a.txt", "/tmp/b.txt", "/tmp/a.txt"] {
+        let action = on_dropped(name.into(), &mut bench.dialogs);
+        bench.perform(action);
+    }
+    assert_eq!(bench.dialogs.len(), 1);
+    bench.click(format!("to-{}", peer(2).short()));
+    // One more after somebody was chosen: the choice stays.
+    assert!(matches!(on_dropped("/tmp/c.txt".into(), &mut bench.dialogs), Action::None));
+    let all: Vec<PathBuf> = ["/tmp/a.txt", "/tmp/b.txt", "/tmp/c.txt"].map(PathBuf::from).to_vec();
+    match the_only(bench.click("send-now")) {
+        Action::SendFiles(paths, to) => assert_eq!((paths, to), (all, vec![peer(2).to_string()])),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
 fn an_invitation_is_a_link_a_picture_and_a_code() {
     let mut bench = Bench::new();
     bench.enter();
@@ -452,9 +549,23 @@ fn the_doctor_says_what_it_found_and_looks_again() {
     bench.model.checkup.running = false;
     bench.model.checkup.found = vec![Check::bad("interfaces", "no network interface is up.", "Switch on Wi-Fi.")];
     assert!(bench.sees("Network: no network interface is up.") && bench.sees("Switch on Wi-Fi."));
-    assert!(matches!(the_only(bench.click("check-again")), Action::Check));
+    assert!(matches!(the_only(bench.click("check-again")), Action::Doctor));
+    bench.model.checkup.devices = vec![Check::good("cameras", "Desk")];
+    assert!(bench.sees("Cameras: Desk"));
+    assert!(!bench.sees(&words::WARNED.to_uppercase()));
+    let warning = Warning {
+        code: WarningCode::RoomFull,
+        person: None,
+        message: "The room is full.".to_owned(),
+        hint: String::new(),
+    };
+    bench.model.on_event(crate::clock::now(), 0, Event::Warning(warning.clone()));
+    assert!(bench.sees(&words::WARNED.to_uppercase()) && bench.sees(&text::warning(&warning)));
     match the_only(bench.click("copy-report")) {
-        Action::Copy(text, _) => assert!(text.contains("FAIL interfaces") && text.contains("Switch on Wi-Fi.")),
+        Action::Copy(text, _) => {
+            assert!(text.contains("FAIL interfaces") && text.contains("Switch on Wi-Fi."));
+            assert!(text.contains("ok   cameras: Desk"), "{text}");
+        }
         other => panic!("{other:?}"),
     }
 }

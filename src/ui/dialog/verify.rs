@@ -45,11 +45,9 @@ impl Verify {
 
     /// One thing that was done.
     pub fn update(&mut self, message: &Message) -> Action {
-        let name = self.person.name.as_str();
         match message {
-            Message::Same => Action::Close
-                .and(Action::Engine(Command::Verify { peer: self.person.peer.to_string() }))
-                .and(Action::Toast(Toast::new(Tone::Good, words::verified(name)))),
+            // That it is so is said once it is written down.
+            Message::Same => Action::Close.and(Action::Engine(Command::Verify { peer: self.person.peer.to_string() })),
             Message::Differ => Action::Close.and(Action::Toast(Toast::new(Tone::Danger, words::DIFFER_HOW))),
         }
     }

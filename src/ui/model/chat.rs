@@ -147,7 +147,7 @@ impl Chat {
     }
 
     /// Somebody else's line.
-    pub fn on_line(&mut self, _unix_ms: u64, id: MessageId, from: Person, text: &ChatText, to: Audience, sent_at: u64) {
+    pub fn on_line(&mut self, id: MessageId, from: Person, text: &ChatText, to: Audience, sent_at: u64) {
         let text = text.as_str().to_owned();
         self.push(Entry::Line(Line { id, from: Some(from), text, to, sent_at, expected: 0, delivered: Vec::new() }));
         self.unread += 1;
@@ -261,7 +261,7 @@ mod tests {
         let fit = MOST_BYTES / long.len();
         for number in 0..fit as u64 + 9 {
             let (id, text) = (id(number), ChatText::new(&long).expect("not too long"));
-            chat.on_line(number, id, person(2), &text, Audience::Room, number);
+            chat.on_line(id, person(2), &text, Audience::Room, number);
         }
         assert_eq!((chat.count(), chat.key(0), chat.bytes), (fit, 9, fit * long.len()));
         chat.on_said(1, id(7), "short".to_owned(), Audience::Room, 1);

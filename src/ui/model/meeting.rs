@@ -11,7 +11,7 @@ use crate::av::spec::{Camera, Microphone};
 use crate::id::{PeerId, RoomName};
 use crate::known::trust::Trust;
 use crate::media::{TrackInfo, TrackKind};
-use crate::meeting::{Audience, Event, MessageId, Person, PersonState, Presence, Settings, State};
+use crate::meeting::{Audience, Event, MessageId, Person, PersonState, Presence, Settings, State, WarningCode};
 use crate::stats;
 
 /// Those who are there when we come are told of within this time.
@@ -32,6 +32,7 @@ pub struct Participant {
     pub state: Option<PersonState>,
     /// The order in which they came: where its tile stands.
     pub order: u64,
+    trust: Trust,
 }
 
 impl Participant {
@@ -47,13 +48,22 @@ impl Participant {
 
     /// How far its key is trusted.
     pub fn trust(&self) -> Trust {
-        self.state.as_ref().map_or(Trust::New, |state| state.trust)
+        self.trust
     }
 
     /// How loud it is played.
     pub fn volume(&self) -> f32 {
         self.state.as_ref().map_or(1.0, |state| state.volume)
     }
+}
+
+/// Why nobody lets us in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shut {
+    /// Every seat is taken.
+    Full,
+    /// Somebody removed us.
+    Removed,
 }
 
 /// A meeting.
@@ -79,6 +89,9 @@ pub struct Meeting {
     pub hands: Vec<Person>,
     /// Reactions that are seen.
     pub reactions: Reactions,
+    /// Somebody else was here.
+    pub met: bool,
+    shut: Option<Shut>,
     next: u64,
 }
 
@@ -96,6 +109,8 @@ impl Meeting {
             settings: Settings::default(),
             hands: Vec::new(),
             reactions: Reactions::default(),
+            met: false,
+            shut: None,
             next: 0,
         }
     }
@@ -122,6 +137,21 @@ impl Meeting {
         self.settings.microphone_on && self.settings.microphone != Microphone::None
     }
 
+    /// Why nobody lets us in, while nobody else is here.
+    pub fn shut(&self) -> Option<Shut> {
+        self.shut.filter(|_| self.people.is_empty())
+    }
+
+    /// A warning of this kind came.
+    pub fn on_warning(&mut self, code: WarningCode) {
+        match code {
+            // With company it is about others, or about those who are not here.
+            WarningCode::RoomFull if self.people.is_empty() => self.shut = Some(Shut::Full),
+            WarningCode::Removed => self.shut = Some(Shut::Removed),
+            _ => {}
+        }
+    }
+
     /// The worst of all links; `None` as long as none was measured.
     pub fn quality(&self) -> Option<Quality> {
         self.people.values().filter_map(|participant| participant.stats.as_ref().and_then(Quality::of)).max()
@@ -142,7 +172,9 @@ impl Meeting {
             stats: None,
             state: None,
             order: next,
+            trust: Trust::New,
         });
+        self.shut = None;
         if participant.order == next {
             self.next += 1;
         }
@@ -160,6 +192,7 @@ impl Meeting {
             let participant = self.come(other.person.clone());
             participant.presence = other.presence;
             participant.tracks = other.tracks.iter().map(|track| (track.kind, track.clone())).collect();
+            participant.trust = other.trust;
             participant.state = Some(other.clone());
         }
     }
@@ -186,6 +219,7 @@ impl Meeting {
     pub fn on_event(&mut self, now: Instant, unix_ms: u64, event: Event) {
         match event {
             Event::Joined(person) => {
+                self.met = true;
                 self.come(person).presence = Presence::Linked;
             }
             Event::Left { person, .. } => {
@@ -198,11 +232,11 @@ impl Meeting {
                     participant.tracks.insert(info.kind, info);
                 }
             }
-            Event::Chat { id, from, text, to, sent_at, .. } => self.chat.on_line(unix_ms, id, from, &text, to, sent_at),
+            Event::Chat { id, from, text, to, sent_at, .. } => self.chat.on_line(id, from, &text, to, sent_at),
             Event::Delivered { id, to } => self.chat.on_delivered(id, to),
             Event::Trust { person, trust } => {
-                if let Some(state) = self.people.get_mut(&person.peer).and_then(|known| known.state.as_mut()) {
-                    state.trust = trust;
+                if let Some(participant) = self.people.get_mut(&person.peer) {
+                    participant.trust = trust;
                 }
             }
             Event::Renamed(person) => {

@@ -12,8 +12,9 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use crate::engine::doctor::Check;
-use crate::id::RoomName;
-use crate::meeting::{Audience, Event, FileEvent, FileStage, LeftReason, Nearby, Person, State, Warning};
+use crate::id::{RoomName, Username};
+use crate::meeting::{Audience, Event, FileEvent, FileStage, LeftReason, Nearby, Person, State, Warning, WarningCode};
+use crate::share::DisplayName;
 use meeting::Meeting;
 use transfers::Transfers;
 
@@ -48,13 +49,15 @@ pub enum Notice {
 pub struct Model {
     /// Oneself.
     pub me: Option<Person>,
+    /// The username that the rendezvous confirmed.
+    pub username: Option<Username>,
     /// Where others reach us.
     pub listen: Vec<SocketAddr>,
     /// The meeting that we are in.
     pub meeting: Option<Meeting>,
     /// Files, in the lobby and in meetings.
     pub transfers: Transfers,
-    /// Warnings that still hold, the newest last. At most [`MOST_WARNINGS`].
+    /// What was warned of in this meeting or lobby, the newest last, each once a person. At most [`MOST_WARNINGS`].
     pub warnings: Vec<Warning>,
     /// Who and what is in sight.
     pub nearby: Nearby,
@@ -65,13 +68,15 @@ pub struct Model {
 /// The findings of the doctor.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Checkup {
-    /// In the order in which they were looked at.
+    /// Of the network, in the order in which they were looked at.
     pub found: Vec<Check>,
+    /// Of cameras and sound: looked at only when somebody asks.
+    pub devices: Vec<Check>,
     /// It is looking.
     pub running: bool,
 }
 
-/// Warnings kept for the lobby's and the doctor's page.
+/// Warnings kept for the doctor's page.
 const MOST_WARNINGS: usize = 32;
 
 impl Default for Model {
@@ -85,6 +90,7 @@ impl Model {
     pub fn new() -> Self {
         Self {
             me: None,
+            username: None,
             listen: Vec::new(),
             meeting: None,
             transfers: Transfers::default(),
@@ -98,6 +104,7 @@ impl Model {
     pub fn enter(&mut self, now: Instant, room: RoomName) {
         self.meeting = Some(Meeting::new(now, room));
         self.warnings.clear();
+        self.transfers.on_engine_ended();
         // Who is in sight is told anew by the engine to come; until then it is what it was.
     }
 
@@ -108,9 +115,22 @@ impl Model {
         self.transfers.on_engine_ended();
     }
 
+    /// A warning of this kind came and still holds.
+    pub fn warned(&self, code: WarningCode) -> bool {
+        self.warnings.iter().any(|warning| warning.code == code)
+    }
+
+    /// What the key `who`, as commands name it, is called: somebody here or in sight.
+    pub fn name_of(&self, who: &str) -> Option<&DisplayName> {
+        let here = self.meeting.iter().flat_map(|meeting| meeting.people.values()).map(|other| &other.person);
+        let near = self.nearby.people.iter().map(|other| &other.person);
+        here.chain(near).find(|person| person.peer.to_string() == who).map(|person| &person.name)
+    }
+
     /// The whole state, asked for after the start and after events were lost.
     pub fn on_state(&mut self, state: &State) {
         self.me = Some(state.me.clone());
+        self.username.clone_from(&state.username);
         if let Some(meeting) = &mut self.meeting {
             meeting.on_state(state);
         }
@@ -123,8 +143,7 @@ impl Model {
     pub fn on_event(&mut self, now: Instant, unix_ms: u64, event: Event) -> Vec<Notice> {
         match event {
             Event::Ready { me, listen, .. } | Event::Lobby { me, listen } => {
-                self.me = Some(me);
-                self.listen = listen;
+                (self.me, self.listen) = (Some(me), listen);
                 Vec::new()
             }
             Event::Nearby(nearby) => {
@@ -134,10 +153,16 @@ impl Model {
             Event::Ring { from, .. } => vec![Notice::Rings(from)],
             Event::File(file) => self.on_file(unix_ms, file),
             Event::Warning(warning) => {
+                if warning.code == WarningCode::NameLost {
+                    self.username = None;
+                }
                 self.warnings.retain(|known| known.code != warning.code || known.person != warning.person);
                 self.warnings.push(warning.clone());
                 if self.warnings.len() > MOST_WARNINGS {
                     self.warnings.remove(0);
+                }
+                if let Some(meeting) = &mut self.meeting {
+                    meeting.on_warning(warning.code);
                 }
                 vec![Notice::Warning(warning)]
             }

@@ -42,7 +42,7 @@ pub struct Chat {
     recipients: Recipients,
     field: text_editor::Content,
     emoji: bool,
-    // Files that were pasted and wait for a word.
+    // Files that were pasted or dropped on the window and wait for a word.
     staged: Vec<PathBuf>,
     // The line that was pressed, by its key.
     chosen: Option<u64>,
@@ -211,7 +211,7 @@ impl Chat {
         self.recipients.only(person);
     }
 
-    /// What was on the clipboard: text goes into the field, files wait above it for a word.
+    /// What was on the clipboard, or dropped: text goes into the field, files wait above it for a word.
     pub fn on_pasted(&mut self, pasted: Pasted) -> Action {
         match pasted {
             Pasted::Text(words) => {
@@ -222,7 +222,7 @@ impl Chat {
                 }
                 self.insert(&words);
             }
-            Pasted::Files(files) => self.staged = files,
+            Pasted::Files(files) => super::stage(&mut self.staged, files),
         }
         focus()
     }

@@ -26,7 +26,7 @@ use crate::ui::widget::{divider, label, quiet};
 #[derive(Debug, Default)]
 pub struct Files {
     recipients: Recipients,
-    // Files that were pasted and wait for a word.
+    // Files that were pasted or dropped on the window and wait for a word.
     staged: Vec<PathBuf>,
 }
 
@@ -78,10 +78,10 @@ impl Files {
         }
     }
 
-    /// What was on the clipboard: files wait for a word.
+    /// What was on the clipboard, or dropped: files wait for a word.
     pub fn on_pasted(&mut self, pasted: Pasted) -> Action {
         if let Pasted::Files(files) = pasted {
-            self.staged = files;
+            super::stage(&mut self.staged, files);
         }
         Action::None
     }

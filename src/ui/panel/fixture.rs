@@ -13,6 +13,7 @@ use crate::ui::app::Context;
 use crate::ui::choices::Choices;
 use crate::ui::model::Model;
 use crate::ui::theme::Look;
+use crate::ui::when::TEST_NOON;
 
 /// Everything that a view reads.
 pub struct Fixture {
@@ -67,7 +68,7 @@ impl Fixture {
 
     pub fn event(&mut self, event: Event) {
         self.now += Duration::from_millis(10);
-        self.model.on_event(self.now, clock::unix_millis(), event);
+        self.model.on_event(self.now, TEST_NOON, event);
     }
 
     pub fn id(&mut self) -> MessageId {
@@ -80,7 +81,7 @@ impl Fixture {
     pub fn says(&mut self, from: Person, words: &str, to: Audience, minutes: u64) {
         let id = self.id();
         let text = ChatText::new(words).expect("a line");
-        let sent_at = clock::unix_millis() - minutes * 60_000;
+        let sent_at = TEST_NOON - minutes * 60_000;
         self.event(Event::Chat { id, from, text, to, sent_at, late: false });
     }
 
@@ -88,7 +89,7 @@ impl Fixture {
     pub fn say(&mut self, words: &str, to: &[String]) -> MessageId {
         let id = self.id();
         let meeting = self.model.meeting.as_mut().expect("a meeting");
-        meeting.on_said(clock::unix_millis(), id, words.to_owned(), to);
+        meeting.on_said(TEST_NOON, id, words.to_owned(), to);
         id
     }
 
@@ -172,14 +173,4 @@ pub fn simulate<'a, Message>(fixture: &Fixture, view: iced::Element<'a, Message>
         ..iced::Settings::default()
     };
     iced_test::Simulator::with_size(settings, fixture.size, view)
-}
-
-/// Writes a picture for one's own eyes into the folder that `LETS_MEET_LOOK` names.
-pub fn look<Message>(fixture: &Fixture, name: &str, view: iced::Element<'_, Message>) {
-    let Some(folder) = std::env::var_os("LETS_MEET_LOOK") else { return };
-    let ground = fixture.look.iced();
-    let mut simulator = simulate(fixture, view);
-    let shot = simulator.snapshot(&ground).expect("a picture");
-    let path = std::path::Path::new(&folder).join(name);
-    shot.matches_image(path).expect("a file");
 }

@@ -11,6 +11,8 @@ pub mod recipients;
 pub mod stats;
 pub mod transfer;
 
+use std::path::PathBuf;
+
 use super::model::meeting::Meeting;
 use crate::meeting::Person;
 
@@ -28,4 +30,13 @@ pub fn name_of(meeting: &Meeting, person: &Person) -> String {
 /// The same for several.
 pub fn names_of(meeting: &Meeting, people: &[Person]) -> Vec<String> {
     people.iter().map(|person| name_of(meeting, person)).collect()
+}
+
+/// More files wait for a word, each once.
+fn stage(staged: &mut Vec<PathBuf>, more: Vec<PathBuf>) {
+    for path in more {
+        if !staged.contains(&path) {
+            staged.push(path);
+        }
+    }
 }

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 
 use iced::keyboard::{Key, key::Named};
 use iced::widget::{Column, column, container, row, scrollable, slider, text};
-use iced::{Alignment, Background, Border, Element, Length};
+use iced::{Alignment, Background, Border, Color, Element, Length};
 
 use crate::id::PeerId;
 use crate::known::trust::Trust;
-use crate::meeting::{Command, Person};
+use crate::meeting::{Command, NearbyPerson, Person};
 use crate::ui::action::Action;
 use crate::ui::app::Context;
 use crate::ui::choices::Choices;
@@ -16,14 +16,19 @@ use crate::ui::dialog;
 use crate::ui::icon::Icon;
 use crate::ui::model::Model;
 use crate::ui::model::meeting::{Meeting, Participant};
-use crate::ui::text::meeting as words;
+use crate::ui::model::quality::Quality;
+use crate::ui::text::{lobby, meeting as words};
 use crate::ui::theme::{HALF, Look, MEDIUM, PAD, Size};
 use crate::ui::widget::button::{self, Kind};
 use crate::ui::widget::card::{scrollbar, scroller};
-use crate::ui::widget::{avatar, focus::Focus, label, quiet, strong};
+use crate::ui::widget::label::section;
+use crate::ui::widget::trust::sure as sure_of;
+use crate::ui::widget::{avatar, divider, focus::Focus, label, quiet, strong};
 
 /// Twice as loud as sent.
 const LOUDEST: f32 = 2.0;
+/// Those in sight who are shown; a hall has more.
+const MOST_NEARBY: usize = 100;
 /// One step of the slider.
 const STEP: f32 = 0.05;
 
@@ -45,10 +50,10 @@ pub enum Message {
     OnlyTo(Person),
     /// A file for this person.
     SendFile(PeerId),
-    /// Compare words with this person.
-    Verify(Person),
-    /// Decide about this person's key.
-    Decide(Person),
+    /// Be sure of this person's key.
+    Sure(Person, Trust),
+    /// Ring this person in sight (WHO, name) into this meeting.
+    Call(String, String),
 }
 
 impl People {
@@ -66,8 +71,8 @@ impl People {
             }
             Message::OnlyTo(_) => Action::None,
             Message::SendFile(peer) => Action::PickFiles(vec![peer.to_string()]),
-            Message::Verify(person) => dialog::verify(person),
-            Message::Decide(person) => dialog::changed(person),
+            Message::Sure(person, trust) => dialog::sure(person, trust),
+            Message::Call(who, name) => Action::Call(who, name),
         }
     }
 
@@ -97,6 +102,7 @@ impl People {
         let others = people.into_iter().map(|other| self.person(look, other, hands.get(&other.person.peer).copied()));
         let all = Column::with_children(me.into_iter().chain(others)).spacing(PAD + 8.0).padding(PAD);
         let all = if meeting.people.is_empty() { all.push(quiet(look, words::NOBODY)) } else { all };
+        let all = all.push(nearby(context, meeting));
         let bar = scrollable::Direction::Vertical(scrollbar());
         scrollable(all.width(Length::Fill)).direction(bar).style(scroller(look)).height(Length::Fill).into()
     }
@@ -114,16 +120,8 @@ impl People {
         ]
         .spacing(8)
         .align_y(Alignment::Center);
-        let sure = match other.trust() {
-            Trust::New | Trust::Known => Some((Icon::Verified, words::VERIFY, Message::Verify(other.person.clone()))),
-            Trust::Changed => Some((Icon::Warning, words::DECIDE, Message::Decide(other.person.clone()))),
-            Trust::Verified => None,
-        };
-        let sure = sure.map(|(icon, tip, message)| {
-            Element::from(
-                button::with_icon(look, Kind::Quiet, icon, tip).small().id(format!("verify-{peer}")).on_press(message),
-            )
-        });
+        let sure = Message::Sure(other.person.clone(), other.trust());
+        let sure = sure_of(look, other.trust(), format!("verify-{peer}"), sure);
         let does = row![
             sure,
             button::with_icon(look, Kind::Quiet, Icon::Chat, words::MESSAGE)
@@ -137,8 +135,55 @@ impl People {
         ];
         let trust = row![trust(look, other.trust()), iced::widget::Space::new().width(Length::Fill), does]
             .align_y(Alignment::Center);
-        column![head(look, peer, name, hand, other.speaks()), trust, volume].spacing(HALF).into()
+        // What the icon on the tile says under the mouse stands here for those who use none.
+        let link = other.stats.as_ref().and_then(|stats| {
+            let (icon, colour) = signal(look, Quality::of(stats)?);
+            let figures = quiet(look, words::link(stats.link.rtt_ms, stats.link.loss)).size(look.size(Size::Small));
+            Some(row![icon.coloured(look, Size::Small, colour), figures].spacing(6).align_y(Alignment::Center))
+        });
+        column![head(look, peer, name, hand, other.speaks()), trust, link, volume].spacing(HALF).into()
     }
+}
+
+/// The icon and colour of a link.
+pub fn signal(look: Look, quality: Quality) -> (Icon, Color) {
+    let c = look.colours;
+    match quality {
+        Quality::Good => (Icon::Signal, c.good),
+        Quality::Fair => (Icon::SignalLow, c.caution),
+        Quality::Poor => (Icon::SignalNone, c.danger),
+    }
+}
+
+/// Those in sight who are not in this meeting: a call asks them in.
+fn nearby<'a>(context: Context<'a>, meeting: &Meeting) -> Option<Element<'a, Message>> {
+    let look = context.look;
+    let outside = |near: &&NearbyPerson| !meeting.people.contains_key(&near.person.peer);
+    let rows: Vec<_> = context.model.nearby.people.iter().filter(outside).take(MOST_NEARBY).collect();
+    if rows.is_empty() {
+        return None;
+    }
+    let rows = rows.into_iter().map(|near| {
+        let (peer, name) = (near.person.peer, near.person.name.as_str());
+        let sure = Message::Sure(near.person.clone(), near.trust);
+        let sure = sure_of(look, near.trust, format!("verify-{}", peer.short()), sure);
+        // A key that bears the name of somebody verified is decided about first.
+        let call = (near.trust != Trust::Changed).then(|| {
+            Element::from(
+                button::with_words(look, Kind::Plain, lobby::CALL)
+                    .icon(Icon::Answer)
+                    .small()
+                    .id(format!("call-{}", peer.short()))
+                    .on_press(Message::Call(peer.to_string(), name.to_owned())),
+            )
+        });
+        let who = row![avatar(look, name, peer, 28.0), strong(look, name).width(Length::Fill)];
+        let trust = container(trust(look, near.trust)).width(Length::Fill);
+        let does = row![trust, sure, call].spacing(8).align_y(Alignment::Center);
+        column![who.spacing(10).align_y(Alignment::Center), does].spacing(HALF).into()
+    });
+    let head = column![section(look, words::NEARBY), quiet(look, words::NEARBY_HOW)].spacing(HALF);
+    Some(column![divider(look), head, Column::with_children(rows).spacing(PAD)].spacing(PAD).into())
 }
 
 fn head<'a>(look: Look, peer: PeerId, name: &'a str, hand: Option<usize>, microphone: bool) -> Element<'a, Message> {
@@ -201,3 +246,6 @@ fn volume<'a>(look: Look, peer: PeerId, value: f32) -> Element<'a, Message> {
         })
         .into()
 }
+
+#[cfg(test)]
+mod tests;

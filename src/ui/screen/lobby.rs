@@ -14,14 +14,16 @@ use iced::{Alignment, Background, Border, Element, Length};
 
 use crate::engine::devices::{Devices, Kind as DeviceKind};
 use crate::id::RoomName;
-use crate::meeting::Command;
+use crate::meeting::{Person, Trust};
 use crate::ui::action::{self, Action};
 use crate::ui::app::Context;
 use crate::ui::choices::Choices;
-use crate::ui::dialog::{Dialog, join};
+use crate::ui::dialog::{self, Dialog, join};
 use crate::ui::icon::Icon;
 use crate::ui::model::Model;
-use crate::ui::session::{Session, Trouble, Way, preview};
+use crate::ui::notices;
+use crate::ui::panel::transfer;
+use crate::ui::session::{Session, Trouble, Way};
 use crate::ui::text;
 use crate::ui::text::lobby as words;
 use crate::ui::theme::{GAP, GRID, LOBBY, Look, PAD, Size, YOU};
@@ -63,8 +65,8 @@ pub enum Message {
     Call(String, String),
     /// Send files to these; none asks whom.
     Drop(Vec<String>),
-    /// Compare words with this person.
-    Verify(crate::meeting::Person),
+    /// Be sure of this person's key.
+    Sure(Person, Trust),
     /// One's own name is typed.
     Name(String),
     /// It is done.
@@ -89,15 +91,23 @@ pub enum Message {
     Settings,
     /// Start the lobby again.
     Again,
-    /// A command as it is.
-    Engine(Command),
-    /// Show where a file lies.
-    Reveal(std::path::PathBuf),
+    /// On a file.
+    Transfer(transfer::Message),
     /// Forget the transfers that ended.
     Clear,
 }
 
 impl Lobby {
+    /// With the name of a meeting that was typed before.
+    pub fn typed(room: Option<String>) -> Self {
+        Self { room, ..Self::default() }
+    }
+
+    /// The name of a meeting that was typed.
+    pub fn room_typed(&self) -> Option<String> {
+        self.room.clone()
+    }
+
     /// One thing that was done.
     pub fn update(&mut self, message: Message, model: &mut Model, choices: &Choices) -> Action {
         match message {
@@ -106,14 +116,15 @@ impl Lobby {
                 Action::None
             }
             Message::Start => match RoomName::new(&self.room(model)) {
-                Ok(room) => Action::Meet(action::meet_nearby(room, model, choices)),
+                Ok(room) => self.rename(model).and(Action::Meet(action::meet_nearby(room, model, choices))),
                 Err(_) => Action::Toast(Toast::new(Tone::Caution, words::BAD_ROOM)),
             },
-            Message::Join(room) => Action::Meet(action::meet_nearby(room, model, choices)),
-            Message::JoinBy => Action::Open(Box::new(Dialog::Join(join::Join::default()))),
-            Message::Call(who, name) => Action::Call(who, name),
-            Message::Drop(to) => Action::PickFiles(to),
-            Message::Verify(person) => crate::ui::dialog::verify(person),
+            // A name that was typed counts, also where nobody pressed its tick.
+            Message::Join(room) => self.rename(model).and(Action::Meet(action::meet_nearby(room, model, choices))),
+            Message::JoinBy => self.rename(model).and(Action::Open(Box::new(Dialog::Join(join::Join::default())))),
+            Message::Call(who, name) => self.rename(model).and(Action::Call(who, name)),
+            Message::Drop(to) => self.rename(model).and(Action::PickFiles(to)),
+            Message::Sure(person, trust) => dialog::sure(person, trust),
             Message::Name(name) => {
                 self.name = Some(name);
                 Action::None
@@ -150,8 +161,7 @@ impl Lobby {
             Message::Check => Action::Check,
             Message::Settings => Action::Settings(true),
             Message::Again => Action::Again,
-            Message::Engine(command) => Action::Engine(command),
-            Message::Reveal(path) => Action::Reveal(path),
+            Message::Transfer(message) => transfer::perform(message),
             Message::Clear => {
                 model.transfers.clear_ended();
                 Action::None
@@ -194,7 +204,7 @@ impl Lobby {
     /// Time went on.
     pub fn on_tick(&mut self, now: Instant, model: &Model, session: &mut Session) -> Action {
         let troubles = session.preview_mut().troubles();
-        let said = troubles.iter().map(|trouble| Action::Toast(Toast::new(Tone::Caution, text::warning(trouble))));
+        let said = troubles.iter().map(|trouble| Action::Toast(notices::warning(trouble)));
         let said = Action::Many(said.collect());
         if session.handle().is_none() || !model.nearby.people.is_empty() {
             self.alone_since = None;
@@ -208,17 +218,21 @@ impl Lobby {
         said
     }
 
-    /// Who gets a file that is dropped on the window.
-    pub fn drop_target(&self) -> Option<Vec<String>> {
-        None
+    /// The model changed by an event.
+    pub fn on_model_changed(&mut self, model: &Model) {
+        if !model.nearby.people.is_empty() {
+            self.alone_since = None;
+        }
     }
 
-    /// How often it wants time.
-    pub fn pace(&self) -> Option<Duration> {
-        if self.pickers && preview::BUILT {
+    /// How often it wants time: not at all while nothing is to be looked at.
+    pub fn pace(&self, model: &Model, session: &Session) -> Option<Duration> {
+        if self.pickers {
             return Some(METER);
         }
-        (!self.checked || self.camera).then_some(Duration::from_secs(1))
+        let alone = session.handle().is_some() && model.nearby.people.is_empty();
+        // An open camera may fail at any time.
+        (self.camera || alone && !self.checked).then_some(Duration::from_secs(1))
     }
 
     /// The picture of it.

@@ -2,10 +2,12 @@
 
 mod bar;
 mod frame;
+mod shut;
 mod stage;
 #[cfg(test)]
 mod tests;
 mod tile;
+mod toggles;
 mod top;
 mod views;
 
@@ -18,7 +20,7 @@ use iced::{Element, Length, Point, Size};
 use crate::av::spec;
 use crate::engine::pictures::{Key, PixelSize};
 use crate::id::PeerId;
-use crate::meeting::Command;
+use crate::meeting::{Command, WarningCode};
 use crate::ui::action::{Action, Meet};
 use crate::ui::app::Context;
 use crate::ui::choices::{Choices, Layout, Panel};
@@ -31,9 +33,7 @@ use crate::ui::panel::files::{self, Files};
 use crate::ui::panel::people::{self, People};
 use crate::ui::panel::stats::{self, Stats};
 use crate::ui::session::Pasted;
-use crate::ui::text::meeting as words;
 use crate::ui::theme::TICK_MS;
-use crate::ui::toast::{Does, Toast, Tone};
 
 use stage::{Corner, Own};
 use views::Views;
@@ -70,6 +70,8 @@ enum Invitation {
 /// Its state.
 #[derive(Debug)]
 pub struct Screen {
+    // The way in, for another try.
+    meet: Meet,
     panel: Option<Panel>,
     shown: Shown,
     pinned: Option<PeerId>,
@@ -96,6 +98,8 @@ pub struct Screen {
 pub enum Message {
     /// Leave.
     Leave,
+    /// Try to get in once more.
+    Again,
     /// Microphone on or off.
     Microphone,
     /// Camera on or off.
@@ -156,8 +160,9 @@ pub enum Message {
 
 impl Screen {
     /// At the start of a meeting.
-    pub fn new(choices: &Choices, _meet: &Meet) -> Self {
+    pub fn new(choices: &Choices, meet: &Meet) -> Self {
         Self {
+            meet: meet.clone(),
             panel: choices.panel,
             shown: shown(choices.layout),
             pinned: None,
@@ -181,12 +186,13 @@ impl Screen {
     pub fn update(&mut self, message: Message, model: &mut Model, choices: &Choices, now: Instant) -> Action {
         match message {
             Message::Leave => Action::Leave,
+            Message::Again => Action::Meet(self.meet_again(model)),
             Message::Microphone => {
                 self.talking = false;
                 let on = !model.meeting.as_ref().is_some_and(Meeting::microphone_on);
-                microphone(model, choices, on)
+                toggles::microphone(model, choices, on)
             }
-            Message::Camera => camera(model, choices),
+            Message::Camera => toggles::camera(model, choices),
             Message::Hand => Action::Engine(Command::Hand { up: !self.hand_up(model) }),
             Message::React(emoji) => {
                 self.menu = None;
@@ -304,11 +310,11 @@ impl Screen {
                     return Action::None;
                 }
                 self.talking = true;
-                return microphone(model, choices, true);
+                return toggles::microphone(model, choices, true);
             }
             Shortcut::Quiet => {
                 let talked = std::mem::take(&mut self.talking);
-                return if talked { microphone(model, choices, false) } else { Action::None };
+                return if talked { toggles::microphone(model, choices, false) } else { Action::None };
             }
             Shortcut::Escape => {
                 if self.menu.take().is_some() || self.own.held.take().is_some() {
@@ -358,7 +364,8 @@ impl Screen {
         asked
     }
 
-    /// What was on the clipboard: for the chat, or for the files where that panel is open.
+    /// What was on the clipboard, or dropped on the window: for the chat, or for the files where that panel is open. Files wait
+    /// there for a word, and go to those who are chosen there.
     pub fn on_pasted(&mut self, pasted: Pasted, model: &mut Model) -> Action {
         if self.panel == Some(Panel::Files) {
             return self.files.on_pasted(pasted);
@@ -368,8 +375,9 @@ impl Screen {
     }
 
     /// A command of this screen failed.
-    pub fn on_failure(&mut self, command: &Command) {
+    pub fn on_failure(&mut self, command: &Command, model: &mut Model) {
         self.chat.on_failure(command);
+        toggles::undo(command, model);
         if *command == Command::Invite && matches!(self.invitation, Invitation::Asked) {
             self.invitation = Invitation::Unknown;
         }
@@ -379,7 +387,12 @@ impl Screen {
     }
 
     /// The notice is on screen already: no toast.
-    pub fn shows(&self, notice: &Notice) -> bool {
+    pub fn shows(&self, notice: &Notice, model: &Model) -> bool {
+        let shut = model.meeting.as_ref().is_some_and(|meeting| meeting.shut().is_some());
+        let why = [WarningCode::RoomFull, WarningCode::Removed];
+        if matches!(notice, Notice::Warning(warning) if shut && why.contains(&warning.code)) {
+            return true;
+        }
         matches!(
             (notice, self.panel),
             (Notice::Said { .. }, Some(Panel::Chat)) | (Notice::Offered(_), Some(Panel::Files | Panel::Chat))
@@ -396,10 +409,11 @@ impl Screen {
     }
 
     /// How often it wants time.
-    pub fn pace(&self, model: &Model, now: Instant) -> Option<Duration> {
-        let moving = model.meeting.as_ref().is_some_and(|meeting| meeting.reactions.is_moving(now));
-        Some(Duration::from_millis(match (moving, self.views.is_waiting()) {
+    pub fn pace(&self, model: &Model, choices: &Choices, now: Instant) -> Option<Duration> {
+        let seen = model.meeting.as_ref().is_some_and(|meeting| meeting.reactions.is_moving(now));
+        Some(Duration::from_millis(match (seen && !choices.reduced_motion, seen || self.views.is_waiting()) {
             (true, _) => TICK_MS,
+            // A reaction that stands still goes in time.
             (false, true) => 250,
             // The clock in the top bar.
             (false, false) => 1000,
@@ -430,6 +444,12 @@ impl Screen {
             bar::view(self, context, meeting)
         ];
         all.into()
+    }
+
+    /// The way in, with what is on now.
+    fn meet_again(&self, model: &Model) -> Meet {
+        let on = |is: fn(&Meeting) -> bool| model.meeting.as_ref().is_some_and(is);
+        Meet { camera: on(Meeting::camera_on), microphone: on(Meeting::microphone_on), ..self.meet.clone() }
     }
 
     fn stats_page(&self) -> bool {
@@ -493,6 +513,16 @@ impl Screen {
         commands.into_iter().fold(Action::None, |all, command| all.and(Action::Engine(command)))
     }
 
+    /// The panel that is open.
+    pub fn open(&self) -> Option<Panel> {
+        self.panel
+    }
+
+    /// A panel is open and lies over the stage.
+    pub fn panel_covers(&self, context: Context<'_>) -> bool {
+        self.panel.is_some() && frame::covers(context)
+    }
+
     fn close_panel(&mut self, choices: &Choices) -> Action {
         if self.panel.take() == Some(Panel::Chat) {
             self.chat.on_close();
@@ -505,34 +535,5 @@ fn shown(layout: Layout) -> Shown {
     match layout {
         Layout::Grid => Shown::Grid,
         Layout::Speaker => Shown::Speaker,
-    }
-}
-
-/// Nothing is chosen that could be switched on.
-fn choose(words: &str) -> Action {
-    Action::Toast(Toast::new(Tone::Caution, words).with(words::CHOOSE, Does::Settings))
-}
-
-fn microphone(model: &Model, choices: &Choices, on: bool) -> Action {
-    let Some(meeting) = &model.meeting else { return Action::None };
-    if !on || meeting.settings.microphone != spec::Microphone::None {
-        return Action::Engine(Command::Microphone { on, source: None });
-    }
-    // None was opened yet: the chosen one is.
-    match choices.microphone.parse() {
-        Ok(spec::Microphone::None) | Err(_) => choose(words::NO_MICROPHONE),
-        Ok(source) => Action::Engine(Command::Microphone { on, source: Some(source) }),
-    }
-}
-
-fn camera(model: &Model, choices: &Choices) -> Action {
-    let Some(meeting) = &model.meeting else { return Action::None };
-    let on = !meeting.camera_on();
-    if !on || meeting.settings.camera != spec::Camera::None {
-        return Action::Engine(Command::Camera { on, source: None });
-    }
-    match choices.camera.parse() {
-        Ok(spec::Camera::None) | Err(_) => choose(words::NO_CAMERA),
-        Ok(source) => Action::Engine(Command::Camera { on, source: Some(source) }),
     }
 }

@@ -17,9 +17,6 @@ use crate::ui::choices::Choices;
 use crate::ui::text;
 use crate::ui::toast::{Toast, Tone};
 
-/// This build can show one.
-pub const BUILT: bool = true;
-
 type Gate = Arc<Mutex<Option<Preview>>>;
 
 /// What is to be open.
@@ -87,7 +84,7 @@ impl Stage {
     }
 
     /// It was done; what was wanted since is done next.
-    pub fn on_started(&mut self, _choices: &Choices, started: Started) -> Task<Message> {
+    pub fn on_started(&mut self, started: Started) -> Task<Message> {
         self.busy = false;
         self.has = started.has;
         self.pictures = started.pictures;
@@ -162,7 +159,7 @@ mod tests {
         assert!(stage.busy && stage.pictures().is_none());
         let has = stage.wanted.clone();
         let pictures = run(&stage, has.clone()).await;
-        drop(stage.on_started(&choices, Started { has, pictures }));
+        drop(stage.on_started(Started { has, pictures }));
         assert!(stage.pictures().is_some() && stage.level().is_none());
         stage.close().await;
         assert!(stage.gate.lock().await.is_none() && stage.pictures().is_none());

@@ -10,16 +10,25 @@ pub const CANCEL: &str = "Cancel";
 /// The title of the dialog to join.
 pub const JOIN: &str = "Join a meeting";
 /// Explains its field.
-pub const JOIN_HOW: &str = "Paste an invitation link, or type a code, the name of a meeting, or an address.";
+pub const JOIN_HOW: &str = "Paste an invitation link, or type a code, the name of a meeting, or an address. To call somebody, type \
+     @username or the whole key.";
 /// In its field.
-pub const JOIN_FIELD: &str = "letsmeet://…, name#code, name or 192.0.2.7";
+pub const JOIN_FIELD: &str = "letsmeet://…, name#code, name, 192.0.2.7 or @ana";
 /// The second field, for an address.
 pub const JOIN_ROOM: &str = "Name of the meeting there";
 /// The button.
 pub const JOIN_NOW: &str = "Join";
+/// The same where nobody is there to be joined.
+pub const START_IT: &str = "Start it";
+/// No meeting of that name is in sight.
+pub const NOBODY_MEETS: &str = "No meeting of this name is nearby. Check how it is written, or start it yourself.";
 /// A code names nobody who is in sight.
 pub const NOT_IN_SIGHT: &str =
     "Nobody in sight has this code. Check it, or ask for the invitation link: that works without being in sight.";
+/// Calls a person who was typed.
+pub const CALL_NOW: &str = "Call";
+/// A username needs a service.
+pub const NEEDS_SERVICE: &str = "A username is looked up at a rendezvous, and you have set none: see Settings, Network. People in sight can be called from the list.";
 /// An address needs a name.
 pub const NEEDS_ROOM: &str = "An address says where, not which meeting: type the name of the meeting too.";
 
@@ -47,6 +56,9 @@ pub const ANSWER: &str = "Answer";
 pub const DECLINE: &str = "Decline";
 /// It rings there.
 pub const RINGING: &str = "Ringing…";
+
+/// Above what was warned of, in the check of the network.
+pub const WARNED: &str = "What went wrong before";
 
 /// The title of the comparison.
 pub const VERIFY: &str = "Compare words";
@@ -105,7 +117,7 @@ pub fn link_via(service: &str) -> String {
 }
 
 /// The title of the doctor.
-pub const DOCTOR: &str = "Network check";
+pub const DOCTOR: &str = "Network and devices";
 /// Once more.
 pub const CHECK_AGAIN: &str = "Check again";
 /// Copies the findings.
@@ -175,6 +187,9 @@ pub fn verify_how(name: &str) -> String {
          between you."
     )
 }
+
+/// A key is verified whose name is not known any more.
+pub const VERIFIED: &str = "The key is verified.";
 
 /// Somebody is verified now.
 pub fn verified(name: &str) -> String {

@@ -2,8 +2,6 @@
 
 use crate::engine::doctor::Check;
 use crate::known::trust::Trust;
-use crate::meeting::{Direction, FileStage};
-use crate::ui::model::transfers::Transfer;
 
 /// The title over meetings and people.
 pub const MEET: &str = "Meet";
@@ -20,7 +18,7 @@ pub const JOIN: &str = "Join";
 /// Rings a person.
 pub const CALL: &str = "Call";
 /// Sends a file to a person.
-pub const DROP: &str = "Drop";
+pub const DROP: &str = "Send file";
 /// Under the mouse over [`DROP`].
 pub const DROP_TIP: &str = "Send files to this person";
 /// The card for files.
@@ -92,10 +90,6 @@ pub const NOT_RUNNING: &str = "Not connected";
 pub const KEEP_NAME: &str = "Keep this name";
 /// Forgets the transfers that ended.
 pub const CLEAR: &str = "Clear";
-/// Refuses a file.
-pub const DECLINE: &str = "Decline";
-/// Takes a file back.
-pub const CANCEL: &str = "Cancel";
 /// Verified.
 pub const VERIFIED: &str = "verified";
 
@@ -123,7 +117,7 @@ pub fn inside(people: usize) -> String {
 /// How a person stands to us. `short` are the first digits of the key.
 pub fn about(trust: Trust, short: &str, rooms: &[String]) -> String {
     let trust = match trust {
-        Trust::New => format!("new key {short}, say hello and compare words"),
+        Trust::New => format!("you have not met before (key {short})"),
         Trust::Known => "met before".to_owned(),
         Trust::Verified => VERIFIED.to_owned(),
         Trust::Changed => format!("another key ({short}) than the one you verified"),
@@ -138,29 +132,6 @@ pub fn about(trust: Trust, short: &str, rooms: &[String]) -> String {
 /// A device that was chosen and is not plugged in.
 pub fn not_there(name: &str) -> String {
     format!("{name} (not plugged in)")
-}
-
-/// How a transfer stands.
-pub fn transfer(transfer: &Transfer) -> String {
-    let name = transfer.person.name.as_str();
-    let size = super::bytes(transfer.size);
-    let to = match transfer.direction {
-        Direction::In => format!("from {name}"),
-        Direction::Out => format!("to {name}"),
-    };
-    match &transfer.stage {
-        FileStage::Offer if transfer.direction == Direction::In => format!("{size} {to}"),
-        FileStage::Offer => format!("{size} {to}, not answered yet"),
-        FileStage::Accepted => format!("{size} {to}, starting"),
-        FileStage::Declined => format!("{size} {to}, declined"),
-        FileStage::Progress { .. } => {
-            let rate = transfer.rate.map(|rate| format!(", {}/s", super::bytes(rate))).unwrap_or_default();
-            let left = transfer.eta_ms.map(|ms| format!(", {} s left", ms.div_ceil(1000))).unwrap_or_default();
-            format!("{} of {size} {to}{rate}{left}", super::bytes(transfer.done))
-        }
-        FileStage::Done { .. } => format!("{size} {to}, whole and checked"),
-        FileStage::Failed { reason, .. } => format!("{size} {to}, stopped: {}", reason.replace('-', " ")),
-    }
 }
 
 /// A finding's word, for people.

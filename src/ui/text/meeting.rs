@@ -55,7 +55,7 @@ pub const OWN_TILE: &str = "Show my own tile";
 /// Hides one's own tile.
 pub const HIDE_OWN: &str = "Hide my tile; More shows it again";
 /// The menu of qualities.
-pub const QUALITY: &str = "My picture";
+pub const QUALITY: &str = "Quality of my picture";
 /// Opens the settings.
 pub const DEVICES: &str = "Devices and settings";
 /// Opens the invitation.
@@ -64,11 +64,23 @@ pub const INVITE: &str = "Invite somebody";
 pub const RECONNECTING: &str = "Reconnecting…";
 /// Nobody else is here.
 pub const ALONE: &str = "You are the first one here";
+/// Everybody else was here and went.
+pub const ALL_LEFT: &str = "Everybody else has left";
+/// The same of a call.
+pub const CALL_OVER: &str = "The call is over";
+/// What to do then.
+pub const CALL_OVER_HINT: &str = "The other side has left. Leave too, and call again from the lobby.";
 /// What to do then.
 pub const ALONE_HINT: &str =
     "People on this network see the meeting in their lobby. Everybody else needs the invitation.";
 /// The same when nothing is announced.
 pub const ALONE_HIDDEN: &str = "The meeting is announced to nobody: others need the invitation.";
+/// What to do when every seat is taken.
+pub const FULL_HINT: &str = "Every seat is taken. Ask somebody there to leave, then try again.";
+/// What to do when one was removed.
+pub const REMOVED_HINT: &str = "Its members let you in no more. Ask one of them why, outside of this meeting.";
+/// Leaves a meeting that nobody lets us into.
+pub const BACK_TO_LOBBY: &str = "Back to the lobby";
 /// No camera is chosen.
 pub const NO_CAMERA: &str = "No camera is chosen.";
 /// No microphone is chosen.
@@ -79,6 +91,10 @@ pub const CHOOSE: &str = "Choose one";
 pub const VOLUME: &str = "Volume";
 /// Nobody in the panel of people.
 pub const NOBODY: &str = "Nobody else is here yet.";
+/// Those in sight who are not in this meeting.
+pub const NEARBY: &str = "Nearby";
+/// What calling them does.
+pub const NEARBY_HOW: &str = "A call asks them to come into this meeting.";
 /// Compares words.
 pub const VERIFY: &str = "Compare words to be sure who this is";
 /// Decides about another key.
@@ -130,6 +146,16 @@ pub fn security(verified: usize, all: usize) -> String {
             format!("Encrypted from end to end. {verified} of {all} keys are verified: compare words to be sure.")
         }
     }
+}
+
+/// Every seat of a meeting is taken.
+pub fn full(room: &str) -> String {
+    format!("{room} is full")
+}
+
+/// Somebody removed us.
+pub fn removed(room: &str) -> String {
+    format!("You were removed from {room}")
 }
 
 /// How many are here, oneself included.

@@ -20,6 +20,25 @@ pub const NAME: &str = "Your name";
 /// What the name is.
 pub const NAME_WHY: &str =
     "Others see it beside your key. Two people may have the same name; their keys never are the same.";
+/// The name at a rendezvous.
+pub const USERNAME: &str = "Your username";
+/// What it is for.
+pub const USERNAME_WHY: &str =
+    "Nobody else at this rendezvous can have it: whoever knows it can call you as @username from any network.";
+/// Without a service there is none.
+pub const USERNAME_NEEDS: &str = "A username is kept by a rendezvous, and you have set none.";
+/// Opens the page where one is set.
+pub const SET_RENDEZVOUS: &str = "Set a rendezvous";
+/// In the empty field.
+pub const USERNAME_FIELD: &str = "2 to 32 letters or digits";
+/// Asks for it.
+pub const CLAIM: &str = "Claim";
+/// Gives it up.
+pub const RELEASE: &str = "Give it back";
+/// The service was asked.
+pub const ASKING: &str = "Asking the rendezvous…";
+/// What to do when it does not answer.
+pub const SERVICE_HOW: &str = "Try again later, or check it under Network.";
 /// Keeps the name.
 pub const KEEP_NAME: &str = "Keep this name";
 
@@ -29,10 +48,6 @@ pub const CAMERA: &str = "Camera";
 pub const MICROPHONE: &str = "Microphone";
 /// The speaker.
 pub const SPEAKER: &str = "Speaker";
-/// What the system uses.
-pub const DEFAULT_DEVICE: &str = "The system's choice";
-/// None at all.
-pub const NO_DEVICE: &str = "None";
 /// Plays the test sound.
 pub const TEST_SOUND: &str = "Play a test sound";
 /// Why headphones.
@@ -67,8 +82,12 @@ pub const PORT: &str = "UDP port";
 pub const PORT_USUAL: &str = "48190, or the next free one";
 /// What is wrong with it.
 pub const PORT_WRONG: &str = "A port is a number from 1 to 65535; leave it empty for the usual one.";
-/// The interface.
-pub const INTERFACE: &str = "Network interface";
+/// The interfaces.
+pub const INTERFACES: &str = "Network interfaces";
+/// What choosing some does.
+pub const INTERFACES_WHY: &str = "Choose some to use them alone: then nobody is found or reached over the others.";
+/// They are being asked for.
+pub const INTERFACES_COMING: &str = "Looking for interfaces…";
 /// All of them.
 pub const ALL_INTERFACES: &str = "All of them";
 /// Applies what was typed.
@@ -76,7 +95,7 @@ pub const APPLY: &str = "Apply";
 /// When it takes effect.
 pub const NETWORK_WHEN: &str = "Changes take effect in the lobby at once, and in the next meeting.";
 /// Looks at the network.
-pub const DOCTOR: &str = "Check the network";
+pub const DOCTOR: &str = "Check network and devices";
 
 /// Others find us.
 pub const ANNOUNCE: &str = "People on this network can see me";
@@ -116,6 +135,10 @@ pub const OWN_KEY: &str = "Your key";
 /// What it is.
 pub const OWN_KEY_WHY: &str =
     "It stays the same when your name or address changes. Somebody who has it knows that it is you.";
+/// One's own words.
+pub const OWN_WORDS: &str = "Your words";
+/// What they are.
+pub const OWN_WORDS_WHY: &str = "A short form of your key, to recognise it by. To verify somebody, compare the words that you two see of each other.";
 /// To the clipboard.
 pub const COPY: &str = "Copy";
 /// It was copied.
@@ -130,3 +153,35 @@ pub const FORGET: &str = "Forget";
 pub const VERIFIED: &str = "verified";
 /// The words were not compared.
 pub const NOT_VERIFIED: &str = "words not compared";
+/// Another key than the verified one under this name.
+pub const CHANGED: &str = "another key than the one you verified";
+
+/// A username that the rendezvous confirmed.
+pub fn is_yours(name: &str) -> String {
+    format!("{name} is yours.")
+}
+
+/// A username that was given up.
+pub fn given_back(name: &str) -> String {
+    format!("{name} is given back. Anybody may claim it now.")
+}
+
+/// A username that cannot be had.
+pub fn taken(name: &str) -> String {
+    format!("{name} is taken by somebody else: choose another.")
+}
+
+/// A username that was ours.
+pub fn taken_since(name: &str) -> String {
+    format!("The username {name} belongs to somebody else now. Choose another one under Settings, Profile.")
+}
+
+/// An interface with one of its addresses.
+pub fn interface(name: &str, address: Option<std::net::IpAddr>) -> String {
+    address.map_or_else(|| name.to_owned(), |address| format!("{name} ({address})"))
+}
+
+/// An interface that was chosen and is not up.
+pub fn interface_gone(name: &str) -> String {
+    format!("{name} (not there now)")
+}

@@ -81,7 +81,19 @@ pub struct Button<Message> {
 /// A button with words.
 pub fn with_words<Message>(look: Look, kind: Kind, words: impl Into<String>) -> Button<Message> {
     let words = Some(words.into());
-    Button { look, kind, icon: None, words, tip: None, beside: false, small: false, wide: false, left: false, id: None, press: None }
+    Button {
+        look,
+        kind,
+        icon: None,
+        words,
+        tip: None,
+        beside: false,
+        small: false,
+        wide: false,
+        left: false,
+        id: None,
+        press: None,
+    }
 }
 
 /// A button with an icon alone; `tip` says in words what it does.
@@ -202,6 +214,15 @@ pub fn with_tip<'a, Message: 'a>(
     tip: Option<String>,
 ) -> Element<'a, Message> {
     tip_at(look, content, tip, tooltip::Position::Bottom)
+}
+
+/// The same with the words above it.
+pub fn with_tip_above<'a, Message: 'a>(
+    look: Look,
+    content: impl Into<Element<'a, Message>>,
+    tip: String,
+) -> Element<'a, Message> {
+    tip_at(look, content, Some(tip), tooltip::Position::Top)
 }
 
 fn tip_at<'a, Message: 'a>(

@@ -10,9 +10,9 @@ use crate::ui::text::lobby as words;
 use crate::ui::theme::{GRID, HALF, Look, Size};
 
 /// The findings: what was looked at, what was found, what to do.
-pub fn checks<'a, Message: 'a>(look: Look, found: &[Check]) -> Element<'a, Message> {
+pub fn checks<'a, Message: 'a>(look: Look, found: impl IntoIterator<Item = &'a Check>) -> Element<'a, Message> {
     let c = look.colours;
-    let lines = found.iter().map(|check| {
+    let lines = found.into_iter().map(|check| {
         let (icon, colour) = match (check.ok, &check.hint) {
             (true, None) => (Icon::Check, c.good),
             (true, Some(_)) => (Icon::Info, c.caution),

@@ -3,9 +3,10 @@
 
 use iced::Element;
 use iced::widget::text::{Span, Wrapping};
-use iced::widget::{container, rich_text, span};
+use iced::widget::{rich_text, span};
 
 use super::label::label;
+use super::said::said;
 use crate::ui::theme::{EMOJI, Look, Size};
 
 fn starts(c: char) -> bool {
@@ -48,13 +49,21 @@ pub fn written<'a, Message: 'a>(look: Look, words: &str) -> Element<'a, Message>
         .map(|(part, emoji)| if emoji { span(part.to_owned()).font(EMOJI) } else { span(part.to_owned()) })
         .collect();
     let text = rich_text(spans).size(look.size(Size::Body)).color(look.colours.text).wrapping(Wrapping::WordOrGlyph);
-    // Rich text does not tell an operation what it says: the map knows it by its name.
-    container(text).id(words.to_owned()).into()
+    said(words.to_owned(), text)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::cut;
+    use super::*;
+
+    #[test]
+    fn a_line_with_emoji_is_found_by_its_words_and_is_no_control() {
+        // What a peer writes must not name anything.
+        let words = "emoji-👍";
+        let mut see = iced_test::simulator(written::<()>(Look::default(), words));
+        assert!(see.find(words).is_ok());
+        assert!(see.find(iced_test::selector::id(words)).is_err());
+    }
 
     #[test]
     fn emoji_are_cut_out_whole_and_scripts_stay_whole() {

@@ -154,7 +154,8 @@ impl<'a, Message: Clone + 'a> Widget<Message, Theme, iced::Renderer> for Focus<'
         self.content.as_widget_mut().update(child, event, layout, cursor, renderer, clipboard, shell, viewport);
         let state = tree.state.downcast_mut::<State>();
         match event {
-            Event::Keyboard(keyboard::Event::KeyPressed { key, modifiers, .. })
+            // A key that is held does nothing twice: what it opened is not answered by it.
+            Event::Keyboard(keyboard::Event::KeyPressed { key, modifiers, repeat: false, .. })
                 if state.focused && !shell.is_event_captured() =>
             {
                 if let Some(message) = self.message(key, *modifiers) {

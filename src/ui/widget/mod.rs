@@ -7,6 +7,7 @@ pub mod button;
 pub mod card;
 pub mod chart;
 pub mod checks;
+pub mod devices;
 pub mod emoji;
 pub mod feed;
 pub mod field;
@@ -16,7 +17,9 @@ pub mod inert;
 pub mod label;
 pub mod line;
 pub mod places;
+pub mod said;
 pub mod tile;
+pub mod trust;
 
 pub use avatar::avatar;
 pub use card::{card, divider};

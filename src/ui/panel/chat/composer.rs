@@ -17,6 +17,8 @@ use crate::ui::widget::card::filled;
 use crate::ui::widget::focus::Focus;
 use crate::ui::widget::label::{label, quiet};
 
+/// Text so large leaves no room for buttons beside the field.
+const LARGE: f32 = 1.4;
 /// Lines of text until the field scrolls.
 const MOST_LINES: f32 = 5.0;
 
@@ -33,6 +35,8 @@ fn binding(press: KeyPress) -> Option<Binding<Message>> {
         _ if press.modifiers.command() && press.key.to_latin(press.physical_key) == Some('v') => {
             Some(Binding::Custom(Message::Paste))
         }
+        // Ctrl with a comma opens the settings, and writes none.
+        _ if press.modifiers.command() && matches!(press.key.as_ref(), Key::Character(",")) => None,
         _ => Binding::from_key_press(press),
     }
 }
@@ -53,9 +57,15 @@ impl Chat {
         if !self.staged.is_empty() {
             all = all.push(self.staged(look));
         }
-        all = all.push(self.recipients.button(context, meeting, "chat-to").map(Message::To));
-        all = all.push(self.field(look));
-        if let Some(names) = names.filter(|names| !names.is_empty()) {
+        let to = self.recipients.button(context, meeting, "chat-to").map(Message::To);
+        if look.text_scale < LARGE {
+            all = all.push(to).push(self.field(look));
+        } else {
+            let line = row![container(to).width(Length::Fill).clip(true), self.buttons(look)];
+            all = all.push(line.align_y(Alignment::Center)).push(self.field(look));
+        }
+        // With large text the line above the field has to do: there is no room for more.
+        if let Some(names) = names.filter(|names| !names.is_empty() && look.text_scale < LARGE) {
             all = all.push(quiet(look, text::only_these(&names)).color(c.private_text));
         }
         container(all).padding(12).width(Length::Fill).into()
@@ -68,7 +78,7 @@ impl Chat {
         let pad = look.scaled(10.0);
         let small = look.scaled(CONTROL_SMALL);
         // Large text leaves no room beside it.
-        let beside = look.text_scale < 1.4;
+        let beside = look.text_scale < LARGE;
         let right = if beside { 3.0 * small + 2.0 * HALF + 8.0 } else { 12.0 };
         let field = text_editor(&self.field)
             .id(FIELD)
@@ -94,6 +104,15 @@ impl Chat {
                     selection: Color { a: 0.4, ..c.accent },
                 }
             });
+        if !beside {
+            return field.into();
+        }
+        let buttons = container(self.buttons(look)).padding([HALF, 6.0]);
+        stack![field, buttons.align_right(Length::Fill).align_bottom(Length::Fill)].into()
+    }
+
+    /// What can be done beside writing.
+    fn buttons(&self, look: Look) -> Element<'_, Message> {
         let nobody = matches!(self.recipients.to(), To::People(people) if people.is_empty());
         let icon = |icon, tip: &str, id: &'static str, message: Option<Message>| {
             button::with_icon(look, Kind::Quiet, icon, tip).small().id(id).on_press_maybe(message)
@@ -104,11 +123,7 @@ impl Chat {
             icon(Icon::Attach, text::ATTACH_TIP, "chat-attach", (!nobody).then_some(Message::Attach)),
             icon(Icon::Send, text::SEND, "chat-send", (!nobody && !nothing).then_some(Message::Send)),
         ];
-        let buttons = container(buttons.spacing(HALF)).padding([HALF, 6.0]);
-        if !beside {
-            return column![field, buttons.align_right(Length::Fill)].into();
-        }
-        stack![field, buttons.align_right(Length::Fill).align_bottom(Length::Fill)].into()
+        buttons.spacing(HALF).into()
     }
 
     fn staged(&self, look: Look) -> Element<'_, Message> {
@@ -124,7 +139,7 @@ impl Chat {
         let words = label(look, text::staged(&names)).width(Length::Fill);
         let answers = row![Element::from(send), Element::from(no.on_press(Message::DropStaged))].spacing(8);
         let head = row![Icon::File.coloured(look, Size::Large, c.quiet), words].spacing(8).align_y(Alignment::Center);
-        let inside: Element<'_, Message> = if look.text_scale < 1.4 {
+        let inside: Element<'_, Message> = if look.text_scale < LARGE {
             row![head, answers].spacing(8).align_y(Alignment::Center).into()
         } else {
             column![head, answers].spacing(8).into()

@@ -227,24 +227,6 @@ fn two_thousand_lines_and_a_running_transfer_cost_no_more_than_a_few() {
     assert!(many < few * 3 + std::time::Duration::from_millis(2), "{few:?} with 20 lines, {many:?} with 2000");
 }
 
-#[test]
-fn look_at_it() {
-    let (mut fixture, mut chat) = (Fixture::new(), Chat::default());
-    fixture::look(&fixture, "chat-empty", chat.view(fixture.context()));
-    fixture.conversation();
-    fixture::look(&fixture, "chat", chat.view(fixture.context()));
-    chat.update(Message::Emoji(true), &mut fixture.model, &Choices::default());
-    chat.set_field("Three lines\nof text\nto send");
-    fixture::look(&fixture, "chat-emoji", chat.view(fixture.context()));
-    let _ = press(&mut fixture, &mut chat, "chat-to");
-    chat.update(Message::To(recipients::Message::Toggle(person(0, "Ana"))), &mut fixture.model, &Choices::default());
-    chat.on_pasted(Pasted::Files(vec!["/tmp/holiday.jpg".into()]));
-    fixture::look(&fixture, "chat-private", chat.view(fixture.context()));
-    chat.only_to(person(0, "Ana"));
-    fixture.look = crate::ui::theme::Look::new(crate::ui::theme::Choice::Light, true, 200, true);
-    fixture::look(&fixture, "chat-light-200", chat.view(fixture.context()));
-}
-
 /// A window whose widgets keep their state over several views.
 struct Window {
     size: iced::Size,

@@ -55,20 +55,3 @@ fn each_transfer_says_how_it_is_and_what_can_be_done() {
     press(&mut fixture, &mut files, "files-clear");
     assert_eq!(fixture.model.transfers.all().len(), 1, "what waits for an answer stays");
 }
-
-#[test]
-fn look_at_it() {
-    let (mut fixture, mut files) = (Fixture::new(), Files::default());
-    fixture::look(&fixture, "files-empty", files.view(fixture.context()));
-    fixture.conversation();
-    let bo = person(1, "Bo");
-    let done = FileStage::Done { path: "/tmp/x".into(), blake3: None };
-    fixture.file(3, bo.clone(), Direction::Out, "slides.pdf", done);
-    fixture.file(4, bo.clone(), Direction::Out, "holiday.mp4", FileStage::Offer);
-    let failed = FileStage::Failed { reason: "no-space", resumable: false };
-    fixture.file(5, bo, Direction::In, "disk.img", failed);
-    fixture::look(&fixture, "files", files.view(fixture.context()));
-    let _ = press(&mut fixture, &mut files, "files-to");
-    fixture.look = crate::ui::theme::Look::new(crate::ui::theme::Choice::Contrast, true, 100, true);
-    fixture::look(&fixture, "files-contrast", files.view(fixture.context()));
-}

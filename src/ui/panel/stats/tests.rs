@@ -46,16 +46,3 @@ fn a_line_is_hidden_by_its_name() {
     press(&mut fixture, &mut stats, "legend-video");
     assert!(stats.hidden.is_empty());
 }
-
-#[test]
-fn look_at_it() {
-    let (mut fixture, stats) = (Fixture::new(), Stats::default());
-    fixture::look(&fixture, "stats-empty", stats.view(fixture.context()));
-    fixture.figures();
-    fixture::look(&fixture, "stats", stats.view(fixture.context()));
-    fixture.size = iced::Size::new(1280.0, 800.0);
-    fixture::look(&fixture, "stats-page", page(&stats, fixture.context()));
-    fixture.size = iced::Size::new(800.0, 600.0);
-    fixture.look = crate::ui::theme::Look::new(crate::ui::theme::Choice::Light, true, 200, true);
-    fixture::look(&fixture, "stats-page-light-200", page(&stats, fixture.context()));
-}

@@ -7,11 +7,11 @@ use super::Message;
 use crate::meeting::{NearbyMeeting, NearbyPerson, Trust};
 use crate::ui::app::Context;
 use crate::ui::icon::Icon;
-use crate::ui::text::lobby as words;
+use crate::ui::text::{lobby as words, meeting};
 use crate::ui::theme::{GRID, HALF, Look, PAD, Size};
 use crate::ui::widget::button::{self, Kind};
 use crate::ui::widget::label::{section, shortened};
-use crate::ui::widget::{avatar, card, divider, quiet, strong};
+use crate::ui::widget::{avatar, card, divider, quiet, strong, trust};
 
 /// Faces on the card of a meeting; more are counted.
 const FACES: usize = 5;
@@ -72,21 +72,40 @@ fn person_row<'a>(look: Look, near: &'a NearbyPerson, narrow: bool) -> Element<'
     let about = quiet(look, words::about(near.trust, &peer.short(), &rooms));
     let who = row![avatar(look, name, peer, 36.0), column![title, about].spacing(HALF).width(Length::Fill)];
     let who = who.spacing(12).align_y(Alignment::Center).width(Length::Fill);
-    let to = peer.to_string();
-    let call = button::with_words(look, Kind::Plain, words::CALL)
-        .icon(Icon::Camera)
-        .small()
-        .id(format!("call-{}", peer.short()))
-        .on_press(Message::Call(to.clone(), name.to_owned()));
-    let drop = button::with_words(look, Kind::Plain, words::DROP)
-        .icon(Icon::DropFile)
-        .small()
-        .tip(words::DROP_TIP)
-        .id(format!("drop-{}", peer.short()))
-        .on_press(Message::Drop(vec![to]));
-    let does = row![call, drop].spacing(12);
+    let sure = Message::Sure(near.person.clone(), near.trust);
+    let does = if near.trust == Trust::Changed {
+        // Nothing of ours goes there: a call or a file would only be refused.
+        let decide = button::with_words(look, Kind::Plain, meeting::DECIDE).icon(Icon::Warning).small();
+        row![decide.id(format!("verify-{}", peer.short())).on_press(sure)]
+    } else {
+        let verify = trust::sure(look, near.trust, format!("verify-{}", peer.short()), sure);
+        row![verify, call(look, near), drop(look, near)].spacing(12)
+    };
     if narrow {
         return column![who, does].spacing(GRID).into();
     }
     row![who, does].spacing(PAD).align_y(Alignment::Center).into()
+}
+
+/// Rings somebody in sight.
+fn call<'a>(look: Look, near: &'a NearbyPerson) -> Element<'a, Message> {
+    let peer = near.person.peer;
+    button::with_words(look, Kind::Plain, words::CALL)
+        .icon(Icon::Answer)
+        .small()
+        .id(format!("call-{}", peer.short()))
+        .on_press(Message::Call(peer.to_string(), near.person.name.to_string()))
+        .into()
+}
+
+/// Sends files to somebody in sight.
+fn drop<'a>(look: Look, near: &'a NearbyPerson) -> Element<'a, Message> {
+    let peer = near.person.peer;
+    button::with_words(look, Kind::Plain, words::DROP)
+        .icon(Icon::DropFile)
+        .small()
+        .tip(words::DROP_TIP)
+        .id(format!("drop-{}", peer.short()))
+        .on_press(Message::Drop(vec![peer.to_string()]))
+        .into()
 }

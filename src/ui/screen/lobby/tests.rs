@@ -7,9 +7,10 @@ use super::*;
 use crate::engine::devices::Device;
 use crate::engine::doctor::Check;
 use crate::id::{PeerId, TransferId};
-use crate::meeting::{Direction, Event, FileEvent, FileStage, Nearby, NearbyMeeting, NearbyPerson, Person, Trust};
+use crate::meeting::{Command, Direction, Event, FileEvent, FileStage, Nearby, NearbyMeeting, NearbyPerson};
 use crate::share::{DisplayName, FileName};
 use crate::ui::theme::{self, Choice};
+use crate::ui::widget::devices::picks;
 
 const WIDE: iced::Size = iced::Size::new(1280.0, 800.0);
 
@@ -190,6 +191,15 @@ fn people_nearby_are_called_and_sent_files_by_their_key() {
 }
 
 #[test]
+fn a_name_that_was_only_typed_counts_in_the_meeting() {
+    let mut bench = Bench::new();
+    bench.write("name", " K");
+    let done = bench.click("start");
+    assert!(matches!(&done[..], [Action::Rename(name), Action::Meet(_)] if name.contains('K')), "{done:?}");
+    assert!(matches!(&bench.click("start")[..], [Action::Meet(_)]), "once");
+}
+
+#[test]
 fn the_name_is_changed_in_its_place() {
     let mut bench = Bench::new();
     bench.write("name", " K");
@@ -207,12 +217,13 @@ fn the_name_is_changed_in_its_place() {
 fn the_camera_is_off_and_unasked_until_it_is_clicked() {
     let mut bench = Bench::new();
     assert!(bench.sees(words::CAMERA_IS_OFF));
-    assert_eq!(bench.lobby.pace(), Some(Duration::from_secs(1)));
+    assert_eq!(bench.lobby.pace(&bench.model, &bench.session), None, "no engine, no camera: nothing moves");
     match the_only(bench.click("camera")) {
         Action::Preview { camera, microphone } => assert_eq!((camera, microphone), (true, false)),
         other => panic!("{other:?}"),
     }
     assert!(bench.choices.camera_on);
+    assert_eq!(bench.lobby.pace(&bench.model, &bench.session), Some(Duration::from_secs(1)), "a camera may fail");
     match the_only(bench.click("camera")) {
         Action::Preview { camera, .. } => assert!(!camera),
         other => panic!("{other:?}"),
@@ -235,7 +246,7 @@ fn the_pickers_open_with_the_meter_and_remember_what_was_picked() {
     bench.lobby.on_devices(Devices::new(devices));
     // What a picker shows is drawn by it alone: no test finds it on screen.
     let offered = |bench: &Bench, kind, chosen: &str| -> Vec<String> {
-        you::options(&bench.lobby, kind, chosen).iter().map(ToString::to_string).collect()
+        picks(bench.lobby.devices.as_ref(), kind, chosen).0.iter().map(ToString::to_string).collect()
     };
     assert_eq!(offered(&bench, DeviceKind::Camera, "device"), vec![words::DEFAULT_DEVICE, "Desk", words::NO_DEVICE]);
     let actions = bench.apply(vec![Message::Pick(DeviceKind::Camera, "device:Desk".to_owned())]);
@@ -263,6 +274,32 @@ fn when_nobody_is_there_it_says_what_was_checked_and_what_to_do() {
     assert!(matches!(the_only(bench.click("empty-join")), Action::Open(_)));
     bench.model.nearby = company();
     assert!(!bench.sees(words::NOBODY));
+}
+
+#[test]
+fn nothing_ticks_while_somebody_is_in_sight_and_the_network_is_looked_at_once() {
+    let mut bench = Bench::new();
+    let (handle, _engine) = crate::engine::Handle::detached(4);
+    bench.session.on_started(handle);
+    let pace = |bench: &Bench| bench.lobby.pace(&bench.model, &bench.session);
+    let second = Some(Duration::from_secs(1));
+    let start = crate::clock::now();
+    let tick = |bench: &mut Bench, after: Duration| {
+        matches!(bench.lobby.on_tick(start + after, &bench.model, &mut bench.session), Action::Many(all)
+            if matches!(all[..], [Action::Check]))
+    };
+    assert_eq!(pace(&bench), second, "alone: waits for its time to look");
+    assert!(!tick(&mut bench, Duration::ZERO));
+    bench.model.nearby = company();
+    bench.lobby.on_model_changed(&bench.model);
+    assert_eq!(pace(&bench), None, "somebody is there");
+    // They leave: the wait begins anew.
+    bench.model.nearby = Nearby::default();
+    bench.lobby.on_model_changed(&bench.model);
+    assert_eq!(pace(&bench), second);
+    assert!(!tick(&mut bench, ALONE));
+    assert!(tick(&mut bench, ALONE * 2));
+    assert_eq!(pace(&bench), None, "it was looked at");
 }
 
 #[test]
@@ -302,7 +339,7 @@ fn an_offered_file_is_accepted_here() {
         stage: FileStage::Offer,
     };
     bench.model.on_event(crate::clock::now(), 0, Event::File(file));
-    assert!(bench.sees("plan.pdf") && bench.sees("1.5 kB from Ana"));
+    assert!(bench.sees("plan.pdf") && bench.sees("1.5 kB") && bench.sees("From Ana"));
     match the_only(bench.click(format!("accept-{transfer}"))) {
         Action::Engine(Command::AcceptFile(id)) => assert_eq!(id, transfer),
         other => panic!("{other:?}"),
@@ -311,6 +348,59 @@ fn an_offered_file_is_accepted_here() {
         Action::Engine(Command::DeclineFile(id)) => assert_eq!(id, transfer),
         other => panic!("{other:?}"),
     }
+}
+
+#[test]
+fn a_file_that_did_not_arrive_is_sent_again_from_here() {
+    let mut bench = Bench::new();
+    let transfer = TransferId::from_u64(8);
+    let path = std::path::PathBuf::from("/tmp/plan.pdf");
+    bench.model.transfers.on_offered(&path, [transfer]);
+    let event = |stage| FileEvent {
+        transfer,
+        person: person(2, "Ana"),
+        direction: Direction::Out,
+        file: FileName::new("plan.pdf"),
+        size: 1_500,
+        stage,
+    };
+    bench.model.on_event(crate::clock::now(), 0, Event::File(event(FileStage::Offer)));
+    match the_only(bench.click(format!("cancel-{transfer}"))) {
+        Action::Engine(Command::CancelFile(id)) => assert_eq!(id, transfer),
+        other => panic!("{other:?}"),
+    }
+    let failed = FileStage::Failed { reason: "link-lost", resumable: true };
+    bench.model.on_event(crate::clock::now(), 0, Event::File(event(failed)));
+    match the_only(bench.click(format!("again-{transfer}"))) {
+        Action::SendFiles(paths, to) => assert_eq!((paths, to), (vec![path], vec![peer(2).to_string()])),
+        other => panic!("{other:?}"),
+    }
+    assert!(bench.click("clear-files").is_empty() && bench.model.transfers.all().is_empty());
+}
+
+#[test]
+fn a_key_is_compared_or_decided_about_from_its_row() {
+    let mut bench = Bench::new();
+    bench.model.nearby = company();
+    // Bo is new, Cy was met before.
+    for n in [3, 4] {
+        match bench.click(format!("verify-{}", peer(n).short())).as_slice() {
+            [Action::Engine(Command::Words { peer: who }), Action::Open(dialog)] => {
+                assert!(*who == peer(n).to_string() && matches!(**dialog, Dialog::Verify(_)));
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    // The other Ana has another key than the one that was verified: nothing goes there before that is decided.
+    match bench.click(format!("verify-{}", peer(5).short())).as_slice() {
+        [Action::Engine(Command::Words { .. }), Action::Open(dialog)] => {
+            assert!(matches!(**dialog, Dialog::Changed(_)));
+        }
+        other => panic!("{other:?}"),
+    }
+    let there = |name: String| bench.see().find(id(iced::widget::Id::from(name))).is_ok();
+    assert!(!there(format!("call-{}", peer(5).short())) && !there(format!("drop-{}", peer(5).short())));
+    assert!(!there(format!("verify-{}", peer(2).short())), "verified already");
 }
 
 #[test]
@@ -325,10 +415,14 @@ fn nothing_leaves_the_window_at_any_size() {
                 bench.lobby.pickers = true;
                 bench.model.nearby = company();
                 bench.model.nearby.people.push(near(9, &"W".repeat(64), Trust::New, &["a long name of a meeting"]));
-                let short = peer(9).short();
+                bench.model.nearby.people.push(near(10, &"W".repeat(64), Trust::Changed, &[]));
+                let (short, changed) = (peer(9).short(), peer(10).short());
+                let sure = [format!("verify-{short}"), format!("verify-{changed}")];
                 let controls = ["start", "join-by", "room", "name", "settings", "doctor", "devices", "camera"];
                 let all = controls.into_iter().map(str::to_owned);
-                for name in all.chain([format!("call-{short}"), format!("drop-{short}"), "join-standup".to_owned()]) {
+                for name in
+                    all.chain(sure).chain([format!("call-{short}"), format!("drop-{short}"), "join-standup".to_owned()])
+                {
                     let found = bench.see().find(id(iced::widget::Id::from(name.clone())));
                     let bounds = found.unwrap_or_else(|_| panic!("{name} at {width} and {percent} %")).bounds();
                     assert!(

@@ -4,31 +4,19 @@ use iced::widget::{button as pressable, center, column, container, progress_bar,
 use iced::{Alignment, Background, Border, Element, Length};
 
 use super::{Lobby, Message};
-use crate::engine::devices::{Device, Kind as DeviceKind};
+use crate::engine::devices::Kind as DeviceKind;
 use crate::engine::pictures::{Facing, Key};
 use crate::ui::app::Context;
 use crate::ui::icon::Icon;
-use crate::ui::session::{Session, preview};
+use crate::ui::session::Session;
 use crate::ui::text::lobby as words;
 use crate::ui::theme::{CONTROL_SMALL, GRID, HALF, Look, PAD, RADIUS, Size};
 use crate::ui::widget::button::{self, Kind};
 use crate::ui::widget::card::filled;
+use crate::ui::widget::devices::{Pick, picks};
 use crate::ui::widget::focus::Focus;
 use crate::ui::widget::tile::Tile;
 use crate::ui::widget::{avatar, field, label, quiet};
-
-/// A device in a picker.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pick {
-    spec: String,
-    name: String,
-}
-
-impl std::fmt::Display for Pick {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.name)
-    }
-}
 
 /// All of it.
 pub fn view<'a>(lobby: &'a Lobby, context: Context<'a>, session: &'a Session) -> Element<'a, Message> {
@@ -104,7 +92,7 @@ fn stage<'a>(context: Context<'a>, session: &'a Session) -> Element<'a, Message>
         None => {
             let icon = Icon::CameraOff.coloured(look, Size::Title, c.quiet);
             let words = if choices.camera_on { words::CAMERA_WILL_BE_ON } else { words::CAMERA_IS_OFF };
-            let see = (choices.camera_on && preview::BUILT).then(|| {
+            let see = choices.camera_on.then(|| {
                 Element::from(
                     button::with_words(look, Kind::Plain, words::SEE_YOURSELF).small().id("see").on_press(Message::See),
                 )
@@ -144,8 +132,7 @@ fn devices<'a>(lobby: &'a Lobby, context: Context<'a>, session: &'a Session) -> 
         return head.into();
     }
     let picker = |kind: DeviceKind, icon: Icon, name: &'static str, spec: &str| {
-        let options = options(lobby, kind, spec);
-        let selected = options.iter().find(|pick| pick.spec == spec).cloned();
+        let (options, selected) = picks(lobby.devices.as_ref(), kind, spec);
         let list = field::picker(look, format!("pick-{kind}"), options, selected, name, move |pick: Pick| {
             Message::Pick(kind, pick.spec)
         });
@@ -155,14 +142,8 @@ fn devices<'a>(lobby: &'a Lobby, context: Context<'a>, session: &'a Session) -> 
     let camera = picker(DeviceKind::Camera, Icon::Camera, words::CAMERA, &choices.camera);
     let microphone = picker(DeviceKind::Microphone, Icon::Microphone, words::MICROPHONE, &choices.microphone);
     let speaker = picker(DeviceKind::Speaker, Icon::Speaker, words::SPEAKER, &choices.speaker);
-    let test = preview::BUILT.then(|| {
-        Element::from(
-            button::with_words(look, Kind::Plain, words::TEST)
-                .tip(words::TEST_TIP)
-                .id("test-sound")
-                .on_press(Message::Test),
-        )
-    });
+    let test = button::with_words(look, Kind::Plain, words::TEST).tip(words::TEST_TIP).id("test-sound");
+    let test = Element::from(test.on_press(Message::Test));
     let meter = session.previewed().level().map(|level| meter(look, level));
     column![head, camera, microphone, meter, speaker.push(test)].spacing(12).into()
 }
@@ -176,25 +157,4 @@ fn meter<'a>(look: Look, level: f32) -> Element<'a, Message> {
         border: Border { radius: HALF.into(), ..Border::default() },
     });
     container(bar).padding(iced::Padding::default().left(CONTROL_SMALL - GRID)).into()
-}
-
-/// The devices of a kind, with the default first and what is chosen among them even when it is not plugged in.
-pub fn options(lobby: &Lobby, kind: DeviceKind, chosen: &str) -> Vec<Pick> {
-    let listed = lobby
-        .devices
-        .iter()
-        .flat_map(|devices| devices.of(kind))
-        .map(|device: &Device| Pick { spec: format!("device:{}", device.name), name: device.name.clone() });
-    let mut all = vec![Pick { spec: "device".to_owned(), name: words::DEFAULT_DEVICE.to_owned() }];
-    for pick in listed {
-        if !all.contains(&pick) {
-            all.push(pick);
-        }
-    }
-    all.push(Pick { spec: "none".to_owned(), name: words::NO_DEVICE.to_owned() });
-    if all.iter().all(|pick| pick.spec != chosen) {
-        let name = chosen.strip_prefix("device:").map_or_else(|| chosen.to_owned(), words::not_there);
-        all.push(Pick { spec: chosen.to_owned(), name });
-    }
-    all
 }

@@ -36,7 +36,7 @@ pub fn view<'a>(screen: &'a Screen, context: Context<'a>, meeting: &'a Meeting) 
     };
     let chosen = |on: bool| if on { Kind::Chosen } else { Kind::Plain };
     let camera = if meeting.camera_on() { Icon::Camera } else { Icon::CameraOff };
-    let tip = |element, tip: &str| button::with_tip(look, element, Some(tip.to_owned()));
+    let tip = |element, tip: &str| button::with_tip_above(look, element, tip.to_owned());
     let buttons = row![
         tip(one(Kind::Plain, icon, caption, "microphone", Message::Microphone), words::TIP_MICROPHONE),
         tip(one(Kind::Plain, camera, words::CAMERA, "camera", Message::Camera), words::TIP_CAMERA),
@@ -145,9 +145,7 @@ fn text_of<'a>(look: Look, emoji: &'a str) -> iced::widget::Text<'a> {
 
 fn more<'a>(screen: &'a Screen, context: Context<'a>, meeting: &'a Meeting) -> Element<'a, Message> {
     let look = context.look;
-    let all =
-        [Quality::Auto, Quality::P240, Quality::P360, Quality::P480, Quality::P720, Quality::P900, Quality::P1080];
-    let options: Vec<Choice> = all.into_iter().map(Choice).collect();
+    let options: Vec<Choice> = Quality::ALL.into_iter().map(Choice).collect();
     let quality =
         field::picker(look, "quality", options, Some(Choice(meeting.settings.quality)), "", |choice: Choice| {
             Message::Quality(choice.0)

@@ -6,7 +6,7 @@ use iced::widget::{center, column, container, mouse_area, opaque, responsive, ro
 use iced::{Element, Length, Point, Rectangle, Size as Area, mouse};
 
 use super::tile::Tile;
-use super::{Invitation, Message, Screen, Shown};
+use super::{Invitation, Message, Screen, Shown, shut};
 use crate::id::PeerId;
 use crate::ui::app::Context;
 use crate::ui::icon::Icon;
@@ -247,7 +247,11 @@ fn alone<'a>(screen: &'a Screen, context: Context<'a>, meeting: &'a Meeting, are
     let look = context.look;
     let beside = area.width >= look.scaled(720.0);
     let bar = scrollable::Direction::Vertical(card::scrollbar().spacing(HALF));
-    let invitation = scrollable(invitation(screen, context)).direction(bar).style(card::scroller(look));
+    let inside = match meeting.shut() {
+        Some(shut) => shut::view(context, meeting, shut),
+        None => invitation(screen, context),
+    };
+    let invitation = scrollable(inside).direction(bar).style(card::scroller(look));
     if beside {
         let wide = (area.width - grid::GAP - look.scaled(360.0)).max(1.0);
         let high = area.height.min(wide / 1.2);
@@ -264,12 +268,19 @@ fn alone<'a>(screen: &'a Screen, context: Context<'a>, meeting: &'a Meeting, are
 /// How others get here.
 fn invitation<'a>(screen: &'a Screen, context: Context<'a>) -> Element<'a, Message> {
     let look = context.look;
+    let meeting = context.model.meeting.as_ref();
+    if meeting.is_some_and(|meeting| meeting.met && meeting.room.is_call()) {
+        let title = strong(look, words::CALL_OVER).size(look.size(Size::Large));
+        let inside = column![title, label(look, words::CALL_OVER_HINT).color(look.colours.quiet)];
+        return card(look, inside.spacing(PAD)).padding(GAP).width(Length::Fill).into();
+    }
+    let alone = if meeting.is_some_and(|meeting| meeting.met) { words::ALL_LEFT } else { words::ALONE };
     let hint = if context.choices.announce { words::ALONE_HINT } else { words::ALONE_HIDDEN };
     let invite = match &screen.invitation {
         Invitation::Known(invite) => Some(invite.card(look).map(Message::Invitation)),
         Invitation::Unknown | Invitation::Asked => None,
     };
-    let title = strong(look, words::ALONE).size(look.size(Size::Large));
+    let title = strong(look, alone).size(look.size(Size::Large));
     let inside = column![title, label(look, hint).color(look.colours.quiet), invite];
     card(look, inside.spacing(PAD)).padding(GAP).width(Length::Fill).into()
 }

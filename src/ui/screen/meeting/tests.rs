@@ -9,6 +9,7 @@ use crate::id::RoomName;
 use crate::media::{TrackInfo, TrackKind};
 use crate::meeting::{Event, Person};
 use crate::share::{DisplayName, Emoji};
+use crate::ui::text::meeting as words;
 use crate::ui::theme::Look;
 
 fn person(n: u8, name: &str) -> Person {
@@ -60,7 +61,7 @@ impl Bench {
     }
 
     fn see(&self) -> Simulator<'_, Message> {
-        let look = Look::new(self.choices.theme, false, self.choices.text_percent, true);
+        let look = Look::new(self.choices.theme, false, self.choices.text_percent, !self.choices.reduced_motion);
         let context = Context {
             look,
             choices: &self.choices,
@@ -120,6 +121,10 @@ impl Bench {
         actions.into_iter().map(command).collect()
     }
 
+    fn pace(&self) -> Option<Duration> {
+        self.screen.pace(&self.model, &self.choices, self.now)
+    }
+
     fn meeting(&mut self) -> &mut Meeting {
         self.model.meeting.as_mut().expect("a meeting")
     }
@@ -152,14 +157,56 @@ fn the_microphone_is_on_while_space_is_held() {
     assert!(bench.shows(words::UNMUTE));
     let on = |on| [Command::Microphone { on, source: None }];
     assert_eq!(Bench::commands(bench.key(Shortcut::Talk)), on(true));
-    bench.meeting().settings.microphone_on = true;
     assert!(bench.shows(words::TALKING));
     assert!(bench.key(Shortcut::Talk).is_empty());
     assert_eq!(Bench::commands(bench.key(Shortcut::Quiet)), on(false));
     assert!(bench.key(Shortcut::Quiet).is_empty());
     // A microphone that is on stays on.
+    bench.meeting().settings.microphone_on = true;
     assert!(bench.key(Shortcut::Talk).is_empty() && bench.key(Shortcut::Quiet).is_empty());
     assert_eq!(Bench::commands(bench.click("microphone")), on(false));
+}
+
+#[test]
+fn a_second_press_means_the_other_way_before_the_first_is_answered() {
+    let mut bench = Bench::with(&["Ana"]);
+    let settings = &mut bench.meeting().settings;
+    (settings.microphone, settings.microphone_on) = (spec::Microphone::Tone, true);
+    let microphone = |on| [Command::Microphone { on, source: None }];
+    assert_eq!(Bench::commands(bench.click("microphone")), microphone(false));
+    assert_eq!(Bench::commands(bench.key(Shortcut::Microphone)), microphone(true));
+    assert_eq!(Bench::commands(bench.key(Shortcut::Microphone)), microphone(false));
+    // Two quick words by the space bar.
+    for _ in 0..2 {
+        assert_eq!(Bench::commands(bench.key(Shortcut::Talk)), microphone(true));
+        assert_eq!(Bench::commands(bench.key(Shortcut::Quiet)), microphone(false));
+    }
+    let source = spec::Camera::Device(DeviceChoice::Default);
+    let opened = [Command::Camera { on: true, source: Some(source) }];
+    assert_eq!(Bench::commands(bench.click("camera")), opened);
+    assert_eq!(Bench::commands(bench.click("camera")), [Command::Camera { on: false, source: None }]);
+}
+
+#[test]
+fn a_switch_that_was_refused_goes_back() {
+    let mut bench = Bench::with(&["Ana"]);
+    let fail = |bench: &mut Bench, commands: Vec<Command>| {
+        assert_eq!(commands.len(), 1);
+        bench.screen.on_failure(&commands[0], &mut bench.model);
+    };
+    let settings = &mut bench.meeting().settings;
+    (settings.microphone, settings.microphone_on) = (spec::Microphone::Tone, true);
+    let before = settings.clone();
+    for name in ["microphone", "camera"] {
+        let commands = Bench::commands(bench.click(name));
+        assert_ne!(bench.meeting().settings, before, "{name}");
+        fail(&mut bench, commands);
+        assert_eq!(bench.meeting().settings, before, "{name}");
+    }
+    // What was chosen elsewhere is told by the state.
+    let other = Command::Camera { on: true, source: Some(spec::Camera::Device(DeviceChoice::Index(1))) };
+    fail(&mut bench, vec![other]);
+    assert_eq!(bench.meeting().settings, before);
 }
 
 #[test]
@@ -174,13 +221,48 @@ fn hands_have_their_place_and_reactions_are_seen_for_a_moment() {
     let commands = Bench::commands(bench.click("react-👏"));
     assert_eq!(commands, [Command::React { emoji: "👏".to_owned() }]);
     assert!(bench.see().find(id("react-👏")).is_err(), "the menu closed");
-    assert_eq!(bench.screen.pace(&bench.model, bench.now), Some(Duration::from_secs(1)));
+    assert_eq!(bench.pace(), Some(Duration::from_secs(1)));
     bench.event(Event::Reaction { person: person(1, "Ana"), emoji: Emoji::new("🎉").expect("an emoji") });
     assert!(bench.shows("🎉"));
-    assert_eq!(bench.screen.pace(&bench.model, bench.now), Some(Duration::from_millis(TICK_MS)));
+    assert_eq!(bench.pace(), Some(Duration::from_millis(TICK_MS)));
     bench.now += Duration::from_secs(4);
     assert!(!bench.shows("🎉"));
-    assert_eq!(bench.screen.pace(&bench.model, bench.now), Some(Duration::from_secs(1)));
+    assert_eq!(bench.pace(), Some(Duration::from_secs(1)));
+}
+
+#[test]
+fn with_reduced_motion_a_reaction_stands_still_and_is_gone_in_time() {
+    let mut bench = Bench::with(&["Ana"]);
+    let height = |bench: &Bench| bench.see().find("🎉").expect("the reaction").bounds().y;
+    bench.event(Event::Reaction { person: person(1, "Ana"), emoji: Emoji::new("🎉").expect("an emoji") });
+    let before = height(&bench);
+    bench.now += Duration::from_secs(2);
+    assert!(height(&bench) < before, "it floats up");
+    bench.choices.reduced_motion = true;
+    let before = height(&bench);
+    bench.now += Duration::from_millis(500);
+    assert!((height(&bench) - before).abs() < f32::EPSILON, "it stands");
+    assert_eq!(bench.pace(), Some(Duration::from_millis(250)), "no faster than it takes to go in time");
+}
+
+#[test]
+fn the_badge_of_security_shows_the_people_and_their_links_in_words() {
+    let mut bench = Bench::with(&["Ana"]);
+    let ana = person(1, "Ana").peer;
+    let stats = crate::stats::Peer {
+        link: crate::stats::Link { rtt_ms: Some(12.0), loss: Some(0.021), ..crate::stats::Link::default() },
+        ..crate::stats::Peer::default()
+    };
+    let stats = crate::stats::Stats { peers: [(ana, stats)].into(), ..crate::stats::Stats::default() };
+    bench.event(Event::Stats(Box::new(stats)));
+    let figures = words::link(Some(12.0), Some(0.021));
+    assert!(!bench.shows(&figures), "only under the mouse");
+    assert!(bench.click("security").is_empty());
+    assert_eq!(bench.screen.panel, Some(Panel::People));
+    assert!(bench.shows(&figures));
+    // It shows and never hides.
+    bench.click("security");
+    assert_eq!(bench.screen.panel, Some(Panel::People));
 }
 
 #[test]
@@ -263,6 +345,9 @@ fn alone_one_sees_how_others_get_here() {
     assert!(matches!(&copied[..], [Action::Copy(text, _)] if *text == invite.to_string()), "{copied:?}");
     bench.event(Event::Joined(person(1, "Ana")));
     assert!(!bench.shows(words::ALONE));
+    bench.event(Event::Left { person: person(1, "Ana"), reason: crate::meeting::LeftReason::Goodbye });
+    assert!(bench.shows(words::ALL_LEFT) && bench.shows(&invite.short()));
+    bench.event(Event::Joined(person(1, "Ana")));
     // With company it is in the menu, and comes as a dialog.
     bench.click("more");
     assert_eq!(Bench::commands(bench.click("invite")), [Command::Invite]);
@@ -310,7 +395,7 @@ fn pictures_are_asked_for_as_they_are_drawn() {
     bench.event(Event::Track { person: ana.clone(), info });
     let small = BTreeMap::from([(Key::camera(ana.peer), PixelSize { width: 200, height: 112 })]);
     assert!(bench.apply(vec![Message::Drawn(small)]).is_empty(), "it may get larger in a moment");
-    assert_eq!(bench.screen.pace(&bench.model, bench.now), Some(Duration::from_millis(250)));
+    assert_eq!(bench.pace(), Some(Duration::from_millis(250)));
     bench.now += Duration::from_secs(2);
     let action = bench.screen.on_tick(&bench.model, bench.now);
     let commands = Bench::commands(bench.keep(action));

@@ -132,10 +132,10 @@ impl<'a> Tile<'a> {
             button::with_tip(look, icon, Some(figures.clone()))
         });
         let pad = if low { HALF } else { 8.0 };
-        let top = row![hand, Space::new().width(Length::Fill), pin].align_y(Alignment::Start);
+        // Not below: there the own tile lies over one of them.
+        let top = row![hand, Space::new().width(Length::Fill), pin, link].spacing(8).align_y(Alignment::Start);
         let name = container(chip(look, name.into())).width(Length::Fill);
-        let bottom = row![name, link].spacing(8).align_y(Alignment::End);
-        column![top, Space::new().height(Length::Fill), bottom].padding(pad).into()
+        column![top, Space::new().height(Length::Fill), name].padding(pad).into()
     }
 }
 

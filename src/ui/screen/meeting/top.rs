@@ -1,6 +1,6 @@
 //! The top bar: which meeting, how safe, how long, how many, how laid out, how good the network is.
 
-use iced::widget::{Space, container, row, text};
+use iced::widget::{Space, center, container, row, text};
 use iced::{Alignment, Element, Length};
 
 use super::{Message, Screen, Shown};
@@ -10,24 +10,26 @@ use crate::ui::choices::{Layout, Panel};
 use crate::ui::icon::Icon;
 use crate::ui::model::meeting::Meeting;
 use crate::ui::model::quality::Quality;
+use crate::ui::panel::people::signal;
 use crate::ui::text::meeting as words;
-use crate::ui::theme::{HALF, Look, MEDIUM, PAD, RADIUS, STRONG, Size};
+use crate::ui::theme::{CONTROL_SMALL, HALF, Look, MEDIUM, PAD, RADIUS, STRONG, Size};
 use crate::ui::widget::button::{self, Kind};
 use crate::ui::widget::card::filled;
+use crate::ui::widget::focus::Focus;
 use crate::ui::widget::{divider, line, quiet};
 
-/// A name with more characters than this may need all the room there is.
-const LONG: usize = 24;
+/// What stands beside the name of the meeting needs so much.
+const OTHERS: f32 = 420.0;
 
 /// The bar with the line below it.
 pub fn view<'a>(screen: &'a Screen, context: Context<'a>, meeting: &'a Meeting) -> Element<'a, Message> {
     let look = context.look;
     let name = line(look, &meeting.title).size(look.size(Size::Large)).font(STRONG);
-    // A long name takes all the room there is and leaves the clock its own.
-    let room = if meeting.title.chars().count() > LONG { Length::Fill } else { Length::Shrink };
+    // The clock follows the name, however long that is.
+    let room = (context.size.width - look.scaled(OTHERS)).max(80.0);
     let since = context.now.saturating_duration_since(meeting.since);
     let time = quiet(look, words::duration(since)).wrapping(text::Wrapping::None);
-    let left = row![shield(look, meeting), container(name).width(room), time].spacing(8).align_y(Alignment::Center);
+    let left = row![shield(look, meeting), container(name).max_width(room), time].spacing(8).align_y(Alignment::Center);
     let right = row![network(look, meeting), people(look, meeting), layouts(look, screen)]
         .spacing(8)
         .align_y(Alignment::Center);
@@ -47,16 +49,22 @@ fn shield<'a>(look: Look, meeting: &Meeting) -> Element<'a, Message> {
         (false, true) => (Icon::Secure, c.good),
         (false, false) => (Icon::Lock, c.quiet),
     };
-    let icon = icon.coloured(look, Size::Large, colour);
-    button::with_tip(look, icon, Some(words::security(verified, all)))
+    let icon = center(icon.coloured(look, Size::Large, colour));
+    let side = look.scaled(CONTROL_SMALL);
+    let show = Message::Tab(Panel::People);
+    let press = iced::widget::button(icon).width(side).height(side).padding(0);
+    let press = press.style(button::style(look, Kind::Quiet)).on_press(show.clone());
+    let press = Focus::new(look, press).id("security").on_activate(Some(show));
+    button::with_tip(look, press, Some(words::security(verified, all)))
 }
 
 fn network<'a>(look: Look, meeting: &Meeting) -> Option<Element<'a, Message>> {
-    let c = look.colours;
-    let (icon, colour, tip) = match meeting.quality()? {
-        Quality::Good => (Icon::Signal, c.good, words::NETWORK_GOOD),
-        Quality::Fair => (Icon::SignalLow, c.caution, words::NETWORK_FAIR),
-        Quality::Poor => (Icon::SignalNone, c.danger, words::NETWORK_POOR),
+    let quality = meeting.quality()?;
+    let (icon, colour) = signal(look, quality);
+    let tip = match quality {
+        Quality::Good => words::NETWORK_GOOD,
+        Quality::Fair => words::NETWORK_FAIR,
+        Quality::Poor => words::NETWORK_POOR,
     };
     let icon = container(icon.coloured(look, Size::Large, colour)).padding([0.0, HALF]);
     Some(button::with_tip(look, icon, Some(tip.to_owned())))

@@ -2,6 +2,7 @@
 //! ([`Action::Choose`]); what is typed waits for its button, so that half an address is never used.
 
 mod sections;
+mod username;
 
 use std::path::PathBuf;
 
@@ -10,10 +11,12 @@ use iced::{Alignment, Element, Length};
 
 use crate::av::spec;
 use crate::engine::devices::Devices;
-use crate::meeting::{Command, Done, KnownPerson};
+use crate::engine::doctor::Interface;
+use crate::meeting::{Command, Done, Failure, KnownPerson, Person, Trust, Words};
 use crate::ui::action::Action;
 use crate::ui::app::Context;
 use crate::ui::choices::Choices;
+use crate::ui::dialog;
 use crate::ui::icon::Icon;
 use crate::ui::model::Model;
 use crate::ui::text;
@@ -21,6 +24,7 @@ use crate::ui::text::settings as words;
 use crate::ui::theme::{self, GAP, NARROW, PAD};
 use crate::ui::widget::button::{self, Kind};
 use crate::ui::widget::title;
+use username::Username;
 
 /// One page of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,7 +41,8 @@ pub enum Section {
 }
 
 impl Section {
-    const ALL: [Self; 8] = [
+    /// All of them, in the order of the list.
+    pub const ALL: [Self; 8] = [
         Self::Profile,
         Self::Devices,
         Self::Video,
@@ -68,7 +73,10 @@ pub struct Settings {
     section: Section,
     devices: Option<Devices>,
     known: Option<Vec<KnownPerson>>,
+    interfaces: Option<Vec<Interface>>,
+    words: Option<Words>,
     name: String,
+    username: Username,
     rendezvous: String,
     port: String,
 }
@@ -86,6 +94,8 @@ pub enum Message {
     Name(String),
     /// Keep the name.
     KeepName,
+    /// About the username.
+    Username(username::Message),
     /// The rendezvous is typed.
     Rendezvous(String),
     /// The port is typed.
@@ -107,6 +117,8 @@ pub enum Ask {
     PickFolder,
     /// Copy this.
     Copy(String),
+    /// Be sure of this key.
+    Sure(Person, Trust),
     /// Forget this key (WHO).
     Forget(String),
 }
@@ -118,10 +130,20 @@ impl Settings {
             section: Section::Profile,
             devices: None,
             known: None,
+            interfaces: None,
+            words: None,
+            username: Username::new(choices),
             name: model.me.as_ref().map(|me| me.name.to_string()).unwrap_or_default(),
             rendezvous: choices.rendezvous.clone(),
             port: choices.port.map(|port| port.to_string()).unwrap_or_default(),
         }
+    }
+
+    /// With this section open.
+    #[must_use]
+    pub fn at(mut self, section: Section) -> Self {
+        self.section = section;
+        self
     }
 
     /// One thing that was done.
@@ -131,8 +153,10 @@ impl Settings {
             Message::Section(section) => {
                 self.section = section;
                 match section {
+                    Section::Keys if self.words.is_none() => Action::Engine(Command::KnownPeople).and(Action::OwnWords),
                     Section::Keys => Action::Engine(Command::KnownPeople),
                     Section::Devices => Action::ListDevices,
+                    Section::Network => Action::ListInterfaces,
                     _ => Action::None,
                 }
             }
@@ -146,6 +170,10 @@ impl Settings {
             }
             Message::KeepName if self.name.trim().is_empty() => Action::None,
             Message::KeepName => Action::Rename(self.name.trim().to_owned()),
+            Message::Username(username::Message::Rendezvous) => {
+                self.update(Message::Section(Section::Network), model, choices)
+            }
+            Message::Username(message) => self.username.update(message, model),
             Message::Rendezvous(text) => {
                 self.rendezvous = text;
                 Action::None
@@ -163,7 +191,8 @@ impl Settings {
                 Ask::Doctor => Action::Doctor,
                 Ask::PickFolder => Action::PickFolder,
                 Ask::Copy(text) => Action::Copy(text, words::COPIED),
-                Ask::Forget(peer) => Action::Engine(Command::Forget { peer }).and(Action::Engine(Command::KnownPeople)),
+                Ask::Sure(person, trust) => dialog::sure(person, trust),
+                Ask::Forget(peer) => Action::Engine(Command::Forget { peer }),
             },
         }
     }
@@ -189,11 +218,36 @@ impl Settings {
         self.devices = Some(devices);
     }
 
-    /// Those who were met are known.
-    pub fn on_answer(&mut self, done: &Done) {
-        if let Done::KnownPeople(people) = done {
-            self.known = Some(people.clone());
+    /// The system's network interfaces are known.
+    pub fn on_interfaces(&mut self, interfaces: Vec<Interface>) {
+        self.interfaces = Some(interfaces);
+    }
+
+    /// The words of one's own key are known.
+    pub fn on_own_words(&mut self, words: Words) {
+        self.words = Some(words);
+    }
+
+    /// A command was carried out: it may be the answer to something asked here, or change what is shown.
+    pub fn on_answer(&mut self, command: &Command, done: &Done) -> Action {
+        self.username.on_answer(done);
+        match command {
+            Command::KnownPeople => {
+                if let Done::KnownPeople(people) = done {
+                    self.known = Some(people.clone());
+                }
+                Action::None
+            }
+            Command::Verify { .. } | Command::TrustChanged { .. } | Command::Forget { .. } if self.known.is_some() => {
+                Action::Engine(Command::KnownPeople)
+            }
+            _ => Action::None,
         }
+    }
+
+    /// A command came to nothing. True when that is said here.
+    pub fn on_failure(&mut self, command: &Command, failure: &Failure) -> bool {
+        self.username.on_failure(command, failure)
     }
 
     /// A folder for drops was picked.
@@ -241,16 +295,17 @@ impl Settings {
 
     fn section<'a>(&'a self, context: Context<'a>) -> Element<'a, Message> {
         match self.section {
-            Section::Profile => sections::profile(context, &self.name),
+            Section::Profile => sections::profile(context, &self.name, &self.username),
             Section::Devices => sections::devices(context, self.devices.as_ref()),
             Section::Video => sections::video(context),
             Section::Network => {
                 let wrong = self.network(context.choices).err();
-                sections::network(context, &self.rendezvous, &self.port, wrong)
+                let interfaces = self.interfaces.as_deref();
+                sections::network(context, &self.rendezvous, &self.port, interfaces, wrong)
             }
             Section::Privacy => sections::privacy(context),
             Section::Appearance => sections::appearance(context),
-            Section::Keys => sections::keys(context, self.known.as_deref()),
+            Section::Keys => sections::keys(context, self.known.as_deref(), self.words.as_ref()),
             Section::Shortcuts => sections::shortcuts(context),
         }
     }
@@ -266,11 +321,12 @@ fn live(old: &Choices, new: &Choices, model: &Model) -> Action {
     {
         action = action.and(Action::Engine(Command::Camera { on: true, source: Some(source) }));
     }
-    if old.microphone != new.microphone
-        && let Ok(source) = new.microphone.parse::<spec::Microphone>()
-    {
-        let on = meeting.microphone_on();
-        action = action.and(Action::Engine(Command::Microphone { on, source: Some(source) }));
+    // From here on only Space opens it.
+    let hushed = new.push_to_talk && !old.push_to_talk && meeting.microphone_on();
+    let chosen = new.microphone.parse::<spec::Microphone>().ok().filter(|_| old.microphone != new.microphone);
+    if hushed || chosen.is_some() {
+        let on = meeting.microphone_on() && !hushed;
+        action = action.and(Action::Engine(Command::Microphone { on, source: chosen }));
     }
     if old.speaker != new.speaker
         && let Ok(sink) = new.speaker.parse::<spec::Speaker>()

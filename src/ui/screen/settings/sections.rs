@@ -1,19 +1,23 @@
 //! The pages of the settings.
 
-use iced::widget::{Column, column, row};
+use iced::widget::{Column, Id, column, row};
 use iced::{Alignment, Element, Length};
 
-use super::{Ask, Message};
+use super::{Ask, Message, Username};
+use crate::av::spec::Quality;
 use crate::engine::devices::{Devices, Kind as Device};
-use crate::meeting::{KnownPerson, Trust};
+use crate::engine::doctor::Interface;
+use crate::meeting::{KnownPerson, Trust, Words};
 use crate::ui::app::Context;
 use crate::ui::choices::Choices;
+use crate::ui::dialog::verify;
 use crate::ui::icon::Icon;
 use crate::ui::keys::SHEET;
-use crate::ui::text::settings as words;
+use crate::ui::text::{meeting, settings as words};
 use crate::ui::theme::{Choice, GAP, HALF, Look, PAD, Size};
 use crate::ui::widget::button::{self, Kind};
-use crate::ui::widget::{avatar, card, divider, field, label, quiet, strong};
+use crate::ui::widget::devices::{Pick, picks};
+use crate::ui::widget::{avatar, card, divider, field, label, quiet, strong, trust};
 
 type Page<'a> = Element<'a, Message>;
 
@@ -38,8 +42,8 @@ fn switch<'a>(
     field::switch(context.look, id, name, on, move |on| choose(context.choices, |choices| set(choices, on)))
 }
 
-/// The name.
-pub fn profile<'a>(context: Context<'a>, name: &'a str) -> Page<'a> {
+/// The name to show, and the one at the rendezvous.
+pub fn profile<'a>(context: Context<'a>, name: &'a str, username: &'a Username) -> Page<'a> {
     let look = context.look;
     let line = field::line(look, "name", words::NAME, name).on_input(Message::Name).on_submit(Message::KeepName);
     let current = context.model.me.as_ref().map(|me| me.name.as_str()).unwrap_or_default();
@@ -47,47 +51,14 @@ pub fn profile<'a>(context: Context<'a>, name: &'a str) -> Page<'a> {
     let keep = button::with_words(look, Kind::Primary, words::KEEP_NAME)
         .id("keep-name")
         .on_press_maybe(new.then_some(Message::KeepName));
-    let known = context.model.me.as_ref().map(|me| {
-        let id = me.peer.to_string();
-        let copy = button::with_words(look, Kind::Plain, words::COPY)
-            .icon(Icon::Copy)
-            .small()
-            .id("copy-key")
-            .on_press(Message::Ask(Ask::Copy(id.clone())));
-        let key = row![label(look, id).width(Length::Fill), copy].spacing(PAD).align_y(Alignment::Center);
-        card(look, column![strong(look, words::OWN_KEY), key, quiet(look, words::OWN_KEY_WHY)].spacing(8))
-    });
-    column![named(look, words::NAME, row![line, keep].spacing(8)), quiet(look, words::NAME_WHY), known]
-        .spacing(PAD)
-        .into()
-}
-
-/// A device as it stands in a picker: what is shown, and how it is kept.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Shown {
-    name: String,
-    spec: String,
-}
-
-impl std::fmt::Display for Shown {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.name)
-    }
-}
-
-/// What can be chosen of one kind, and what is chosen.
-pub fn choice_of(devices: &Devices, kind: Device, chosen: &str) -> (Vec<Shown>, Option<Shown>) {
-    let shown = |name: &str, spec: &str| Shown { name: name.to_owned(), spec: spec.to_owned() };
-    let mut all = vec![shown(words::DEFAULT_DEVICE, "device"), shown(words::NO_DEVICE, "none")];
-    for device in devices.of(kind) {
-        all.push(shown(&device.name, &format!("device:{}", device.name)));
-    }
-    if !all.iter().any(|option| option.spec == chosen) {
-        // Chosen once and not plugged in now, or from the command line.
-        all.push(shown(chosen.strip_prefix("device:").unwrap_or(chosen), chosen));
-    }
-    let selected = all.iter().find(|option| option.spec == chosen).cloned();
-    (all, selected)
+    column![
+        named(look, words::NAME, row![line, keep].spacing(8)),
+        quiet(look, words::NAME_WHY),
+        divider(look),
+        username.view(context).map(Message::Username),
+    ]
+    .spacing(PAD)
+    .into()
 }
 
 /// Cameras, microphones, speakers.
@@ -95,10 +66,8 @@ pub fn devices<'a>(context: Context<'a>, devices: Option<&'a Devices>) -> Page<'
     let (look, choices) = (context.look, context.choices);
     let Some(devices) = devices else { return label(look, words::LOOKING).into() };
     let picker = |id: &'static str, kind: Device, chosen: &str, set: fn(&mut Choices, String)| {
-        let (all, selected) = choice_of(devices, kind, chosen);
-        field::picker(look, id, all, selected, words::DEFAULT_DEVICE, move |shown: Shown| {
-            choose(choices, |choices| set(choices, shown.spec))
-        })
+        let (all, selected) = picks(Some(devices), kind, chosen);
+        field::picker(look, id, all, selected, "", move |pick: Pick| choose(choices, |choices| set(choices, pick.spec)))
     };
     let test = button::with_words(look, Kind::Plain, words::TEST_SOUND)
         .icon(Icon::Play)
@@ -133,19 +102,11 @@ pub fn devices<'a>(context: Context<'a>, devices: Option<&'a Devices>) -> Page<'
     .into()
 }
 
-/// The cap on the camera.
-pub const QUALITIES: [(&str, &str); 7] = [
-    ("auto", "Auto"),
-    ("240p", "240p"),
-    ("360p", "360p"),
-    ("480p", "480p"),
-    ("720p", "720p"),
-    ("900p", "900p"),
-    ("1080p", "1080p"),
-];
-
-/// Buttons of which one is chosen.
-fn one_of<'a>(look: Look, options: impl Iterator<Item = (&'static str, &'static str, bool, Message)>) -> Page<'a> {
+/// Buttons of which some are chosen: id, words, whether it is, what a press does.
+fn buttons<'a, I: Into<Id>, W: Into<String>>(
+    look: Look,
+    options: impl Iterator<Item = (I, W, bool, Message)>,
+) -> Page<'a> {
     let buttons = options.map(|(id, name, chosen, message)| {
         let kind = if chosen { Kind::Chosen } else { Kind::Plain };
         button::with_words(look, kind, name).id(id).on_press(message).into()
@@ -156,15 +117,22 @@ fn one_of<'a>(look: Look, options: impl Iterator<Item = (&'static str, &'static 
 /// How much the camera sends.
 pub fn video<'a>(context: Context<'a>) -> Page<'a> {
     let (look, choices) = (context.look, context.choices);
-    let options = QUALITIES.into_iter().map(|(spec, name)| {
-        let chosen = choices.quality == spec;
-        (spec, name, chosen, choose(choices, |choices| spec.clone_into(&mut choices.quality)))
+    let options = Quality::ALL.into_iter().map(|quality| {
+        let spec = quality.to_string();
+        let press = choose(choices, |choices| choices.quality.clone_from(&spec));
+        (spec.clone(), meeting::quality(quality), choices.quality == spec, press)
     });
-    column![one_of(look, options), quiet(look, words::QUALITY_WHY)].spacing(PAD).into()
+    column![buttons(look, options), quiet(look, words::QUALITY_WHY)].spacing(PAD).into()
 }
 
 /// Rendezvous, port, interface, doctor.
-pub fn network<'a>(context: Context<'a>, rendezvous: &'a str, port: &'a str, wrong: Option<&'static str>) -> Page<'a> {
+pub fn network<'a>(
+    context: Context<'a>,
+    rendezvous: &'a str,
+    port: &'a str,
+    interfaces: Option<&'a [Interface]>,
+    wrong: Option<&'static str>,
+) -> Page<'a> {
     let (look, choices) = (context.look, context.choices);
     let service = field::line(look, "rendezvous", words::RENDEZVOUS_EXAMPLE, rendezvous)
         .on_input(Message::Rendezvous)
@@ -187,12 +155,36 @@ pub fn network<'a>(context: Context<'a>, rendezvous: &'a str, port: &'a str, wro
         named(look, words::PORT, number),
         wrong,
         apply,
-        quiet(look, words::NETWORK_WHEN),
         divider(look),
+        named(look, words::INTERFACES, self::interfaces(context, interfaces)),
+        quiet(look, words::INTERFACES_WHY),
+        divider(look),
+        quiet(look, words::NETWORK_WHEN),
         doctor,
     ]
     .spacing(PAD)
     .into()
+}
+
+/// All of them, or those that are chosen.
+fn interfaces<'a>(context: Context<'a>, list: Option<&'a [Interface]>) -> Page<'a> {
+    let (look, choices) = (context.look, context.choices);
+    let Some(list) = list else { return quiet(look, words::INTERFACES_COMING).into() };
+    let chosen = &choices.interfaces;
+    let all = ("interfaces-all".to_owned(), words::ALL_INTERFACES.to_owned(), chosen.is_empty());
+    let all = (all.0, all.1, all.2, choose(choices, |choices| choices.interfaces.clear()));
+    let there = list.iter().map(|one| (&one.name, words::interface(&one.name, one.addresses.first().copied())));
+    // Chosen once, or on the command line, and not up now.
+    let gone = chosen.iter().filter(|name| list.iter().all(|one| one.name != **name));
+    let each = there.chain(gone.map(|name| (name, words::interface_gone(name)))).map(|(name, shown)| {
+        let press = choose(choices, |choices| match chosen.iter().position(|one| one == name) {
+            // Without the last one it is all of them.
+            Some(at) => drop(choices.interfaces.remove(at)),
+            None => choices.interfaces.push(name.clone()),
+        });
+        (format!("interface-{name}"), shown, chosen.contains(name), press)
+    });
+    buttons(look, std::iter::once(all).chain(each))
 }
 
 /// Who sees us, who may ring, where files land.
@@ -242,32 +234,70 @@ pub fn appearance<'a>(context: Context<'a>) -> Page<'a> {
         (id, name, choices.text_percent == percent, choose(choices, |choices| choices.text_percent = percent))
     });
     column![
-        named(look, words::THEME, one_of(look, themes)),
-        named(look, words::TEXT_SIZE, one_of(look, sizes)),
+        named(look, words::THEME, buttons(look, themes)),
+        named(look, words::TEXT_SIZE, buttons(look, sizes)),
         switch(context, "reduced-motion", words::REDUCED_MOTION, choices.reduced_motion, |c, on| c.reduced_motion = on),
     ]
     .spacing(GAP)
     .into()
 }
 
-/// Those who were met.
-pub fn keys<'a>(context: Context<'a>, known: Option<&'a [KnownPerson]>) -> Page<'a> {
+/// Oneself, and those who were met.
+pub fn keys<'a>(context: Context<'a>, known: Option<&'a [KnownPerson]>, own: Option<&'a Words>) -> Page<'a> {
     let look = context.look;
-    let Some(known) = known.filter(|known| !known.is_empty()) else { return quiet(look, words::NOBODY_KNOWN).into() };
-    let people = known.iter().map(|known| {
-        let verified = known.trust == Trust::Verified;
-        let badge = verified.then(|| Icon::Verified.coloured(look, Size::Body, look.colours.good));
-        let state = if verified { words::VERIFIED } else { words::NOT_VERIFIED };
-        let forget = button::with_words(look, Kind::Plain, words::FORGET)
+    let people: Page<'a> = match known.filter(|known| !known.is_empty()) {
+        None => quiet(look, words::NOBODY_KNOWN).into(),
+        Some(known) => Column::with_children(known.iter().map(|known| known_person(look, known))).spacing(12).into(),
+    };
+    column![own_key(context, own), strong(look, words::KNOWN_PEOPLE), people].spacing(PAD).into()
+}
+
+/// What others know oneself by.
+fn own_key<'a>(context: Context<'a>, own: Option<&'a Words>) -> Option<Page<'a>> {
+    let (look, me) = (context.look, context.model.me.as_ref()?);
+    let copy = |id: &'static str, text: String| {
+        button::with_words(look, Kind::Plain, words::COPY)
+            .icon(Icon::Copy)
             .small()
-            .id(format!("forget {}", known.person.peer))
-            .on_press(Message::Ask(Ask::Forget(known.person.peer.to_string())));
-        let name = row![strong(look, known.person.name.to_string()), badge].spacing(6).align_y(Alignment::Center);
-        let who = column![name, quiet(look, format!("{}, {state}", known.person.peer.short()))].spacing(HALF / 2.0);
-        let circle = avatar(look, known.person.name.as_str(), known.person.peer, 36.0);
-        row![circle, who.width(Length::Fill), forget].spacing(12).align_y(Alignment::Center).into()
-    });
-    column![strong(look, words::KNOWN_PEOPLE), Column::with_children(people).spacing(12)].spacing(PAD).into()
+            .id(id)
+            .on_press(Message::Ask(Ask::Copy(text)))
+    };
+    let head = |name: &'static str, copy: Option<button::Button<Message>>| {
+        let copy = copy.map(Element::from);
+        row![strong(look, name).width(Length::Fill), copy].spacing(PAD).align_y(Alignment::Center)
+    };
+    let id = me.peer.to_string();
+    let said = column![
+        head(words::OWN_WORDS, own.map(|own| copy("copy-words", own.to_string()))),
+        verify::list(look, own),
+        quiet(look, words::OWN_WORDS_WHY),
+    ];
+    let key = column![
+        head(words::OWN_KEY, Some(copy("copy-key", id.clone()))),
+        label(look, id).size(look.size(Size::Small)),
+        quiet(look, words::OWN_KEY_WHY)
+    ];
+    Some(card(look, column![said.spacing(8), divider(look), key.spacing(8)].spacing(PAD)).into())
+}
+
+fn known_person<'a>(look: Look, known: &'a KnownPerson) -> Page<'a> {
+    let c = look.colours;
+    let (badge, state) = match known.trust {
+        Trust::Verified => (Some(Icon::Verified.coloured(look, Size::Body, c.good)), words::VERIFIED),
+        Trust::Changed => (Some(Icon::Warning.coloured(look, Size::Body, c.danger)), words::CHANGED),
+        Trust::New | Trust::Known => (None, words::NOT_VERIFIED),
+    };
+    let peer = known.person.peer;
+    let sure = Message::Ask(Ask::Sure(known.person.clone(), known.trust));
+    let sure = trust::sure(look, known.trust, format!("verify {peer}"), sure);
+    let forget = button::with_words(look, Kind::Plain, words::FORGET)
+        .small()
+        .id(format!("forget {peer}"))
+        .on_press(Message::Ask(Ask::Forget(peer.to_string())));
+    let name = row![strong(look, known.person.name.to_string()), badge].spacing(6).align_y(Alignment::Center);
+    let who = column![name, quiet(look, format!("{}, {state}", peer.short()))].spacing(HALF / 2.0);
+    let circle = avatar(look, known.person.name.as_str(), peer, 36.0);
+    row![circle, who.width(Length::Fill), sure, forget].spacing(12).align_y(Alignment::Center).into()
 }
 
 /// All shortcuts.

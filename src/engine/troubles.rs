@@ -1,0 +1,43 @@
+//! What breaks while a meeting goes on, as warnings.
+
+use super::actor::Actor;
+use super::failure;
+use crate::av::devices::Kind;
+use crate::id::PeerId;
+use crate::meeting::{Event, Person, Setting, Warning, WarningCode};
+
+impl Actor {
+    /// Sources and sinks that are not there, or ended by themselves: told, and their tracks are gone. What of others
+    /// cannot be shown or played is told with their name.
+    pub(super) fn tell_troubles(&mut self) {
+        for (peer, kind) in self.parts.media.crashes() {
+            self.emit(Event::Warning(failure::crashed(self.person(peer), kind)));
+        }
+        let troubles = tokio::task::block_in_place(|| self.parts.media.troubles());
+        if troubles.is_empty() {
+            return;
+        }
+        for (kind, error) in troubles {
+            self.emit(Event::Warning(failure::trouble(kind, &error)));
+            let settings = self.meeting.state().settings;
+            self.meeting.on_setting(match kind {
+                Kind::Camera => Setting::Camera(settings.camera, false),
+                Kind::Microphone => Setting::Microphone(settings.microphone, false),
+                Kind::Speaker => Setting::Speaker(settings.speaker, false),
+            });
+        }
+        self.publish_tracks();
+    }
+
+    /// A warning of the mesh.
+    pub(super) fn on_mesh_warning(&self, code: &str, peer: Option<PeerId>, detail: &str) {
+        let code = WarningCode::parse(code).unwrap_or(WarningCode::Other);
+        let person: Option<Person> = peer.map(|peer| self.meeting.person(peer));
+        let (message, hint) = (failure::sentence(detail), failure::hint(code).to_owned());
+        self.emit(Event::Warning(Warning { code, person, message, hint }));
+        if code == WarningCode::Replaced {
+            // A newer run of this identity has the seat; two would fight for it.
+            self.parts.scope.cancel();
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! What the whole window does with what happens: events and answers in, what is seen and where one is.
+
+use iced_test::Simulator;
+use iced_test::selector::id;
+
+use super::*;
+use crate::meeting::{Code, Direction, FileEvent, FileStage, LeftReason, Warning};
+use crate::share::FileName;
+use crate::ui::text::{dialogs, lobby, meeting as words};
+
+impl Bench {
+    /// Alone on the way into a meeting.
+    fn on_the_way() -> Self {
+        let meet = Meet {
+            room: room("standup"),
+            connect: Vec::new(),
+            invite: None,
+            camera: false,
+            microphone: true,
+            call: None,
+        };
+        let mut bench = Self::new(theme::Choice::Dark, Some(meet));
+        bench.app.model.me = Some(person(5, "Mira"));
+        bench
+    }
+
+    fn see(&self) -> Simulator<'_, Message> {
+        let fonts = theme::FONTS.iter().map(|font| (*font).into()).collect();
+        let settings = iced::Settings { fonts, default_font: theme::REGULAR, ..iced::Settings::default() };
+        Simulator::with_size(settings, self.app.size, self.app.view())
+    }
+
+    fn shows(&self, words: &str) -> bool {
+        self.see().find(words).is_ok()
+    }
+
+    fn click(&mut self, name: &str) {
+        let mut see = self.see();
+        see.click(id(name.to_owned())).unwrap_or_else(|_| panic!("{name} is not there"));
+        let messages: Vec<Message> = see.into_messages().collect();
+        assert!(!messages.is_empty(), "{name} does nothing");
+        for message in messages {
+            let _ = self.app.update(message);
+        }
+    }
+
+    fn warn(&mut self, code: WarningCode) {
+        let (message, hint) = ("It happened.".to_owned(), "Do this.".to_owned());
+        self.event(Event::Warning(Warning { code, person: None, message, hint }));
+    }
+
+    fn answered(&mut self, command: Command, result: Result<Done, Failure>) {
+        let generation = self.app.session.generation();
+        let _ = self.app.update(Message::Answered(generation, Box::new((command, result))));
+    }
+
+    fn is_in_lobby(&self) -> bool {
+        matches!(self.app.screen, Screen::Lobby(_))
+    }
+}
+
+#[test]
+fn a_full_room_says_so_and_has_ways_on_until_somebody_lets_us_in() {
+    let mut bench = Bench::on_the_way();
+    assert!(bench.shows(words::ALONE));
+    bench.warn(WarningCode::RoomFull);
+    assert!(bench.shows("standup is full") && bench.shows(words::FULL_HINT) && !bench.shows(words::ALONE));
+    assert!(bench.app.toasts.is_empty(), "the card says it");
+    let before = bench.app.session.generation();
+    bench.click("try-again");
+    assert_eq!(bench.app.session.generation(), before + 1, "another try");
+    let title = bench.app.model.meeting.as_ref().map(|meeting| meeting.title.clone());
+    assert_eq!((bench.is_in_lobby(), title.as_deref()), (false, Some("standup")));
+    assert!(!bench.shows("standup is full"), "not known yet");
+    bench.warn(WarningCode::RoomFull);
+    bench.event(Event::Joined(person(1, "Bo")));
+    assert!(!bench.shows("standup is full"), "somebody let us in");
+    // With company it is about somebody else: no card, also not later.
+    bench.warn(WarningCode::RoomFull);
+    assert!(!bench.shows("standup is full") && !bench.app.toasts.is_empty());
+    bench.event(Event::Left { person: person(1, "Bo"), reason: LeftReason::Goodbye });
+    assert!(bench.shows(words::ALL_LEFT));
+    bench.warn(WarningCode::RoomFull);
+    bench.click("back-to-lobby");
+    assert!(bench.is_in_lobby());
+}
+
+#[test]
+fn who_is_removed_reads_so_and_is_led_back() {
+    let mut bench = Bench::on_the_way();
+    bench.event(Event::Joined(person(1, "Bo")));
+    bench.warn(WarningCode::Removed);
+    assert!(bench.shows("It happened. Do this."), "a word, as long as others are here");
+    bench.event(Event::Left { person: person(1, "Bo"), reason: LeftReason::Removed });
+    assert!(bench.shows("You were removed from standup") && bench.shows(words::REMOVED_HINT));
+    assert!(bench.see().find(id("try-again")).is_err(), "it would be refused");
+    bench.click("back-to-lobby");
+    assert!(bench.is_in_lobby());
+}
+
+#[test]
+fn whose_seat_a_newer_run_took_is_not_told_to_join_again() {
+    let mut bench = Bench::on_the_way();
+    let ended = |bench: &mut Bench| {
+        let generation = bench.app.session.generation();
+        let _ = bench.app.update(Message::Ended(generation));
+        assert!(bench.is_in_lobby());
+    };
+    bench.warn(WarningCode::Replaced);
+    ended(&mut bench);
+    assert!(bench.shows(text::REPLACED) && !bench.shows(text::MEETING_ENDED) && !bench.shows("It happened. Do this."));
+    let mut bench = Bench::on_the_way();
+    ended(&mut bench);
+    assert!(bench.shows(text::MEETING_ENDED) && !bench.shows(text::REPLACED));
+}
+
+#[test]
+fn a_warning_about_the_network_leads_to_the_check_and_one_about_devices_to_their_settings() {
+    let mut bench = Bench::on_the_way();
+    let act = |bench: &mut Bench, number| {
+        let _ = bench.app.update(Message::Toast(toast::Message::Act(number)));
+    };
+    bench.warn(WarningCode::SourceFailed);
+    assert!(bench.shows("It happened. Do this.") && bench.shows(text::SETTINGS));
+    act(&mut bench, 1);
+    assert!(bench.app.settings.is_some() && bench.see().find(id("section-devices")).is_ok());
+    assert!(bench.shows(text::settings::LOOKING), "the page of devices");
+    let _ = bench.app.perform(Action::Settings(false));
+    bench.warn(WarningCode::DiscoveryFailed);
+    assert!(bench.shows(lobby::CHECK_NETWORK));
+    act(&mut bench, 2);
+    assert!(matches!(bench.app.dialogs.last(), Some(Dialog::Doctor)));
+}
+
+#[test]
+fn files_of_an_engine_that_ended_wait_for_nothing_in_the_next_meeting() {
+    let mut bench = Bench::lobby(theme::Choice::Dark);
+    let transfer = crate::id::TransferId::from_u64(1);
+    let (direction, file) = (Direction::In, FileName::new("dataset.tar"));
+    let offer = FileEvent { transfer, person: person(1, "Bo"), direction, file, size: 1_000, stage: FileStage::Offer };
+    bench.event(Event::File(offer));
+    assert_eq!(bench.app.model.transfers.asking(), 1);
+    let meet =
+        Meet { room: room("standup"), connect: Vec::new(), invite: None, camera: false, microphone: true, call: None };
+    let _ = bench.app.perform(Action::Meet(meet));
+    let transfers = &bench.app.model.transfers;
+    assert_eq!((transfers.asking(), transfers.all().len(), transfers.ended()), (0, 1, 1));
+}
+
+#[test]
+fn a_person_is_called_verified_when_it_is_written_down() {
+    let mut bench = Bench::meeting(theme::Choice::Dark);
+    let verify = || Command::Verify { peer: person(0, "Ana").peer.to_string() };
+    let said = dialogs::verified("Ana");
+    let failure = Failure::new(Code::DiskFailed, "The disk is full.", "Free space.");
+    bench.answered(verify(), Err(failure));
+    assert!(!bench.shows(&said) && bench.shows("The disk is full. Free space."));
+    bench.answered(verify(), Ok(Done::Ok));
+    assert!(bench.shows(&said));
+}
+
+#[test]
+fn how_far_a_key_is_trusted_is_seen_as_soon_as_it_is_said() {
+    let mut bench = Bench::meeting(theme::Choice::Dark);
+    bench.panel(Panel::People);
+    assert!(bench.shows(words::KEY_NEW) && !bench.shows(words::KEY_VERIFIED));
+    bench.event(Event::Trust { person: person(0, "Ana"), trust: Trust::Verified });
+    bench.event(Event::Trust { person: person(1, "Bo"), trust: Trust::Known });
+    bench.event(Event::Trust { person: person(2, "Cy"), trust: Trust::Changed });
+    assert!(bench.shows(words::KEY_VERIFIED) && bench.shows(words::KEY_KNOWN) && bench.shows(words::KEY_CHANGED));
+    assert!(!bench.shows(words::KEY_NEW));
+}
