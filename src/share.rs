@@ -12,13 +12,15 @@ pub const MAX_CHAT_BYTES: usize = 16 * 1024;
 pub const MAX_FILE_NAME_BYTES: usize = 200;
 
 /// True for characters that move the cursor, hide or reorder text: controls, direction marks and overrides
-/// (UAX #9), zero-width characters, the byte order mark, tags and unassigned line separators.
+/// (UAX #9), zero-width characters and fillers (Default_Ignorable_Code_Point of UAX #44), the byte order mark, tags and
+/// unassigned line separators.
 fn is_invisible(c: char) -> bool {
     c.is_control()
         || matches!(c,
-            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
-            | '\u{2060}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{fff0}'..='\u{fffb}'
-            | '\u{e0000}'..='\u{e0fff}')
+            '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'
+            | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
+            | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}'
+            | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 /// `text` without control and direction characters, trimmed.
@@ -98,7 +100,8 @@ impl ChatText {
             return Err(TextError::TooLong);
         }
         // Joiners stay: emoji and several scripts are written with them.
-        let keep = |c: &char| matches!(c, '\n' | '\t' | '\u{200c}' | '\u{200d}' | '\u{fe0f}') || !is_invisible(*c);
+        let joins = |c: &char| matches!(c, '\u{180b}'..='\u{180d}' | '\u{200c}' | '\u{200d}' | '\u{fe0f}');
+        let keep = |c: &char| matches!(c, '\n' | '\t') || joins(c) || !is_invisible(*c);
         let clean: String = text.chars().filter(keep).collect();
         if visible(&clean).is_empty() { Err(TextError::Empty) } else { Ok(Self(clean)) }
     }
@@ -304,6 +307,13 @@ mod tests {
         check("  Bo  ", "Bo");
         check("a\u{202e}b\u{7}\u{1b}[31mc", "ab[31mc");
         check("\u{200b}\u{feff}", "Someone");
+        // Fillers, joiners and selectors that show nothing.
+        for hidden in
+            "\u{34f}\u{115f}\u{1160}\u{17b4}\u{17b5}\u{180b}\u{180f}\u{3164}\u{ffa0}\u{1bca0}\u{1d173}".chars()
+        {
+            check(&format!("B{hidden}ob"), "Bob");
+            check(&hidden.to_string(), "Someone");
+        }
         check(&"x".repeat(100), &"x".repeat(64));
     }
 

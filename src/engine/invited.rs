@@ -3,7 +3,9 @@
 //! Only then the meeting starts, with the address that was proven.
 //!
 //! The look is a visit of its own, announced nowhere: who answers with another key learns no more than that somebody
-//! dialed. What a link says of a rendezvous never changes what the profile knows of it.
+//! dialed. Only the rendezvous is told more before, since it answers none but members: that our key looks for this room,
+//! by its hash, without our name and addresses; nothing of the room of a call. What a link says of a rendezvous never changes what the
+//! profile knows of it.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -100,7 +102,7 @@ async fn find(config: &Config, invite: &Invite) -> Result<SocketAddr, super::Err
     let (service, told) = service.unzip();
     if let Some(service) = &service {
         // Who is in the room is told to members of it; we are one, unnamed and without an address.
-        let rooms = vec![invite.room.clone()];
+        let rooms = super::introduce::open(&invite.room);
         let announcement = errands::Announcement { instance, name: None, addresses: Vec::new(), rooms };
         service.announce(Some(announcement)).await;
     }

@@ -58,7 +58,7 @@ pub enum Alias {
 impl Alias {
     /// The forms in which it is taken for another one by eye; two names with a form in common look alike. Capitals
     /// count in one of them, since `I` and `l` look alike only as long as they are not folded.
-    fn looks(&self) -> BTreeSet<String> {
+    pub fn looks(&self) -> BTreeSet<String> {
         let (kind, text) = match self {
             Self::Name(name) => ('n', name.as_str()),
             Self::Username(name) => ('u', name.as_str()),

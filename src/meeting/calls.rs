@@ -462,7 +462,9 @@ impl Calls {
         let until =
             now + if stage == Stage::Rings { self.rules.ring_for.max(RING_FOR) + RING_GRACE } else { GO_WITHIN };
         if stage == Stage::Rings {
-            let (from, room) = (sight.person(from.peer), place.room.clone());
+            // What it says of itself is all that a person has to go by.
+            let trust = sight.trust_by_name(from.peer);
+            let (from, room) = (sight.person_apart(from.peer), place.room.clone());
             self.out.push_back(Out::Event(Event::Ring { call, from, trust, room }));
         }
         self.incoming = Some(Incoming { call, link: from, place, until, stage });

@@ -59,9 +59,9 @@ pub enum Event {
     Ring {
         /// Which call.
         call: CallId,
-        /// Who calls; the key is proven.
+        /// Who calls; the key is proven. Digits of it stand behind a name that others have or had.
         from: Person,
-        /// How far this key is trusted.
+        /// How far this key is trusted under this name.
         trust: Trust,
         /// Where the call is to go on.
         room: RoomName,

@@ -139,7 +139,7 @@ impl Meeting {
         }
         let directory = &self.people.directory;
         let name = if directory.knows(peer) { directory.person(peer).name } else { signed };
-        if directory.others_named(peer, &name.folded()).is_empty() {
+        if directory.others_named(peer, &name).is_empty() {
             return Person { peer, name };
         }
         let told_apart = name.with_digits(&peer.short());

@@ -329,8 +329,7 @@ impl Meeting {
 
     // A key came under a name, proven by its link.
     fn meet(&mut self, now: Instant, peer: PeerId, name: DisplayName) {
-        let folded = name.folded();
-        let others = self.people.directory.others_named(peer, &folded);
+        let others = self.people.directory.others_named(peer, &name);
         let learned = if self.people.directory.knows(peer) && self.people.seat(peer).is_some() {
             self.people.directory.rename(peer, name.clone())
         } else {

@@ -45,7 +45,7 @@ pub struct NearbyPerson {
     pub person: Person,
     /// The shortest `name#suffix` that is accepted as WHO.
     pub handle: String,
-    /// How far its key is trusted.
+    /// How far its key is trusted under this name: one that is known by another is new.
     pub trust: Trust,
     /// The open meetings that it announces.
     pub rooms: Vec<RoomName>,
@@ -256,6 +256,16 @@ impl Sight {
         self.directory.trust(peer)
     }
 
+    /// The same, where it vouches for the name that `peer` bears.
+    pub fn trust_by_name(&self, peer: PeerId) -> Trust {
+        self.directory.trust_by_name(peer)
+    }
+
+    /// `peer` with the name it goes by, and with digits of its key where others have or had that name.
+    pub fn person_apart(&self, peer: PeerId) -> Person {
+        self.directory.person_apart(peer)
+    }
+
     /// Refuses what would go to a key that bears the name of somebody verified.
     pub fn allows(&self, peer: PeerId) -> Result<(), Failure> {
         self.directory.allows(peer)
@@ -328,7 +338,7 @@ impl Sight {
             }
             people.push(NearbyPerson {
                 handle: self.directory.handle(peer),
-                trust: self.directory.trust(peer),
+                trust: self.directory.trust_by_name(peer),
                 rooms: self.rooms(peer),
                 addresses: self.addresses(peer),
                 person,

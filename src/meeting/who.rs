@@ -92,10 +92,15 @@ pub enum Reach {
     Away,
 }
 
+/// The forms in which a name is taken for another by eye, hashed: many names are compared often. A name that has one form
+/// has it twice. Two that fall together cost no more than digits behind a name.
+type Looks = [u64; 2];
+
 #[derive(Debug, Clone)]
 struct Known {
     name: DisplayName,
     folded: String,
+    looks: Looks,
     username: Option<Username>,
     // Names of somebody verified that it bore under a link in this run. At most `MAX_ALIASES`.
     bore: Vec<Alias>,
@@ -106,6 +111,9 @@ struct Known {
 
 /// Peers who are away and remembered; above, who left first is forgotten (its name stays among the used ones).
 pub const MAX_AWAY: usize = 512;
+/// Looks of names used before, with the names, that are kept. Overflow: made anew of the names that are remembered, which
+/// are half as many at most.
+const MAX_LOOKS: usize = 4 * crate::known::names::MAX_NAMES;
 /// Names of one peer that are remembered as used; a peer that renames itself more often adds nothing.
 const MAX_NAMES_EACH: usize = 3;
 
@@ -115,9 +123,12 @@ pub struct Directory {
     me: Person,
     peers: BTreeMap<PeerId, Known>,
     used: Names,
+    // What names in `used` look like, and their folded forms. Names that were forgotten may stand here for a while.
+    looks: BTreeSet<(u64, String)>,
     book: Book,
-    // Keys known before this run.
+    // Keys known before this run, and their names folded.
     earlier: BTreeSet<PeerId>,
+    earlier_names: BTreeSet<(PeerId, String)>,
     renames: BTreeMap<PeerId, usize>,
     clock: u64,
 }
@@ -126,7 +137,10 @@ impl Directory {
     /// Only oneself, and what was used before.
     pub fn new(me: Person, used: Names) -> Self {
         let (earlier, book) = (used.all_keys().collect(), Book::new());
-        Self { me, peers: BTreeMap::new(), used, book, earlier, renames: BTreeMap::new(), clock: 0 }
+        let names = |folded: &str| used.keys(folded).map(|key| (key, folded.to_owned())).collect::<Vec<_>>();
+        let earlier_names = used.folded().flat_map(names).collect();
+        let (peers, renames, looks) = (BTreeMap::new(), BTreeMap::new(), looks_of(&used));
+        Self { me, peers, used, looks, book, earlier, earlier_names, renames, clock: 0 }
     }
 
     /// Our own name changed.
@@ -144,8 +158,9 @@ impl Directory {
         self.clock += 1;
         let folded = name.folded();
         let (username, bore) = self.kept(peer);
-        let learned = self.learn(peer, &name);
-        self.peers.insert(peer, Known { name, folded, username, bore, standing: Standing::Present, since: self.clock });
+        let (learned, looks) = (self.learn(peer, &name), looks(&name));
+        let (standing, since) = (Standing::Present, self.clock);
+        self.peers.insert(peer, Known { name, folded, looks, username, bore, standing, since });
         self.mark_borne(peer);
         learned
     }
@@ -155,8 +170,8 @@ impl Directory {
         self.clock += 1;
         let folded = name.folded();
         let (username, bore) = self.kept(peer);
-        let standing = Standing::Present;
-        self.peers.insert(peer, Known { name, folded, username, bore, standing, since: self.clock });
+        let (looks, standing) = (looks(&name), Standing::Present);
+        self.peers.insert(peer, Known { name, folded, looks, username, bore, standing, since: self.clock });
     }
 
     fn kept(&self, peer: PeerId) -> (Option<Username>, Vec<Alias>) {
@@ -172,7 +187,7 @@ impl Directory {
     pub fn rename(&mut self, peer: PeerId, name: DisplayName) -> Learned {
         let learned = if self.peers.contains_key(&peer) { self.learn(peer, &name) } else { Learned::Known };
         if let Some(known) = self.peers.get_mut(&peer) {
-            known.folded = name.folded();
+            (known.folded, known.looks) = (name.folded(), looks(&name));
             known.name = name;
         }
         self.mark_borne(peer);
@@ -192,6 +207,10 @@ impl Directory {
             return Learned::Known;
         }
         *count += 1;
+        if self.looks.len() >= MAX_LOOKS {
+            self.looks = looks_of(&self.used);
+        }
+        self.looks.extend(looks(name).into_iter().map(|look| (look, name.folded())));
         self.used.record(name, peer)
     }
 
@@ -236,16 +255,30 @@ impl Directory {
         self.peers.contains_key(&peer)
     }
 
-    /// Keys other than `peer` that use or used its name.
-    pub fn others_named(&self, peer: PeerId, folded: &str) -> BTreeSet<PeerId> {
-        let now = self.peers.iter().filter(|(_, known)| known.folded == folded).map(|(other, _)| *other);
-        let me = (self.me.name.folded() == folded).then_some(self.me.peer);
-        now.chain(self.used.keys(folded)).chain(me).filter(|other| *other != peer).collect()
+    /// Keys other than `peer` that use or used its name, or one that is taken for it by eye.
+    pub fn others_named(&self, peer: PeerId, name: &DisplayName) -> BTreeSet<PeerId> {
+        let known = self.peers.get(&peer).filter(|known| known.name == *name);
+        let looks = known.map_or_else(|| looks(name), |known| known.looks);
+        let alike = |other: &Looks| other.iter().any(|look| looks.contains(look));
+        let now = self.peers.iter().filter(|(_, known)| alike(&known.looks)).map(|(other, _)| *other);
+        let me = alike(&self::looks(&self.me.name)).then_some(self.me.peer);
+        let from = |look: u64| self.looks.range((look, String::new())..).take_while(move |(other, _)| *other == look);
+        let used = looks.into_iter().flat_map(from).flat_map(|(_, folded)| self.used.keys(folded));
+        now.chain(used).chain(me).filter(|other| *other != peer).collect()
     }
 
     /// True when the name of `peer` may be used alone as WHO.
     pub fn name_is_unique(&self, peer: PeerId) -> bool {
-        self.peers.get(&peer).is_some_and(|known| self.others_named(peer, &known.folded).is_empty())
+        self.peers.get(&peer).is_some_and(|known| self.others_named(peer, &known.name).is_empty())
+    }
+
+    /// `peer` with the name it has or had; where others have or had it too, with the first digits of its id.
+    pub fn person_apart(&self, peer: PeerId) -> Person {
+        let person = self.person(peer);
+        if self.others_named(peer, &person.name).is_empty() {
+            return person;
+        }
+        Person { name: person.name.with_digits(&peer.short()), peer }
     }
 
     /// `name#suffix` with as many digits as tell it apart, at least eight.
@@ -255,7 +288,7 @@ impl Directory {
 
     fn handle_of(&self, person: &Person) -> String {
         let digits = person.peer.to_string();
-        let others = self.others_named(person.peer, &person.name.folded());
+        let others = self.others_named(person.peer, &person.name);
         let clash = |length: usize| others.iter().any(|other| other.to_string()[..length] == digits[..length]);
         let length = (MIN_PREFIX..64).find(|length| !clash(*length)).unwrap_or(64);
         format!("{}#{}", person.name, &digits[..length])
@@ -300,6 +333,7 @@ impl Directory {
         let me = Known {
             name: self.me.name.clone(),
             folded: self.me.name.folded(),
+            looks: Looks::default(),
             username: None,
             bore: Vec::new(),
             standing: Standing::Present,
@@ -330,7 +364,7 @@ impl Directory {
         if found.len() > 1 || mine {
             return Err(self.ambiguous(text, self.people(&found)));
         }
-        if self.others_named(only, folded).is_empty() {
+        if self.others_named(only, &self.person(only).name).is_empty() {
             return Ok(only);
         }
         let message = format!("The name '{}' was used before by a different key.", self.person(only).name);
@@ -348,6 +382,24 @@ impl Directory {
         let hint = format!("Say which: {}.", handles.join(", "));
         Failure { candidates, ..Failure::new(Code::AmbiguousPeer, message, hint) }
     }
+}
+
+fn looks(name: &DisplayName) -> Looks {
+    let forms = Alias::Name(name.clone()).looks();
+    let hash = |form: Option<&String>| {
+        let hash = blake3::hash(form.map_or(&[][..], |form| form.as_bytes()));
+        hash.as_bytes().first_chunk().map_or(0, |start| u64::from_le_bytes(*start))
+    };
+    [hash(forms.first()), hash(forms.last())]
+}
+
+fn looks_of(used: &Names) -> BTreeSet<(u64, String)> {
+    let name = |shown: &str| {
+        let name = DisplayName::new(shown);
+        let folded = name.folded();
+        looks(&name).into_iter().map(move |look| (look, folded.clone())).collect::<Vec<_>>()
+    };
+    used.by_age().into_iter().flat_map(|(shown, ..)| name(shown)).collect()
 }
 
 fn shown(text: &str) -> String {
@@ -463,6 +515,34 @@ mod tests {
         assert_eq!(result(&directory, "bob"), Ok(peer("aaaa")));
         assert_eq!(directory.arrive(peer("aaaa"), name("Bobby")), Learned::New);
         assert_eq!(result(&directory, "bobby"), Ok(peer("aaaa")));
+    }
+
+    #[test]
+    fn names_that_look_alike_are_told_apart_by_digits() {
+        let mut store = Names::new();
+        store.record(&name("Paul"), peer("cccc"));
+        let mut directory = Directory::new(Person { peer: peer("ffff"), name: name("Ann") }, store);
+        directory.arrive(peer("aaaa"), name("Bob"));
+        assert!(directory.name_is_unique(peer("aaaa")));
+        assert_eq!(directory.person_apart(peer("aaaa")).name.as_str(), "Bob");
+        directory.sight(peer("bbbb"), name("B\u{43e}b"));
+        assert!(!directory.name_is_unique(peer("aaaa")) && !directory.name_is_unique(peer("bbbb")));
+        assert_eq!(directory.person_apart(peer("bbbb")).name.as_str(), "B\u{43e}b#bbbb0000");
+        // Of an earlier run, and our own.
+        for (start, text) in [("dddd", "P\u{430}ul"), ("eeee", "\u{410}nn")] {
+            directory.arrive(peer(start), name(text));
+            assert!(!directory.name_is_unique(peer(start)), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_looks_of_many_names_are_bounded() {
+        let mut directory = directory();
+        for n in 0..3 * crate::known::names::MAX_NAMES {
+            directory.arrive(peer(&format!("{n:08x}")), name(&format!("I{n}")));
+            directory.depart(peer(&format!("{n:08x}")));
+        }
+        assert!(directory.looks.len() <= MAX_LOOKS + 2);
     }
 
     #[test]

@@ -4,7 +4,7 @@ mod desktop;
 pub mod preview;
 mod system;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::hash::{Hash, Hasher};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,7 +14,7 @@ use iced::futures::stream;
 use iced::{Subscription, Task};
 
 use super::action::{Action, Meet};
-use super::alerts::{self, Alerts};
+use super::alerts;
 use super::app::{Message, Screen};
 use super::choices::Choices;
 use super::dialog::{self, Dialog};
@@ -161,9 +161,7 @@ pub struct Session {
     saves: u64,
     // The newest choices that were written: two writes at once may run in any order.
     written: Arc<Mutex<u64>>,
-    alerts: Alerts,
-    // What the desktop calls the last notification of each kind.
-    notified: BTreeMap<alerts::Kind, u32>,
+    notifier: desktop::Notifier,
 }
 
 struct Feed(u64, Handle);
@@ -390,28 +388,19 @@ impl Session {
     pub fn on_outcome(&mut self, outcome: Outcome) -> Result<Task<Message>, Outcome> {
         match outcome {
             Outcome::Previewing(started) => Ok(self.preview.on_started(started)),
-            Outcome::Notified(kind, id) => {
-                if let Some(id) = id {
-                    self.notified.insert(kind, id);
-                }
-                let replaces = self.notified.get(&kind).copied();
-                let next = self.alerts.on_shown(crate::clock::now(), kind);
-                Ok(next.map_or_else(Task::none, |show| desktop::notify(show, replaces)))
-            }
+            Outcome::Notified(kind, id) => Ok(self.notifier.on_shown(kind, id)),
             outcome => Err(outcome),
         }
     }
 
     /// Something happened that the desktop may tell.
     pub fn notify(&mut self, notice: &Notice) -> Task<Message> {
-        let Some(show) = self.alerts.on_notice(crate::clock::now(), notice) else { return Task::none() };
-        let replaces = self.notified.get(&show.kind).copied();
-        desktop::notify(show, replaces)
+        self.notifier.on_notice(notice)
     }
 
     /// The window came to the front.
     pub fn on_seen(&mut self) {
-        self.alerts.on_seen();
+        self.notifier.on_seen();
     }
 
     /// What the preview shows and hears.

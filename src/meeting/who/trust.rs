@@ -44,6 +44,16 @@ impl Directory {
         self.trust_with(peer, other || self.likeness(peer).is_some())
     }
 
+    /// The same, where it vouches for the name that `peer` bears: a key that is known, under another name, is
+    /// [`Trust::New`].
+    pub fn trust_by_name(&self, peer: PeerId) -> Trust {
+        let trust = self.trust(peer);
+        let Some(known) = self.peers.get(&peer).filter(|_| trust == Trust::Known) else { return trust };
+        let decided = |alias: &Alias| matches!(alias, Alias::Name(name) if name.folded() == known.folded);
+        let familiar = self.earlier_names.contains(&(peer, known.folded.clone()));
+        if familiar || self.book.aliases(peer).iter().any(decided) { trust } else { Trust::New }
+    }
+
     fn trust_with(&self, peer: PeerId, changed: bool) -> Trust {
         if self.book.is_verified(peer) {
             Trust::Verified
@@ -119,7 +129,7 @@ impl Directory {
     /// The verified `peer` bears a name that nobody else bore: it is kept with the others.
     pub fn news(&self, peer: PeerId) -> Option<Edit> {
         let known = self.peers.get(&peer)?;
-        let alone = self.others_named(peer, &known.folded).is_empty();
+        let alone = self.others_named(peer, &known.name).is_empty();
         let name = Some(Alias::Name(known.name.clone())).filter(|_| alone);
         let username = known.username.clone().map(Alias::Username);
         let alias = [name, username].into_iter().flatten().find(|alias| self.book.is_news(peer, alias))?;
@@ -324,6 +334,20 @@ mod tests {
         directory.arrive(peer("dddd"), name("Bob"));
         directory.rename(peer("dddd"), name("Dan"));
         assert_eq!(directory.trust(peer("dddd")), Trust::Changed);
+    }
+
+    #[test]
+    fn a_known_key_is_not_known_under_a_name_that_it_never_bore() {
+        let mut directory = directory();
+        directory.arrive(peer("cccccccc"), name("CID"));
+        assert_eq!(directory.trust_by_name(peer("cccccccc")), Trust::Known);
+        directory.rename(peer("cccccccc"), name("Ada"));
+        assert_eq!(directory.trust_by_name(peer("cccccccc")), Trust::New);
+        assert_eq!(directory.trust(peer("cccccccc")), Trust::Known, "the key is");
+        directory.arrive(peer("bbbbbbbb1"), name("Rob"));
+        assert_eq!(directory.trust_by_name(peer("bbbbbbbb1")), Trust::Verified);
+        directory.arrive(peer("bbbbbbbb2"), name("Bob"));
+        assert_eq!(directory.trust_by_name(peer("bbbbbbbb2")), Trust::Changed);
     }
 
     #[test]

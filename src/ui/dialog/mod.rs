@@ -238,7 +238,7 @@ impl Dialog {
             (Self::Verify(verify), Message::Verify(message)) => verify.update(&message),
             (Self::Changed(changed), Message::Changed(message)) => changed.update(&message),
             (Self::Send(send), Message::Send(message)) => send.update(message),
-            (Self::Link(link), Message::Link(message)) => link.update(&message, choices),
+            (Self::Link(link), Message::Link(message)) => link.update(&message, model, choices),
             (Self::Doctor, Message::Doctor(message)) => doctor::update(&message, model),
             _ => Action::None,
         }

@@ -159,6 +159,29 @@ fn a_pasted_link_is_shown_before_anything_happens() {
 }
 
 #[test]
+fn a_link_says_where_it_leads_and_keeps_the_room_of_a_call_secret() {
+    let mut bench = Bench::new();
+    let secret = RoomName::of_call([3; 16]);
+    let link = format!(
+        "letsmeet://join?room={secret}&by={}&at=10.0.0.7:48190&via=meet.example.org&key={}",
+        peer(2),
+        "ab".repeat(32)
+    );
+    let action = open_link(&link);
+    bench.perform(action);
+    let invite: crate::invite::Invite = link.parse().expect("a link");
+    let service = invite.rendezvous.as_ref().expect("a rendezvous").to_string();
+    assert!(service.contains("meet.example.org"));
+    for shown in [words::link_at(&invite.addresses), words::link_via(&service), words::LINK_CALL.to_owned()] {
+        assert!(bench.sees(&shown), "{shown}");
+    }
+    assert!(bench.sees(&words::caller(Trust::Known, &peer(2).short())), "who is in sight is known");
+    assert!(!bench.sees(secret.as_str()));
+    let Action::Meet(meet) = the_only(bench.click("link-join")) else { panic!("no meeting") };
+    assert_eq!((meet.room, meet.call.as_deref()), (secret, Some("Ana")));
+}
+
+#[test]
 fn a_link_says_how_one_will_be_heard() {
     let mut bench = Bench::new();
     bench.paste(&link());

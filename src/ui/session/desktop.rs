@@ -1,5 +1,6 @@
 //! What the desktop does for us: file dialogs, the file manager, notifications.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -7,8 +8,9 @@ use std::time::Duration;
 
 use iced::Task;
 
-use super::super::alerts::Show;
+use super::super::alerts::{Alerts, Kind, Show};
 use super::super::app::Message;
+use super::super::model::Notice;
 use super::super::text;
 use super::super::toast::{Toast, Tone};
 use super::{Outcome, Pasted, blocking};
@@ -121,9 +123,42 @@ pub fn reveal(path: PathBuf) -> Task<Message> {
     })
 }
 
-/// A notification of the desktop, in place of the one that the desktop knows by this number. A desktop without any is
-/// fine.
-pub fn notify(show: Show, replaces: Option<u32>) -> Task<Message> {
+/// The notifications of the desktop: [`Alerts`] decides, and each takes the place of the one of its kind. A desktop
+/// without any is fine.
+#[derive(Debug, Default)]
+pub struct Notifier {
+    alerts: Alerts,
+    // What the desktop calls the last one of each kind.
+    shown: BTreeMap<Kind, u32>,
+}
+
+impl Notifier {
+    /// Something happened while the window is not in front.
+    pub fn on_notice(&mut self, notice: &Notice) -> Task<Message> {
+        let next = self.alerts.on_notice(clock::now(), notice);
+        self.show(next)
+    }
+
+    /// One was shown, under this number, and the pause after it is over.
+    pub fn on_shown(&mut self, kind: Kind, id: Option<u32>) -> Task<Message> {
+        self.shown.extend(id.map(|id| (kind, id)));
+        let next = self.alerts.on_shown(clock::now(), kind);
+        self.show(next)
+    }
+
+    /// The window came to the front.
+    pub fn on_seen(&mut self) {
+        self.alerts.on_seen();
+    }
+
+    fn show(&self, next: Option<Show>) -> Task<Message> {
+        let Some(show) = next else { return Task::none() };
+        let replaces = self.shown.get(&show.kind).copied();
+        notify(show, replaces)
+    }
+}
+
+fn notify(show: Show, replaces: Option<u32>) -> Task<Message> {
     let Show { kind, title, body, pause } = show;
     let run = async move {
         let id = blocking(move || post(&title, &body, replaces)).await.flatten();

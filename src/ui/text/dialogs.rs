@@ -1,5 +1,7 @@
 //! Sans-IO. Words of the dialogs.
 
+use std::net::SocketAddr;
+
 use crate::known::trust::Trust;
 use crate::meeting::CallEnd;
 
@@ -94,6 +96,25 @@ pub const LINK_JOIN: &str = "Join";
 pub const LINK_LATER: &str = "Not now";
 /// What joining does.
 pub const LINK_HOW: &str = "Your computer then connects to the people in it, and they see your name.";
+/// In place of the name of a room, where that is the secret of a call.
+pub const LINK_CALL: &str = "A call";
+
+/// Where a link leads.
+pub fn link_at(addresses: &[SocketAddr]) -> String {
+    if addresses.is_empty() {
+        return "It leads to wherever that key is found.".to_owned();
+    }
+    let at: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+    format!("It leads to {}.", at.join(", "))
+}
+
+/// What a link asks before its maker has answered.
+pub fn link_via(service: &str) -> String {
+    format!(
+        "First it asks the rendezvous {service}, which then knows your key and which meeting you look for, whoever made this \
+         link."
+    )
+}
 
 /// The title of the doctor.
 pub const DOCTOR: &str = "Network and devices";
@@ -122,7 +143,7 @@ pub fn call_with(name: &str) -> String {
 /// How far the caller's key is trusted.
 pub fn caller(trust: Trust, short: &str) -> String {
     match trust {
-        Trust::New => format!("You have never met this key ({short})."),
+        Trust::New => format!("You have never met this key ({short}) under this name."),
         Trust::Known => "You have met before.".to_owned(),
         Trust::Verified => "Verified: you compared words.".to_owned(),
         Trust::Changed => format!("Careful: another key ({short}) than the one you verified under this name."),
