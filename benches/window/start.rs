@@ -90,8 +90,8 @@ fn camera_button() -> Result<(f64, f64)> {
     let since = now();
     while since.elapsed() < Duration::from_secs(20) {
         let map = std::fs::read_to_string(display.folder().join("map")).unwrap_or_default();
-        let entries = map.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
-        for entry in entries.filter(|entry| entry["id"] == "camera") {
+        let mut entries = map.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+        if let Some(entry) = entries.find(|entry| entry["id"] == "camera") {
             let number = |key: &str| entry[key].as_f64().unwrap_or_default();
             return Ok((number("x") + number("width") / 2.0, number("y") + number("height") / 2.0));
         }

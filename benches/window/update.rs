@@ -66,7 +66,7 @@ fn event(event: Event) -> Message {
 }
 
 fn line(number: u64) -> Message {
-    let from = person((number % u64::from(OTHERS)) as u8);
+    let from = person(u8::try_from(number % u64::from(OTHERS)).unwrap_or(0));
     let conversation = ConversationId::from_bytes([0; 16]);
     let id = MessageId { author: from.peer, instance: Instance::from_u64(1), conversation, counter: number };
     let words = format!("Line {number}, about as long as what people write to each other in a meeting, on average.");
@@ -97,11 +97,7 @@ fn stats(second: u64) -> Message {
     };
     let link = Link { rtt_ms: Some(1.0), loss: Some(0.0), jitter_ms: Some(0.1), ..Link::default() };
     let peers = (0..OTHERS).map(|n| (person(n).peer, Peer { link: link.clone(), ..Peer::default() })).collect();
-    event(Event::Stats(Box::new(Stats {
-        rates: Rates { sent: kinds.clone(), received: kinds },
-        peers,
-        ..Stats::default()
-    })))
+    event(Event::Stats(Box::new(Stats { rates: Rates { sent: kinds, received: kinds }, peers, ..Stats::default() })))
 }
 
 /// What happens in a second: thirty pictures, ten steps of the file, a line, figures, the clock.

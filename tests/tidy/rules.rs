@@ -35,6 +35,7 @@ const WINDOW: &[&str] = &[
     "engine::Handle",
     "engine::Error",
     "engine::Service",
+    "engine::SocketError",
     "engine::devices",
     "engine::doctor",
     "engine::pictures",

@@ -9,6 +9,7 @@ const CARD: [&str; 4] = ["--camera", "testcard:640x360@15", "--mic", "clicks"];
 
 /// Looks every second, and compares the last `window` seconds with as many after the first two windows: what is filled once,
 /// graphs of five minutes among it, is full by then.
+#[expect(clippy::print_stdout, reason = "a figure, for whoever runs it by hand")]
 fn flat(seconds: usize, window: usize, slack: f64) {
     let desk = Desk::new(1280, 840);
     let _peers: Vec<_> = ["Bo", "Cy", "Dima", "Eva"].iter().map(|name| peer(&desk, name, "long", &CARD)).collect();
