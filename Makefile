@@ -60,7 +60,7 @@ screenshots: ready-test ## each screen in three sizes in target/tmp/window, and 
 	@$(CARGO) test --locked --test window -- shots
 	@mkdir -p docs/pictures
 	@cp target/tmp/window/lobby-1280x800.png docs/pictures/lobby.png
-	@cp target/tmp/window/meeting-1280x800.png docs/pictures/meeting.png
+	@cp target/tmp/window/panel-chat-1280x800.png docs/pictures/meeting.png
 
 .PHONY: check
 check: ready-build ## format, lints for two feature sets, the rules of the tree, spelling

@@ -1,6 +1,7 @@
 //! Screenshots of each screen in three sizes, for people to look at: `make screenshots`. What a program can see is asserted:
 //! every control lies inside the window.
 
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
@@ -13,6 +14,15 @@ impl Drop for Headless {
     fn drop(&mut self) {
         let _ = self.0.kill();
         let _ = self.0.wait();
+    }
+}
+
+impl Headless {
+    /// Says a line to everybody.
+    fn say(&mut self, text: &str) {
+        let line = serde_json::json!({ "do": "chat", "text": text });
+        let stdin = self.0.stdin.as_mut().expect("piped");
+        writeln!(stdin, "{line}").expect("it reads");
     }
 }
 
@@ -44,7 +54,7 @@ fn shoot(width: u32, height: u32) {
     let size = format!("{width}x{height}");
     // Room for the frame of the window.
     let desk = Desk::new(width + 16, height + 48);
-    let _peers = [
+    let mut peers = [
         peer(&desk, "Bo", "design review", &["--camera", "testcard:640x360@15", "--mic", "clicks"]),
         peer(&desk, "Cy", "design review", &["--camera", "testcard:640x360@15"]),
         peer(&desk, "Dima", "design review", &[]),
@@ -82,6 +92,12 @@ fn shoot(width: u32, height: u32) {
     picture();
     shot("meeting");
     ana.key("c");
+    for (at, text) in
+        [(0, "Morning! Slides are in Files."), (1, "Shall we start?"), (0, "Yes. Cy, your numbers first.")]
+    {
+        peers[at].say(text);
+        ana.wait_words(text);
+    }
     for panel in ["chat", "people", "files", "stats"] {
         // By the tabs: the field of the chat takes the keys.
         ana.click(&format!("tab-{panel}"));

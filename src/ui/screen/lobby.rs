@@ -14,7 +14,7 @@ use iced::{Alignment, Background, Border, Element, Length};
 
 use crate::engine::devices::{Devices, Kind as DeviceKind};
 use crate::id::RoomName;
-use crate::meeting::{Person, Trust};
+use crate::meeting::{Person, Trust, Warning, WarningCode};
 use crate::ui::action::{self, Action};
 use crate::ui::app::Context;
 use crate::ui::choices::Choices;
@@ -46,6 +46,8 @@ pub struct Lobby {
     devices: Option<Devices>,
     pickers: bool,
     camera: bool,
+    // Why the camera that was to be seen is not.
+    no_camera: Option<String>,
     alone_since: Option<Instant>,
     checked: bool,
 }
@@ -131,12 +133,12 @@ impl Lobby {
             }
             Message::NameDone => self.rename(model),
             Message::Camera => {
-                self.camera = !choices.camera_on;
+                (self.camera, self.no_camera) = (!choices.camera_on, None);
                 let choices = Choices { camera_on: !choices.camera_on, ..choices.clone() };
                 Action::Choose(Box::new(choices)).and(self.preview())
             }
             Message::See => {
-                self.camera = true;
+                (self.camera, self.no_camera) = (true, None);
                 self.preview()
             }
             Message::Microphone => {
@@ -150,7 +152,7 @@ impl Lobby {
             Message::Pick(kind, spec) => {
                 let mut choices = choices.clone();
                 match kind {
-                    DeviceKind::Camera => choices.camera = spec,
+                    DeviceKind::Camera => (choices.camera, self.no_camera) = (spec, None),
                     DeviceKind::Microphone => choices.microphone = spec,
                     DeviceKind::Speaker => choices.speaker = spec,
                 }
@@ -203,9 +205,7 @@ impl Lobby {
 
     /// Time went on.
     pub fn on_tick(&mut self, now: Instant, model: &Model, session: &mut Session) -> Action {
-        let troubles = session.preview_mut().troubles();
-        let said = troubles.iter().map(|trouble| Action::Toast(notices::warning(trouble)));
-        let said = Action::Many(said.collect());
+        let said = self.on_troubles(&session.preview_mut().troubles());
         if session.handle().is_none() || !model.nearby.people.is_empty() {
             self.alone_since = None;
             return said;
@@ -216,6 +216,21 @@ impl Lobby {
             return said.and(Action::Check);
         }
         said
+    }
+
+    /// What went wrong with the preview. A camera that fails is closed, and its place says why.
+    fn on_troubles(&mut self, troubles: &[Warning]) -> Action {
+        let said = troubles.iter().map(|trouble| Action::Toast(notices::warning(trouble)));
+        let said = Action::Many(said.collect());
+        // A source that failed is the camera where no microphone is open.
+        let camera = troubles.iter().find(|trouble| match trouble.code {
+            WarningCode::NoCamera => true,
+            WarningCode::SourceFailed => !self.pickers,
+            _ => false,
+        });
+        let Some(trouble) = camera.filter(|_| self.camera) else { return said };
+        (self.no_camera, self.camera) = (Some(text::warning(trouble)), false);
+        said.and(self.preview())
     }
 
     /// The model changed by an event.

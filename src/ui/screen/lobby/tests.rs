@@ -237,6 +237,20 @@ fn the_camera_is_off_and_unasked_until_it_is_clicked() {
 }
 
 #[test]
+fn a_camera_that_is_not_there_leaves_words_in_its_place() {
+    let mut bench = Bench::new();
+    bench.click("camera");
+    assert!(bench.lobby.camera);
+    let message = "No camera was found.".to_owned();
+    let trouble = Warning { code: WarningCode::NoCamera, person: None, message, hint: String::new() };
+    let Action::Many(done) = bench.lobby.on_troubles(&[trouble]).and(Action::None) else { panic!("nothing") };
+    assert!(done.iter().any(|action| matches!(action, Action::Preview { camera: false, .. })), "{done:?}");
+    assert!(bench.sees("No camera was found. Plug one in, or choose another in the settings."));
+    bench.click("see");
+    assert!(!bench.sees("No camera was found. Plug one in, or choose another in the settings."), "another try");
+}
+
+#[test]
 fn the_pickers_open_with_the_meter_and_remember_what_was_picked() {
     let mut bench = Bench::new();
     let actions = bench.click("devices");

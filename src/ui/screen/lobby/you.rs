@@ -50,7 +50,7 @@ pub fn view<'a>(lobby: &'a Lobby, context: Context<'a>, session: &'a Session) ->
     );
     let body = column(inside).spacing(PAD).padding(PAD);
     // The line around the card stays outside of the picture.
-    let card = container(column![stage(context, session), body])
+    let card = container(column![stage(lobby, context, session), body])
         .padding(1)
         .clip(true)
         .width(Length::Fill)
@@ -61,7 +61,7 @@ pub fn view<'a>(lobby: &'a Lobby, context: Context<'a>, session: &'a Session) ->
 }
 
 /// One's own picture, or what stands in its place, with the two switches.
-fn stage<'a>(context: Context<'a>, session: &'a Session) -> Element<'a, Message> {
+fn stage<'a>(lobby: &'a Lobby, context: Context<'a>, session: &'a Session) -> Element<'a, Message> {
     let look = context.look;
     let c = look.colours;
     let choices = context.choices;
@@ -91,13 +91,18 @@ fn stage<'a>(context: Context<'a>, session: &'a Session) -> Element<'a, Message>
             .into(),
         None => {
             let icon = Icon::CameraOff.coloured(look, Size::Title, c.quiet);
-            let words = if choices.camera_on { words::CAMERA_WILL_BE_ON } else { words::CAMERA_IS_OFF };
+            let words = match &lobby.no_camera {
+                Some(why) => why.as_str(),
+                None if choices.camera_on => words::CAMERA_WILL_BE_ON,
+                None => words::CAMERA_IS_OFF,
+            };
             let see = choices.camera_on.then(|| {
                 Element::from(
                     button::with_words(look, Kind::Plain, words::SEE_YOURSELF).small().id("see").on_press(Message::See),
                 )
             });
-            center(column![icon, quiet(look, words), see].spacing(GRID).align_x(Alignment::Center)).into()
+            let words = quiet(look, words).align_x(iced::alignment::Horizontal::Center);
+            center(column![icon, words, see].spacing(GRID).align_x(Alignment::Center)).padding(PAD).into()
         }
     };
     let switches = container(row![microphone, camera].spacing(GRID)).padding(12).align_bottom(Length::Fill);
