@@ -143,6 +143,13 @@ pub fn measure() -> Result<Vec<Figure>> {
     let renderer = block_on(iced::Renderer::new(theme::REGULAR, 16.into(), Some("tiny-skia")));
     let mut renderer = renderer.ok_or_else(|| Error::other("no renderer"))?;
     let size = iced::Size::new(1280.0, 800.0);
+    let last =
+        format!("Line {}, about as long as what people write to each other in a meeting, on average.", LINES - 1);
+    let mut seen = iced_test::Simulator::with_size(iced::Settings::default(), size, app.view());
+    if seen.find(last.as_str()).is_err() || seen.find("Person 8").is_err() {
+        return Err(Error::other("the meeting that is to be measured is not on screen"));
+    }
+    drop(seen);
     let (mut own, mut whole) = (Vec::new(), Vec::new());
     let mut cache = Cache::default();
     for number in 0..SECONDS {

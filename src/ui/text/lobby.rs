@@ -19,6 +19,9 @@ pub const JOIN: &str = "Join";
 pub const CALL: &str = "Call";
 /// Sends a file to a person.
 pub const DROP: &str = "Send file";
+/// Under the mouse over a microphone that is on only while Space is held.
+pub const MICROPHONE_TALK: &str =
+    "Push-to-talk: in meetings your microphone is on while you hold Space (Settings, Devices)";
 /// Under the mouse over [`DROP`].
 pub const DROP_TIP: &str = "Send files to this person";
 /// The card for files.

@@ -237,6 +237,15 @@ fn the_camera_is_off_and_unasked_until_it_is_clicked() {
 }
 
 #[test]
+fn the_microphone_of_push_to_talk_is_shown_off() {
+    let mut bench = Bench::new();
+    bench.choices.push_to_talk = true;
+    let mut see = bench.see();
+    see.click(id("microphone")).expect("it is shown");
+    assert_eq!(see.into_messages().count(), 0, "the settings decide it");
+}
+
+#[test]
 fn a_camera_that_is_not_there_leaves_words_in_its_place() {
     let mut bench = Bench::new();
     bench.click("camera");

@@ -68,7 +68,10 @@ fn stage<'a>(lobby: &'a Lobby, context: Context<'a>, session: &'a Session) -> El
     let switch = |icon: Icon, tip: &'static str, id: &'static str, on: bool, message: Message| {
         button::with_icon(look, if on { Kind::Plain } else { Kind::Danger }, icon, tip).small().id(id).on_press(message)
     };
-    let microphone = if choices.microphone_on {
+    let microphone = if choices.push_to_talk {
+        // Nothing to switch: the settings decide it.
+        button::with_icon(look, Kind::Plain, Icon::MicrophoneOff, words::MICROPHONE_TALK).small().id("microphone")
+    } else if choices.microphone_on {
         switch(Icon::Microphone, words::MICROPHONE_OFF, "microphone", true, Message::Microphone)
     } else {
         switch(Icon::MicrophoneOff, words::MICROPHONE_ON, "microphone", false, Message::Microphone)

@@ -21,10 +21,13 @@ use crate::ui::icon::Icon;
 use crate::ui::model::Model;
 use crate::ui::text;
 use crate::ui::text::settings as words;
-use crate::ui::theme::{self, GAP, NARROW, PAD};
+use crate::ui::theme::{self, GAP, PAD};
 use crate::ui::widget::button::{self, Kind};
 use crate::ui::widget::title;
 use username::Username;
+
+/// Below this width the list of pages has icons alone.
+const WORDS: f32 = 720.0;
 
 /// One page of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -261,7 +264,7 @@ impl Settings {
         let colours = look.colours;
         let close = button::with_icon(look, Kind::Quiet, Icon::Close, text::CLOSE).id("close").on_press(Message::Close);
         let head = row![title(look, text::SETTINGS).width(Length::Fill), close].align_y(Alignment::Center);
-        let narrow = context.size.width < NARROW * look.text_scale.max(1.0);
+        let narrow = context.size.width < WORDS * look.text_scale.max(1.0);
         let sections = Section::ALL.into_iter().map(|section| {
             let (id, name, icon) = section.words();
             let kind = if section == self.section { Kind::Chosen } else { Kind::Quiet };
