@@ -285,6 +285,12 @@ impl Window<'_> {
             .collect()
     }
 
+    /// The tiles of the others. (The map has each twice: as what can be pressed, and as the box around it.)
+    pub fn tiles(&self) -> Vec<Entry> {
+        let is_tile = |entry: &Entry| entry.id.starts_with("tile-") && entry.kind == "control";
+        self.entries().into_iter().filter(is_tile).collect()
+    }
+
     /// The control of this name, when it is there.
     pub fn find(&self, id: &str) -> Option<Entry> {
         self.entries().into_iter().find(|entry| entry.id == id)

@@ -68,10 +68,7 @@ fn shoot(width: u32, height: u32) {
         inside(&ana, &format!("{name} {size}"), f64::from(width), f64::from(height));
     };
     let picture = || {
-        desk.until("a test card", || {
-            let tiles = ana.entries().into_iter().filter(|entry| entry.id.starts_with("tile-"));
-            tiles.into_iter().any(|tile| blocks(&ana, &tile).is_some())
-        });
+        desk.until("a test card", || ana.tiles().iter().any(|tile| blocks(&ana, tile).is_some()));
     };
     ana.wait("join-design review");
     desk.until("all three in sight", || ["Bo", "Cy", "Dima"].iter().all(|name| ana.words(name).is_some()));
@@ -86,7 +83,7 @@ fn shoot(width: u32, height: u32) {
     }
     ana.key("Escape");
     ana.click("join-design review");
-    desk.until("three tiles", || ana.entries().iter().filter(|entry| entry.id.starts_with("tile-")).count() >= 3);
+    desk.until("three tiles", || ana.tiles().len() == 3);
     ana.key("v");
     ana.wait("own-tile");
     picture();
