@@ -259,6 +259,8 @@ impl App {
         match &goal {
             Goal::Lobby => {
                 self.model.leave();
+                // What is about the engine that ends, ends with it: a ring would go on for ever.
+                self.dialogs.retain(Dialog::outlives_the_engine);
                 self.screen = Screen::Lobby(Box::new(lobby::Lobby::typed(self.draft.take())));
             }
             Goal::Meeting(meet) => {
@@ -524,7 +526,7 @@ impl App {
             Action::PickFolder => session::pick_folder(),
             Action::Reveal(path) => session::reveal(path),
             Action::Copy(words, about) => {
-                self.toasts.push(self.now, Toast::new(Tone::Good, about));
+                self.toasts.push(clock::now(), Toast::new(Tone::Good, about));
                 iced::clipboard::write(words)
             }
             Action::Save(content, name) => session::save_as(content, name),

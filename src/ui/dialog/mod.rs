@@ -194,6 +194,11 @@ impl Dialog {
         hasher.finish()
     }
 
+    /// It is about no call, key or meeting of the engine that runs.
+    pub fn outlives_the_engine(&self) -> bool {
+        matches!(self, Self::Link(_) | Self::Shortcuts | Self::Doctor | Self::Join(_) | Self::Send(_))
+    }
+
     /// It is about this call.
     pub fn is_of(&self, call: CallId) -> bool {
         match self {

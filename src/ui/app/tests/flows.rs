@@ -170,3 +170,13 @@ fn how_far_a_key_is_trusted_is_seen_as_soon_as_it_is_said() {
     assert!(bench.shows(words::KEY_VERIFIED) && bench.shows(words::KEY_KNOWN) && bench.shows(words::KEY_CHANGED));
     assert!(!bench.shows(words::KEY_NEW));
 }
+
+#[test]
+fn a_ring_ends_with_the_engine_that_heard_it() {
+    let mut bench = Bench::on_the_way();
+    let (call, from) = (crate::id::CallId::from_u64(1), person(1, "Bo"));
+    bench.event(Event::Ring { call, from, trust: Trust::New, room: room("call") });
+    assert!(bench.shows("Bo is calling"));
+    let _ = bench.app.perform(Action::Leave);
+    assert!(bench.is_in_lobby() && !bench.shows("Bo is calling"));
+}
