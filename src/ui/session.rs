@@ -548,7 +548,12 @@ pub fn outcome(
         Outcome::Picked(paths, to) if to.is_empty() && matches!(screen, Screen::Lobby(_)) => {
             dialog::send_to_whom(paths)
         }
-        Outcome::Picked(paths, to) => Action::SendFiles(paths, to),
+        Outcome::Picked(paths, to) => match screen {
+            // Chosen for everybody, perhaps of another meeting: the dialog of the system stays open as long as it likes. They
+            // wait beside the names of those who would get them.
+            Screen::Meeting(screen) if to.is_empty() => screen.on_pasted(Pasted::Files(paths), model),
+            _ => Action::SendFiles(paths, to),
+        },
         Outcome::Folder(folder) => settings.map_or(Action::None, |settings| settings.on_folder(folder, choices)),
         Outcome::Pasted(pasted) => match screen {
             Screen::Meeting(screen) => screen.on_pasted(pasted, model),
