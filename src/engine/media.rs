@@ -42,8 +42,8 @@ pub struct Config {
     pub dump_video: Option<PathBuf>,
     /// Folder for remote voices.
     pub dump_audio: Option<PathBuf>,
-    /// A chosen device that is not there is told and does not end the start: the default microphone and speaker take its
-    /// place, and no camera does. Without it only the default devices may lack.
+    /// A chosen device that is not there is told and does not end the start; nothing takes its place, so that what is shown
+    /// as off is off. Without it only the default devices may lack.
     pub lenient: bool,
 }
 
@@ -96,22 +96,17 @@ impl Media {
     pub fn start(config: Config, router: Arc<Router>, (pictures, levels): (Pictures, Levels)) -> Result<Self, Error> {
         let sink = |speaker| playback::Config { speaker, dump: config.dump_audio.clone() };
         let mut missing = Vec::new();
-        let default = spec::Speaker::Device(DeviceChoice::Default);
-        let mut speaker_lost = false;
         let playback = match Playback::start(sink(config.speaker.clone())) {
-            Err(error) if (config.lenient || config.speaker == default) && is_bearable(&error) => {
+            Err(error)
+                if (config.lenient || config.speaker == spec::Speaker::Device(DeviceChoice::Default))
+                    && is_bearable(&error) =>
+            {
                 missing.push((Kind::Speaker, error));
-                let other = if config.speaker == default { None } else { Playback::start(sink(default)).ok() };
-                match other {
-                    Some(playback) => playback,
-                    None => {
-                        speaker_lost = true;
-                        Playback::start(sink(spec::Speaker::None))?
-                    }
-                }
+                Playback::start(sink(spec::Speaker::None))?
             }
             result => result?,
         };
+        let speaker_lost = !missing.is_empty();
         let mut media = Self {
             router,
             camera: None,
@@ -134,26 +129,21 @@ impl Media {
         }
         if media.config.camera != spec::Camera::None {
             let result = media.set_camera(true, Some(media.config.camera.clone()));
-            let default = media.config.lenient || media.config.camera == spec::Camera::Device(DeviceChoice::Default);
+            let default = media.config.camera == spec::Camera::Device(DeviceChoice::Default);
             media.bear(Kind::Camera, default, result)?;
         }
         if media.config.microphone != spec::Microphone::None {
-            let default = spec::Microphone::Device(DeviceChoice::Default);
-            let chosen = media.config.microphone.clone();
-            let result = media.set_microphone(true, Some(chosen.clone()));
-            let failed = result.is_err();
-            media.bear(Kind::Microphone, media.config.lenient || chosen == default, result)?;
-            if failed && chosen != default && media.set_microphone(true, Some(default)).is_err() {
-                tracing::debug!("there is no other microphone either");
-            }
+            let result = media.set_microphone(true, Some(media.config.microphone.clone()));
+            let default = media.config.microphone == spec::Microphone::Device(DeviceChoice::Default);
+            media.bear(Kind::Microphone, default, result)?;
         }
         Ok(media)
     }
 
-    /// A default device that cannot be used is told later; anything else ends the start.
+    /// A device that may lack ([`Config::lenient`], or the default one) is told later; anything else ends the start.
     fn bear(&mut self, kind: Kind, default: bool, result: Result<(), Error>) -> Result<(), Error> {
         match result {
-            Err(error) if default && is_bearable(&error) => {
+            Err(error) if (default || self.config.lenient) && is_bearable(&error) => {
                 self.missing.push((kind, error));
                 Ok(())
             }

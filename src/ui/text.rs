@@ -133,6 +133,11 @@ pub fn failure(failure: &Failure) -> String {
     with_hint(&failure.message, &failure.hint)
 }
 
+/// Words of others without their line breaks, of which they may have a hundred.
+pub fn in_one_line(words: &str) -> String {
+    words.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 /// What to do about a device that is not there.
 pub const DEVICE_HINT: &str = "Plug one in, or choose another in the settings.";
 

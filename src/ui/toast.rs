@@ -67,9 +67,7 @@ impl Toast {
     /// A word without a button.
     pub fn new(tone: Tone, words: impl Into<String>) -> Self {
         // Words of others may hold a hundred line breaks.
-        let words: String = words.into();
-        let words = words.split_whitespace().collect::<Vec<_>>().join(" ");
-        Self { tone, words, action: None }
+        Self { tone, words: super::text::in_one_line(&words.into()), action: None }
     }
 
     /// With a button.

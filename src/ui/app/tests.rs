@@ -194,17 +194,25 @@ impl Bench {
 
     /// A command was carried out.
     fn answer(&mut self, command: Command, done: Done) {
-        let generation = self.app.session.generation();
-        let _ = self.app.update(Message::Answered(generation, Box::new((command, Ok(done)))));
+        self.answered(command, Ok(done));
     }
 
-    fn sees(&self, words: &str) -> bool {
+    fn answered(&mut self, command: Command, result: Result<Done, Failure>) {
+        let generation = self.app.session.generation();
+        let _ = self.app.update(Message::Answered(generation, Box::new((command, result))));
+    }
+
+    fn see(&self) -> Simulator<'_, Message> {
         let settings = iced::Settings {
             fonts: theme::FONTS.into_iter().map(Into::into).collect(),
             default_font: theme::REGULAR,
             ..iced::Settings::default()
         };
-        Simulator::with_size(settings, self.app.size, self.app.view()).find(words).is_ok()
+        Simulator::with_size(settings, self.app.size, self.app.view())
+    }
+
+    fn sees(&self, words: &str) -> bool {
+        self.see().find(words).is_ok()
     }
 }
 
@@ -283,6 +291,15 @@ fn a_file_dropped_in_a_meeting_waits_and_goes_only_to_those_who_are_chosen() {
     let _ = bench.app.update(Message::Meeting(meeting::Message::ClosePanel));
     bench.window(window::Event::FileDropped("/tmp/plan.pdf".into()));
     assert!(engine.commands().is_empty() && bench.sees("plan.pdf"));
+}
+
+#[test]
+fn files_picked_for_everybody_wait_too_since_the_picker_may_outlive_its_meeting() {
+    let mut bench = Bench::meeting(theme::Choice::Dark);
+    let mut engine = bench.connect();
+    let picked = session::Outcome::Picked(vec!["/tmp/salary.ods".into()], Vec::new());
+    let _ = bench.app.update(Message::Done(picked));
+    assert!(engine.commands().is_empty() && bench.sees("salary.ods"));
 }
 
 #[test]

@@ -170,9 +170,9 @@ fn notify(show: Show, replaces: Option<u32>) -> Task<Message> {
 
 /// Gives it to the desktop. The number it has there, where notifications have one.
 fn post(title: &str, body: &str, replaces: Option<u32>) -> Option<u32> {
-    let body = if MARKUP { escaped(&in_one_line(body)) } else { in_one_line(body) };
+    let body = if MARKUP { escaped(&text::in_one_line(body)) } else { text::in_one_line(body) };
     let mut notification = notify_rust::Notification::new();
-    notification.appname(text::APP).summary(&in_one_line(title)).body(&body);
+    notification.appname(text::APP).summary(&text::in_one_line(title)).body(&body);
     if let Some(id) = replaces {
         notification.id(id);
     }
@@ -195,10 +195,6 @@ fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
-fn in_one_line(text: &str) -> String {
-    text.split(char::is_whitespace).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -207,7 +203,7 @@ mod tests {
     fn what_a_peer_says_is_no_markup_and_one_line() {
         let said = "<a href='http://x'>\u{a0}Tom & Ada\n\r\tcall</a> &lt;b&gt;";
         assert_eq!(
-            escaped(&in_one_line(said)),
+            escaped(&text::in_one_line(said)),
             "&lt;a href='http://x'&gt; Tom &amp; Ada call&lt;/a&gt; &amp;lt;b&amp;gt;"
         );
     }

@@ -1,6 +1,5 @@
 //! What the whole window does with what happens: events and answers in, what is seen and where one is.
 
-use iced_test::Simulator;
 use iced_test::selector::id;
 
 use super::*;
@@ -9,31 +8,6 @@ use crate::share::FileName;
 use crate::ui::text::{dialogs, lobby, meeting as words};
 
 impl Bench {
-    /// Alone on the way into a meeting.
-    fn on_the_way() -> Self {
-        let meet = Meet {
-            room: room("standup"),
-            connect: Vec::new(),
-            invite: None,
-            camera: false,
-            microphone: true,
-            call: None,
-        };
-        let mut bench = Self::new(theme::Choice::Dark, Some(meet));
-        bench.app.model.me = Some(person(5, "Mira"));
-        bench
-    }
-
-    fn see(&self) -> Simulator<'_, Message> {
-        let fonts = theme::FONTS.iter().map(|font| (*font).into()).collect();
-        let settings = iced::Settings { fonts, default_font: theme::REGULAR, ..iced::Settings::default() };
-        Simulator::with_size(settings, self.app.size, self.app.view())
-    }
-
-    fn shows(&self, words: &str) -> bool {
-        self.see().find(words).is_ok()
-    }
-
     fn click(&mut self, name: &str) {
         let mut see = self.see();
         see.click(id(name.to_owned())).unwrap_or_else(|_| panic!("{name} is not there"));
@@ -49,11 +23,6 @@ impl Bench {
         self.event(Event::Warning(Warning { code, person: None, message, hint }));
     }
 
-    fn answered(&mut self, command: Command, result: Result<Done, Failure>) {
-        let generation = self.app.session.generation();
-        let _ = self.app.update(Message::Answered(generation, Box::new((command, result))));
-    }
-
     fn is_in_lobby(&self) -> bool {
         matches!(self.app.screen, Screen::Lobby(_))
     }
@@ -61,25 +30,25 @@ impl Bench {
 
 #[test]
 fn a_full_room_says_so_and_has_ways_on_until_somebody_lets_us_in() {
-    let mut bench = Bench::on_the_way();
-    assert!(bench.shows(words::ALONE));
+    let mut bench = Bench::alone(theme::Choice::Dark);
+    assert!(bench.sees(words::ALONE));
     bench.warn(WarningCode::RoomFull);
-    assert!(bench.shows("standup is full") && bench.shows(words::FULL_HINT) && !bench.shows(words::ALONE));
+    assert!(bench.sees("standup is full") && bench.sees(words::FULL_HINT) && !bench.sees(words::ALONE));
     assert!(bench.app.toasts.is_empty(), "the card says it");
     let before = bench.app.session.generation();
     bench.click("try-again");
     assert_eq!(bench.app.session.generation(), before + 1, "another try");
     let title = bench.app.model.meeting.as_ref().map(|meeting| meeting.title.clone());
     assert_eq!((bench.is_in_lobby(), title.as_deref()), (false, Some("standup")));
-    assert!(!bench.shows("standup is full"), "not known yet");
+    assert!(!bench.sees("standup is full"), "not known yet");
     bench.warn(WarningCode::RoomFull);
     bench.event(Event::Joined(person(1, "Bo")));
-    assert!(!bench.shows("standup is full"), "somebody let us in");
+    assert!(!bench.sees("standup is full"), "somebody let us in");
     // With company it is about somebody else: no card, also not later.
     bench.warn(WarningCode::RoomFull);
-    assert!(!bench.shows("standup is full") && !bench.app.toasts.is_empty());
+    assert!(!bench.sees("standup is full") && !bench.app.toasts.is_empty());
     bench.event(Event::Left { person: person(1, "Bo"), reason: LeftReason::Goodbye });
-    assert!(bench.shows(words::ALL_LEFT));
+    assert!(bench.sees(words::ALL_LEFT));
     bench.warn(WarningCode::RoomFull);
     bench.click("back-to-lobby");
     assert!(bench.is_in_lobby());
@@ -87,12 +56,12 @@ fn a_full_room_says_so_and_has_ways_on_until_somebody_lets_us_in() {
 
 #[test]
 fn who_is_removed_reads_so_and_is_led_back() {
-    let mut bench = Bench::on_the_way();
+    let mut bench = Bench::alone(theme::Choice::Dark);
     bench.event(Event::Joined(person(1, "Bo")));
     bench.warn(WarningCode::Removed);
-    assert!(bench.shows("It happened. Do this."), "a word, as long as others are here");
+    assert!(bench.sees("It happened. Do this."), "a word, as long as others are here");
     bench.event(Event::Left { person: person(1, "Bo"), reason: LeftReason::Removed });
-    assert!(bench.shows("You were removed from standup") && bench.shows(words::REMOVED_HINT));
+    assert!(bench.sees("You were removed from standup") && bench.sees(words::REMOVED_HINT));
     assert!(bench.see().find(id("try-again")).is_err(), "it would be refused");
     bench.click("back-to-lobby");
     assert!(bench.is_in_lobby());
@@ -100,7 +69,7 @@ fn who_is_removed_reads_so_and_is_led_back() {
 
 #[test]
 fn whose_seat_a_newer_run_took_is_not_told_to_join_again() {
-    let mut bench = Bench::on_the_way();
+    let mut bench = Bench::alone(theme::Choice::Dark);
     let ended = |bench: &mut Bench| {
         let generation = bench.app.session.generation();
         let _ = bench.app.update(Message::Ended(generation));
@@ -108,26 +77,26 @@ fn whose_seat_a_newer_run_took_is_not_told_to_join_again() {
     };
     bench.warn(WarningCode::Replaced);
     ended(&mut bench);
-    assert!(bench.shows(text::REPLACED) && !bench.shows(text::MEETING_ENDED) && !bench.shows("It happened. Do this."));
-    let mut bench = Bench::on_the_way();
+    assert!(bench.sees(text::REPLACED) && !bench.sees(text::MEETING_ENDED) && !bench.sees("It happened. Do this."));
+    let mut bench = Bench::alone(theme::Choice::Dark);
     ended(&mut bench);
-    assert!(bench.shows(text::MEETING_ENDED) && !bench.shows(text::REPLACED));
+    assert!(bench.sees(text::MEETING_ENDED) && !bench.sees(text::REPLACED));
 }
 
 #[test]
 fn a_warning_about_the_network_leads_to_the_check_and_one_about_devices_to_their_settings() {
-    let mut bench = Bench::on_the_way();
+    let mut bench = Bench::alone(theme::Choice::Dark);
     let act = |bench: &mut Bench, number| {
         let _ = bench.app.update(Message::Toast(toast::Message::Act(number)));
     };
     bench.warn(WarningCode::SourceFailed);
-    assert!(bench.shows("It happened. Do this.") && bench.shows(text::SETTINGS));
+    assert!(bench.sees("It happened. Do this.") && bench.sees(text::SETTINGS));
     act(&mut bench, 1);
     assert!(bench.app.settings.is_some() && bench.see().find(id("section-devices")).is_ok());
-    assert!(bench.shows(text::settings::LOOKING), "the page of devices");
+    assert!(bench.sees(text::settings::LOOKING), "the page of devices");
     let _ = bench.app.perform(Action::Settings(false));
     bench.warn(WarningCode::DiscoveryFailed);
-    assert!(bench.shows(lobby::CHECK_NETWORK));
+    assert!(bench.sees(lobby::CHECK_NETWORK));
     act(&mut bench, 2);
     assert!(matches!(bench.app.dialogs.last(), Some(Dialog::Doctor)));
 }
@@ -154,29 +123,29 @@ fn a_person_is_called_verified_when_it_is_written_down() {
     let said = dialogs::verified("Ana");
     let failure = Failure::new(Code::DiskFailed, "The disk is full.", "Free space.");
     bench.answered(verify(), Err(failure));
-    assert!(!bench.shows(&said) && bench.shows("The disk is full. Free space."));
+    assert!(!bench.sees(&said) && bench.sees("The disk is full. Free space."));
     bench.answered(verify(), Ok(Done::Ok));
-    assert!(bench.shows(&said));
+    assert!(bench.sees(&said));
 }
 
 #[test]
 fn how_far_a_key_is_trusted_is_seen_as_soon_as_it_is_said() {
     let mut bench = Bench::meeting(theme::Choice::Dark);
     bench.panel(Panel::People);
-    assert!(bench.shows(words::KEY_NEW) && !bench.shows(words::KEY_VERIFIED));
+    assert!(bench.sees(words::KEY_NEW) && !bench.sees(words::KEY_VERIFIED));
     bench.event(Event::Trust { person: person(0, "Ana"), trust: Trust::Verified });
     bench.event(Event::Trust { person: person(1, "Bo"), trust: Trust::Known });
     bench.event(Event::Trust { person: person(2, "Cy"), trust: Trust::Changed });
-    assert!(bench.shows(words::KEY_VERIFIED) && bench.shows(words::KEY_KNOWN) && bench.shows(words::KEY_CHANGED));
-    assert!(!bench.shows(words::KEY_NEW));
+    assert!(bench.sees(words::KEY_VERIFIED) && bench.sees(words::KEY_KNOWN) && bench.sees(words::KEY_CHANGED));
+    assert!(!bench.sees(words::KEY_NEW));
 }
 
 #[test]
 fn a_ring_ends_with_the_engine_that_heard_it() {
-    let mut bench = Bench::on_the_way();
+    let mut bench = Bench::alone(theme::Choice::Dark);
     let (call, from) = (crate::id::CallId::from_u64(1), person(1, "Bo"));
     bench.event(Event::Ring { call, from, trust: Trust::New, room: room("call") });
-    assert!(bench.shows("Bo is calling"));
+    assert!(bench.sees("Bo is calling"));
     let _ = bench.app.perform(Action::Leave);
-    assert!(bench.is_in_lobby() && !bench.shows("Bo is calling"));
+    assert!(bench.is_in_lobby() && !bench.sees("Bo is calling"));
 }

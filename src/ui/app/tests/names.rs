@@ -2,29 +2,24 @@
 
 use super::*;
 
-fn answer(bench: &mut Bench, command: Command, result: Result<Done, Failure>) {
-    let generation = bench.app.session.generation();
-    let _ = bench.app.update(Message::Answered(generation, Box::new((command, result))));
-}
-
 #[test]
 fn a_claimed_username_is_remembered_and_one_that_was_lost_is_not() {
     use crate::meeting::Code;
     let mut bench = Bench::lobby(theme::Choice::Dark);
     let (claim, name) = (Command::Claim("ana".to_owned()), crate::id::Username::new("ana").expect("a name"));
-    answer(&mut bench, claim.clone(), Ok(Done::Claimed(name.clone())));
+    bench.answered(claim.clone(), Ok(Done::Claimed(name.clone())));
     assert_eq!(bench.app.choices.username, "ana");
     // No service, no verdict: the name stays.
     let away = Failure::new(Code::RendezvousUnreachable, "It does not answer.", "");
-    answer(&mut bench, claim.clone(), Err(away));
+    bench.answered(claim.clone(), Err(away));
     assert_eq!(bench.app.choices.username, "ana");
     assert!(!bench.sees("It does not answer."), "the engine says that by a warning");
     let taken = Failure::new(Code::NameTaken, "Username already taken.", "");
-    answer(&mut bench, claim, Err(taken));
+    bench.answered(claim, Err(taken));
     assert_eq!(bench.app.choices.username, "");
     assert!(bench.sees(&text::settings::taken_since("ana")) && bench.sees(text::lobby::OPEN_SETTINGS));
-    answer(&mut bench, Command::Claim("bo".to_owned()), Ok(Done::Claimed(name.clone())));
-    answer(&mut bench, Command::Release("ana".to_owned()), Ok(Done::Released(name)));
+    bench.answered(Command::Claim("bo".to_owned()), Ok(Done::Claimed(name.clone())));
+    bench.answered(Command::Release("ana".to_owned()), Ok(Done::Released(name)));
     assert_eq!(bench.app.choices.username, "");
 }
 
