@@ -77,6 +77,8 @@ async fn check(config: &Config, service: &Service) -> Result<(), super::Error> {
 /// Where the inviter answered.
 async fn find(config: &Config, invite: &Invite) -> Result<SocketAddr, super::Error> {
     let scope = Scope::new();
+    // A look that is wanted no more ends here.
+    let _guard = scope.guard();
     // Any port: the one of the meeting is not bound yet, and may be a fixed one.
     let endpoint_config = endpoint::Config { port: Some(0), ..config.endpoint.clone() };
     let endpoint = Endpoint::bind(endpoint_config, Arc::clone(&config.identity))?;

@@ -288,6 +288,8 @@ async fn freed<F: Future<Output = Result<Handle, Error>>>(port: u16, start: impl
 pub async fn start(config: Config) -> Result<Handle, Error> {
     // Services end after the loop has said goodbye through them, so they have a group of their own.
     let (scope, services) = (Scope::new(), Scope::new());
+    // An error, or a start that is wanted no more, leaves nothing behind.
+    let whole = (scope.guard(), services.guard());
     let known = crate::known::Store::open(config.profile.dir()).map_err(|error| Error::State(error.to_string()))?;
     let names = known.names().map_err(|error| Error::State(error.to_string()))?;
     let trust = known.trust().map_err(|error| Error::State(error.to_string()))?;
@@ -348,6 +350,8 @@ pub async fn start(config: Config) -> Result<Handle, Error> {
     });
     actor.remember_volumes(&volumes.unwrap_or_default());
     scope.spawn(actor.run(actor::Inboxes { commands, mesh: mesh_events, drops: drop_events, sightings }));
+    whole.0.keep();
+    whole.1.keep();
     Ok(Handle { commands: command_sender, events, scope, port, pictures, levels })
 }
 

@@ -101,6 +101,8 @@ pub struct Context<'a> {
     pub now: Instant,
     /// Device pixels for a logical one.
     pub scale: f32,
+    /// The engine of this screen is on its way.
+    pub starting: bool,
 }
 
 /// The window.
@@ -172,6 +174,7 @@ impl App {
             size: self.size,
             now: self.now,
             scale: self.scale,
+            starting: self.session.is_starting(),
         }
     }
 
@@ -304,6 +307,9 @@ impl App {
 
     fn on_ended(&mut self) -> Task<Message> {
         if matches!(self.screen, Screen::Lobby(_)) {
+            self.model.leave();
+            self.dialogs.retain(Dialog::outlives_the_engine);
+            self.session.on_failed(Trouble::new(text::LOBBY_ENDED, text::LOBBY_ENDED_HINT));
             return Task::none();
         }
         // Joining again would take the seat from the run that has it now.
@@ -433,6 +439,10 @@ impl App {
     }
 
     fn screen_key(&mut self, shortcut: keys::Shortcut) -> Task<Message> {
+        if self.session.is_starting() {
+            // There is nothing yet that a key could change.
+            return Task::none();
+        }
         let Screen::Meeting(screen) = &mut self.screen else { return Task::none() };
         let action = screen.on_shortcut(shortcut, &mut self.model, &self.choices, self.now);
         self.perform(action)
@@ -463,6 +473,7 @@ impl App {
             window::Event::CloseRequested => return self.close(),
             window::Event::FileDropped(path) => {
                 let action = match &mut self.screen {
+                    Screen::Meeting(_) if self.session.is_starting() => Action::None,
                     Screen::Meeting(screen) => screen.on_pasted(Pasted::Files(vec![path]), &mut self.model),
                     Screen::Lobby(_) => dialog::on_dropped(path, &mut self.dialogs),
                 };

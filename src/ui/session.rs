@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use iced::futures::stream;
 use iced::{Subscription, Task};
+use tokio_util::sync::CancellationToken;
 
 use super::action::{Action, Meet};
 use super::alerts;
@@ -25,7 +26,7 @@ use super::toast::{Toast, Tone};
 use super::{Start, map, notices, text, video};
 use crate::engine::doctor::{self, Check};
 use crate::engine::{Error, Handle, devices};
-use crate::meeting::{Command, Done, Words};
+use crate::meeting::{Code, Command, Done, Failure, Words};
 use crate::share::DisplayName;
 
 pub use preview::{ring, test_sound};
@@ -157,6 +158,10 @@ pub struct Session {
     stage: Stage,
     state: Asked,
     preview: preview::Stage,
+    // Ends the start that is under way.
+    wanted: CancellationToken,
+    // Cancelled once the newest start, and what it had to end first, is over: the next one begins then.
+    over: Option<CancellationToken>,
     generation: u64,
     saves: u64,
     // The newest choices that were written: two writes at once may run in any order.
@@ -199,22 +204,32 @@ impl Session {
         }
     }
 
-    /// Ends what runs and starts the next.
+    /// Ends what runs or starts, and starts the next once that has let go of its port, seat and camera.
     pub fn go(&mut self, start: &Start, choices: &Choices, goal: Goal) -> Task<Message> {
         self.generation += 1;
         let generation = self.generation;
+        self.wanted.cancel();
+        self.wanted = CancellationToken::new();
+        let over = CancellationToken::new();
+        let (wanted, before) = (self.wanted.clone(), self.over.replace(over.clone()));
         let old = std::mem::replace(&mut self.stage, Stage::Starting);
         let next = start.launcher.launch(choices, goal);
         // A camera can be opened once: the preview gives it back before a meeting takes it.
         let closing = self.preview.close();
+        let over = over.drop_guard();
         let run = async move {
+            let _over = over;
             closing.await;
+            if let Some(before) = before {
+                before.cancelled().await;
+            }
             if let Stage::Running(old) = old {
                 old.leave().await;
             }
-            next.await
+            // Whoever goes on before it is there wants it no more: dropped here, it ends.
+            wanted.run_until_cancelled_owned(next).await
         };
-        Task::perform(run, move |result| Message::Started(generation, result))
+        Task::perform(run, move |result| Message::Started(generation, result.unwrap_or_else(|| Err(given_up()))))
     }
 
     /// It runs.
@@ -228,12 +243,19 @@ impl Session {
         self.stage = Stage::Failed(trouble);
     }
 
-    /// Carries out a command; without an engine it is dropped, for no screen offers one then. It has its place in the
+    /// Carries out a command; without an engine it is answered at once, as refused. It has its place in the
     /// engine's queue when this returns: the tasks of several may run in any order. The state is asked for once at a time,
     /// or an older one could come in after a newer one.
     pub fn command(&mut self, command: Command) -> Task<Message> {
-        let Some(handle) = self.handle() else { return Task::none() };
         let generation = self.generation;
+        let Some(handle) = self.handle() else {
+            if command == Command::State {
+                // It comes with the engine.
+                return Task::none();
+            }
+            let refused = Failure::new(Code::NotInMeeting, text::NO_ENGINE, text::NO_ENGINE_HINT);
+            return Task::done(Message::Answered(generation, Box::new((command, Err(refused)))));
+        };
         if command == Command::State && self.state != Asked::No {
             self.state = Asked::Again;
             return Task::none();
@@ -352,9 +374,17 @@ impl Session {
     /// Says goodbye.
     pub fn finish(&mut self) -> Task<Message> {
         self.generation += 1;
+        self.wanted.cancel();
         match std::mem::take(&mut self.stage) {
             Stage::Running(handle) => end(handle),
-            _ => Task::none(),
+            // What it had to end first says goodbye too.
+            Stage::Starting => match self.over.take() {
+                Some(over) => {
+                    Task::perform(async move { over.cancelled().await }, |()| Message::Done(Outcome::Nothing))
+                }
+                None => Task::none(),
+            },
+            Stage::Idle | Stage::Failed(_) => Task::none(),
         }
     }
 
@@ -412,6 +442,11 @@ impl Session {
     pub fn preview_mut(&mut self) -> &mut preview::Stage {
         &mut self.preview
     }
+}
+
+/// What is answered for a start that nobody waits for any more.
+fn given_up() -> Trouble {
+    Trouble::new(text::GIVEN_UP, "")
 }
 
 /// Runs `work` where blocking is allowed; `None` when it panicked or the program ends.

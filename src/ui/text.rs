@@ -78,6 +78,20 @@ pub const CHOOSE_FOLDER: &str = "Choose where files are saved";
 /// The engine ended by itself.
 pub const MEETING_ENDED: &str = "The meeting has ended here. Join again to go on.";
 
+/// The lobby's engine is gone.
+pub const LOBBY_ENDED: &str = "The lobby has ended by itself.";
+/// What to do then.
+pub const LOBBY_ENDED_HINT: &str =
+    "Nobody sees you until you try again. If that does not help, start the program anew.";
+
+/// Asked while no engine runs.
+pub const NO_ENGINE: &str = "Nothing was done: the meeting or the lobby is still starting, or has ended.";
+/// What to do then.
+pub const NO_ENGINE_HINT: &str = "Try again in a moment.";
+
+/// A start that nobody waits for any more.
+pub const GIVEN_UP: &str = "The start was given up.";
+
 /// Another run of this profile has our seat.
 pub const REPLACED: &str =
     "The meeting goes on where you opened it last with this profile: in another window, or on another computer.";

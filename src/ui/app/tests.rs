@@ -3,6 +3,7 @@
 mod flows;
 mod names;
 mod pictures;
+mod starts;
 mod tab;
 
 use std::time::Duration;
@@ -71,6 +72,8 @@ async fn run(task: Task<Message>) -> Vec<Message> {
 struct Bench {
     app: App,
     folder: tempfile::TempDir,
+    // Held until another takes its place: the meeting goes on as long.
+    engine: Option<Detached>,
 }
 
 impl Bench {
@@ -87,7 +90,7 @@ impl Bench {
             map: None,
         };
         let (app, _) = App::new(Arc::new(start));
-        Self { app, folder }
+        Self { app, folder, engine: None }
     }
 
     fn lobby(theme: theme::Choice) -> Self {
@@ -128,6 +131,7 @@ impl Bench {
         };
         let mut bench = Self::new(theme, Some(meet));
         bench.app.model.me = Some(person(5, "Mira"));
+        bench.engine = Some(bench.connect());
         bench
     }
 

@@ -94,6 +94,7 @@ impl Bench {
             size: self.size,
             now: crate::clock::now() + self.later,
             scale: 1.0,
+            starting: false,
         };
         let fonts = theme::FONTS.iter().map(|font| (*font).into()).collect();
         let settings = iced::Settings { fonts, default_font: theme::REGULAR, ..iced::Settings::default() };

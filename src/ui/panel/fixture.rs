@@ -63,6 +63,7 @@ impl Fixture {
             size: Size::new(1280.0, 800.0),
             now: self.now,
             scale: 1.0,
+            starting: false,
         }
     }
 

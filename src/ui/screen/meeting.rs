@@ -2,6 +2,7 @@
 
 mod bar;
 mod frame;
+mod joining;
 mod shut;
 mod stage;
 #[cfg(test)]
@@ -423,6 +424,9 @@ impl Screen {
     /// The picture of it.
     pub fn view<'a>(&'a self, context: Context<'a>) -> Element<'a, Message> {
         let Some(meeting) = &context.model.meeting else { return column![].into() };
+        if context.starting {
+            return joining::view(context, meeting);
+        }
         let panel = frame::view(self, context, meeting);
         let stage = if self.stats_page() {
             crate::ui::screen::stats::page(&self.stats, context).map(Message::Stats)

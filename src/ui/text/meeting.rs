@@ -62,6 +62,8 @@ pub const DEVICES: &str = "Devices and settings";
 pub const INVITE: &str = "Invite somebody";
 /// Over a tile whose link is silent.
 pub const RECONNECTING: &str = "Reconnecting…";
+/// Below the name of a meeting that is being joined.
+pub const JOINING_HINT: &str = "Devices are opened, and those who are there are looked for.";
 /// Nobody else is here.
 pub const ALONE: &str = "You are the first one here";
 /// Everybody else was here and went.
@@ -146,6 +148,11 @@ pub fn security(verified: usize, all: usize) -> String {
             format!("Encrypted from end to end. {verified} of {all} keys are verified: compare words to be sure.")
         }
     }
+}
+
+/// On the way into a meeting.
+pub fn joining(room: &str) -> String {
+    format!("Joining {room}…")
 }
 
 /// Every seat of a meeting is taken.

@@ -41,6 +41,7 @@ fn a_full_room_says_so_and_has_ways_on_until_somebody_lets_us_in() {
     let title = bench.app.model.meeting.as_ref().map(|meeting| meeting.title.clone());
     assert_eq!((bench.is_in_lobby(), title.as_deref()), (false, Some("standup")));
     assert!(!bench.sees("standup is full"), "not known yet");
+    let _engine = bench.connect();
     bench.warn(WarningCode::RoomFull);
     bench.event(Event::Joined(person(1, "Bo")));
     assert!(!bench.sees("standup is full"), "somebody let us in");

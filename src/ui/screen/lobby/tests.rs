@@ -85,6 +85,7 @@ impl Bench {
             size: self.size,
             now: crate::clock::now(),
             scale: 1.0,
+            starting: false,
         };
         let fonts = theme::FONTS.iter().map(|font| (*font).into()).collect();
         let settings = iced::Settings { fonts, default_font: theme::REGULAR, ..iced::Settings::default() };

@@ -70,6 +70,7 @@ impl Bench {
             size: self.size,
             now: self.now,
             scale: 1.0,
+            starting: false,
         };
         Simulator::with_size(iced::Settings::default(), self.size, self.screen.view(context))
     }

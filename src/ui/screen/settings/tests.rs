@@ -44,6 +44,7 @@ impl Bench {
             size: self.size,
             now: crate::clock::now(),
             scale: 1.0,
+            starting: false,
         };
         Simulator::with_size(iced::Settings::default(), self.size, self.settings.view(context))
     }
