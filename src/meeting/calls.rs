@@ -429,6 +429,10 @@ impl Calls {
         // Said again over another link.
         if let Some(incoming) = self.incoming.as_mut().filter(|i| i.call == call && i.link.peer == from.peer) {
             incoming.link = from;
+            if incoming.stage != Stage::Rings {
+                // It was taken over the link that is gone; the word may be gone with it.
+                self.say_answer(from, call, wire::TAKE);
+            }
             return Heard::Fine;
         }
         if here.is_some_and(|here| here.id() == room.id()) {

@@ -10,6 +10,7 @@
 //! from the one before is dropped.
 
 mod listen;
+mod perform;
 mod view;
 
 use std::sync::Arc;
@@ -30,7 +31,6 @@ use crate::clock;
 use crate::engine::Handle;
 use crate::handover;
 use crate::meeting::{Command, Done, Event, Failure, WarningCode};
-use crate::share::DisplayName;
 
 /// What happened.
 #[derive(Debug, Clone)]
@@ -103,6 +103,8 @@ pub struct Context<'a> {
     pub scale: f32,
     /// The engine of this screen is on its way.
     pub starting: bool,
+    /// The dialog on top takes presses.
+    pub armed: bool,
 }
 
 /// The window.
@@ -117,6 +119,8 @@ pub struct App {
     settings: Option<Box<settings::Settings>>,
     // The one on top is the last. At most a handful: each is opened by a press or a ring.
     dialogs: Vec<Dialog>,
+    // Which is on top, and since when.
+    top: Option<(u64, Instant)>,
     toasts: Toasts,
     size: Size,
     scale: f32,
@@ -139,6 +143,7 @@ impl App {
             screen: Screen::Lobby(Box::default()),
             settings: None,
             dialogs: Vec::new(),
+            top: None,
             toasts: Toasts::default(),
             size,
             scale: 1.0,
@@ -175,6 +180,23 @@ impl App {
             now: self.now,
             scale: self.scale,
             starting: self.session.is_starting(),
+            armed: self.is_armed(),
+        }
+    }
+
+    /// The dialog on top takes presses: it has been there for a moment, or was asked for.
+    fn is_armed(&self) -> bool {
+        let guarded = self.dialogs.last().is_some_and(Dialog::comes_by_itself);
+        let seen = self.top.map(|(_, since)| self.now.saturating_duration_since(since));
+        !guarded || seen.is_some_and(|seen| seen >= dialog::ARMED)
+    }
+
+    /// Another dialog on top, whatever brought it there, is new to who sits before it.
+    fn look_at_top(&mut self) {
+        let key = self.dialogs.last().map(Dialog::key);
+        if key != self.top.map(|(key, _)| key) {
+            self.now = clock::now();
+            self.top = key.map(|key| (key, self.now));
         }
     }
 
@@ -185,6 +207,12 @@ impl App {
 
     /// One thing that happened.
     pub fn update(&mut self, message: Message) -> Task<Message> {
+        let task = self.take(message);
+        self.look_at_top();
+        task
+    }
+
+    fn take(&mut self, message: Message) -> Task<Message> {
         match message {
             Message::Lobby(message) => {
                 let Screen::Lobby(lobby) = &mut self.screen else { return Task::none() };
@@ -204,6 +232,8 @@ impl App {
                 let action = settings.update(message, &self.model, &self.choices);
                 self.perform(action)
             }
+            // What was meant for the one before is not for this one.
+            Message::Dialog(_) if !self.is_armed() => Task::none(),
             Message::Dialog(message) => {
                 let Some(dialog) = self.dialogs.last_mut() else { return Task::none() };
                 let action = dialog.update(message, &self.model, &self.choices);
@@ -488,93 +518,6 @@ impl App {
     fn close(&mut self) -> Task<Message> {
         let save = self.session.save(&self.start, &self.choices);
         self.session.finish().chain(save).chain(iced::exit())
-    }
-
-    /// Does what a screen asks.
-    pub fn perform(&mut self, action: Action) -> Task<Message> {
-        match action {
-            Action::None => Task::none(),
-            Action::Many(all) => Task::batch(all.into_iter().map(|action| self.perform(action)).collect::<Vec<_>>()),
-            Action::Engine(command) => self.session.command(command),
-            Action::Meet(meet) => {
-                self.choices.remember_room(&meet.room);
-                let save = self.session.save(&self.start, &self.choices);
-                Task::batch([save, self.go(Goal::Meeting(Box::new(meet)))])
-            }
-            Action::Leave => self.go(Goal::Lobby),
-            Action::Open(dialog) => {
-                let focus = dialog.first_focus();
-                // One of a kind: two rings of one person are one.
-                self.dialogs.retain(|open| !open.is_like(&dialog));
-                self.dialogs.push(*dialog);
-                focus.map_or_else(Task::none, iced::widget::operation::focus)
-            }
-            Action::Close => {
-                self.dialogs.pop();
-                if let Some(Dialog::Ring(ring)) = self.dialogs.last_mut() {
-                    ring.appear(clock::now());
-                }
-                Task::none()
-            }
-            Action::Settings(open) => {
-                self.settings = open.then(|| Box::new(settings::Settings::new(&self.choices, &self.model)));
-                if open { session::list_devices() } else { Task::none() }
-            }
-            Action::Devices => {
-                let settings = settings::Settings::new(&self.choices, &self.model);
-                self.settings = Some(Box::new(settings.at(settings::Section::Devices)));
-                session::list_devices()
-            }
-            Action::Choose(choices) => {
-                let again = session::needs_restart(&self.choices, &choices) && matches!(self.screen, Screen::Lobby(_));
-                self.choices = *choices;
-                let save = self.session.save(&self.start, &self.choices);
-                if again { Task::batch([save, self.go(Goal::Lobby)]) } else { save }
-            }
-            Action::PickFiles(to) => session::pick_files(to),
-            Action::SendFiles(paths, to) => self.session.send_files(paths, &to),
-            Action::Paste => session::paste(),
-            Action::PickFolder => session::pick_folder(),
-            Action::Reveal(path) => session::reveal(path),
-            Action::Copy(words, about) => {
-                self.toasts.push(clock::now(), Toast::new(Tone::Good, about));
-                iced::clipboard::write(words)
-            }
-            Action::Save(content, name) => session::save_as(content, name),
-            Action::ShowPanel(panel) => {
-                let Screen::Meeting(screen) = &mut self.screen else { return Task::none() };
-                let action = screen.open_panel(panel, &mut self.model);
-                self.toasts.forget(panel);
-                self.perform(action)
-            }
-            Action::Toast(toast) => {
-                self.toasts.push(clock::now(), toast);
-                Task::none()
-            }
-            Action::Focus(id) => iced::widget::operation::focus(id),
-            Action::ScrollToEnd(id) => iced::widget::operation::snap_to_end(id),
-            Action::Preview { camera, microphone } => self.session.preview(&self.choices, camera, microphone),
-            Action::TestSound => session::test_sound(&self.choices),
-            Action::Check => self.session.check(&self.start, &self.choices, &mut self.model),
-            Action::Doctor => {
-                let open = self.perform(Action::Open(Box::new(Dialog::Doctor)));
-                Task::batch([open, self.perform(Action::Check), session::check_devices()])
-            }
-            Action::Rename(name) => {
-                self.start.launcher.call_me(&DisplayName::new(&name));
-                let told = self.session.command(Command::Rename(name.clone()));
-                Task::batch([told, session::rename(&self.start, &name)])
-            }
-            Action::Call(who, name) => {
-                let calling = dialog::calling::Calling::new(who.clone(), name);
-                let open = self.perform(Action::Open(Box::new(Dialog::Calling(calling))));
-                Task::batch([open, self.session.command(Command::Call { who })])
-            }
-            Action::Again => self.go(Goal::Lobby),
-            Action::ListDevices => session::list_devices(),
-            Action::ListInterfaces => session::list_interfaces(),
-            Action::OwnWords => session::own_words(&self.model),
-        }
     }
 }
 

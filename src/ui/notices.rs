@@ -25,7 +25,7 @@ pub fn at_once(event: &Event, model: &Model, choices: &Choices, dialogs: &mut Ve
         Event::CallEnded { call, person, direction, reason, room, connect } => {
             let who = person.peer.to_string();
             dialogs.retain(|dialog| {
-                let to = matches!(dialog, Dialog::Calling(calling) if calling.is_to(&who));
+                let to = matches!(dialog, Dialog::Calling(calling) if calling.is_to(&who) || calling.is_unknown_yet());
                 // An answered ring goes with the answer to our own word, which still asks it for the name.
                 let taken = *direction == Direction::In && *reason == CallEnd::Answered;
                 !(dialog.is_of(*call) && !taken || to && *direction == Direction::Out)
@@ -139,6 +139,8 @@ pub fn trouble(trouble: &Trouble) -> Toast {
 /// What is said of a command that came to nothing.
 pub fn failed(command: &Command, failure: &Failure) -> Action {
     Action::Toast(match command {
+        // It has ended by itself meanwhile, which is what was wanted.
+        Command::Decline(_) if failure.code == Code::UnknownCall => return Action::None,
         // Of a service that does not answer the engine has said it.
         Command::Claim(_) if failure.code != Code::NameTaken => return Action::None,
         Command::Claim(name) => {

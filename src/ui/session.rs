@@ -3,6 +3,7 @@
 mod desktop;
 pub mod preview;
 mod system;
+mod trouble;
 
 use std::collections::BTreeSet;
 use std::hash::{Hash, Hasher};
@@ -25,7 +26,7 @@ use super::screen::settings::Settings;
 use super::toast::{Toast, Tone};
 use super::{Start, map, notices, text, video};
 use crate::engine::doctor::{self, Check};
-use crate::engine::{Error, Handle, devices};
+use crate::engine::{Handle, devices};
 use crate::meeting::{Code, Command, Done, Failure, Words};
 use crate::share::DisplayName;
 
@@ -33,6 +34,7 @@ pub use preview::{ring, test_sound};
 
 pub use desktop::{paste, pick_files, pick_folder, reveal, save_as};
 pub use system::{check_devices, list_devices, list_interfaces, own_words};
+pub use trouble::{Trouble, Way};
 
 /// How often it is looked who speaks.
 const LISTEN: Duration = Duration::from_millis(100);
@@ -44,54 +46,6 @@ pub enum Goal {
     Lobby,
     /// A meeting.
     Meeting(Box<Meet>),
-}
-
-/// Why an engine did not start.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Trouble {
-    /// What happened and what to do, in sentences.
-    pub message: String,
-    /// What to do, where it is known apart.
-    pub hint: String,
-    /// Where that can be done.
-    pub way: Way,
-}
-
-/// Where a trouble can be mended, beside trying again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Way {
-    /// Nowhere in this window.
-    #[default]
-    Again,
-    /// In the settings.
-    Settings,
-    /// The doctor says more.
-    Doctor,
-}
-
-impl Trouble {
-    /// What happened, and what to do.
-    pub fn new(message: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { message: message.into(), hint: hint.into(), way: Way::Again }
-    }
-
-    /// Where to do it.
-    #[must_use]
-    pub fn way(mut self, way: Way) -> Self {
-        self.way = way;
-        self
-    }
-
-    /// Both in one.
-    pub fn words(&self) -> String {
-        if self.hint.is_empty() { self.message.clone() } else { format!("{} {}", self.message, self.hint) }
-    }
-}
-
-impl From<Error> for Trouble {
-    fn from(error: Error) -> Self {
-        text::trouble(&error)
-    }
 }
 
 /// What was on the clipboard.
@@ -229,7 +183,9 @@ impl Session {
             // Whoever goes on before it is there wants it no more: dropped here, it ends.
             wanted.run_until_cancelled_owned(next).await
         };
-        Task::perform(run, move |result| Message::Started(generation, result.unwrap_or_else(|| Err(given_up()))))
+        Task::perform(run, move |result| {
+            Message::Started(generation, result.unwrap_or_else(|| Err(trouble::given_up())))
+        })
     }
 
     /// It runs.
@@ -442,11 +398,6 @@ impl Session {
     pub fn preview_mut(&mut self) -> &mut preview::Stage {
         &mut self.preview
     }
-}
-
-/// What is answered for a start that nobody waits for any more.
-fn given_up() -> Trouble {
-    Trouble::new(text::GIVEN_UP, "")
 }
 
 /// Runs `work` where blocking is allowed; `None` when it panicked or the program ends.

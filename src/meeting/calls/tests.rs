@@ -337,6 +337,30 @@ fn a_caller_that_dies_rings_no_more() {
 }
 
 #[test]
+fn a_taken_call_that_is_said_again_over_another_link_is_taken_again() {
+    let mut bob = side(2, "P2", &[1], Rules::default());
+    let now = crate::clock::now();
+    let ring = Ring { call: CallId::from_u64(7), room: RoomName::of_call([1; 16]), meeting: false };
+    let message = Message::new(wire::RING, &ring);
+    let link = |instance| LinkKey { peer: peer(1), instance: Instance::from_u64(instance) };
+    let said = |bob: &mut Side, from: LinkKey| {
+        assert_eq!(bob.calls.on_message(now, &bob.sight, None, from, &message), Heard::Fine);
+        let mut sent = Vec::new();
+        while let Some(out) = bob.calls.poll_output() {
+            if let Out::Send { to, message } = out {
+                sent.push((to, message.decode::<RingAnswer>().expect("an answer").word));
+            }
+        }
+        sent
+    };
+    assert_eq!(said(&mut bob, link(1)), []);
+    assert_eq!(said(&mut bob, link(2)), [], "a person decides");
+    bob.calls.answer(now, &bob.sight, ring.call).expect("it rings");
+    let take = |instance| (link(instance), wire::TAKE.to_owned());
+    assert_eq!(said(&mut bob, link(3)), [take(2), take(3)], "the first word may be gone with its link");
+}
+
+#[test]
 fn a_callee_that_comes_back_rings_again() {
     let mut table = table();
     let call = table.call(0);

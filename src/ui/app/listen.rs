@@ -29,7 +29,10 @@ impl App {
         }
         if self.dialogs.iter().any(|dialog| matches!(dialog, Dialog::Ring(_))) {
             all.push(iced::time::every(RING_EVERY).map(|_| Message::Ring));
-            all.push(iced::time::every(dialog::incoming::ARMED).map(Message::Tick));
+        }
+        if !self.is_armed() {
+            // Its buttons come alive by themselves.
+            all.push(iced::time::every(dialog::ARMED).map(Message::Tick));
         }
         all.extend(self.pace().map(|pace| iced::time::every(pace).map(Message::Tick)));
         Subscription::batch(all)

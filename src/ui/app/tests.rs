@@ -1,5 +1,6 @@
 //! The window as a whole: what happens to it, and what it asks of the engine and the disk.
 
+mod dialogs;
 mod flows;
 mod names;
 mod pictures;

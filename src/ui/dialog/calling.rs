@@ -42,6 +42,12 @@ impl Calling {
         self.who == who
     }
 
+    /// It was asked for by a username, whose key comes with the answer: an end that overtakes the answer is of this call,
+    /// for there is one at a time.
+    pub fn is_unknown_yet(&self) -> bool {
+        self.call.is_none() && self.who.parse::<PeerId>().is_err()
+    }
+
     /// It rings there.
     pub fn on_call(&mut self, call: CallId) {
         self.call = Some(call);

@@ -69,15 +69,16 @@ impl Changed {
         let compare = column![label(look, words::changed_words(name)), verify::list(look, self.found.as_ref())];
         let accept = button::with_words(look, Kind::Plain, words::ACCEPT_KEY)
             .id("accept-key")
-            .on_press_maybe(self.found.is_some().then_some(Message::Accept));
+            .on_press_maybe((context.armed && self.found.is_some()).then_some(Message::Accept));
         let leave = context.model.meeting.is_some().then(|| {
             button::with_words(look, Kind::Danger, text::LEAVE)
                 .icon(Icon::Leave)
                 .id("leave-changed")
-                .on_press(Message::Leave)
+                .on_press_maybe(context.armed.then_some(Message::Leave))
         });
-        let apart =
-            button::with_words(look, Kind::Primary, words::KEEP_APART).id("keep-apart").on_press(Message::Apart);
+        let apart = button::with_words(look, Kind::Primary, words::KEEP_APART)
+            .id("keep-apart")
+            .on_press_maybe(context.armed.then_some(Message::Apart));
         let all = [Some(accept), leave, Some(apart)].into_iter().flatten();
         column![what, compare.spacing(GRID), super::buttons(all)].spacing(GAP).width(Length::Fill).into()
     }

@@ -1,8 +1,6 @@
 //! Somebody calls: who, how far that key is trusted, answer or decline. It goes only by an answer, or when the caller
 //! gives up.
 
-use std::time::{Duration, Instant};
-
 use iced::widget::{column, row};
 use iced::{Alignment, Element, Length};
 
@@ -16,9 +14,6 @@ use crate::ui::theme::{GAP, HALF, PAD, Size};
 use crate::ui::widget::button::{self, Kind};
 use crate::ui::widget::{avatar, label, quiet};
 
-/// The buttons do nothing for so long: who clicks or types something else in that moment neither answers nor declines.
-pub const ARMED: Duration = Duration::from_millis(500);
-
 /// A call that rings here.
 #[derive(Debug, Clone)]
 pub struct Ring {
@@ -27,7 +22,6 @@ pub struct Ring {
     trust: Trust,
     room: RoomName,
     answered: bool,
-    since: Instant,
 }
 
 /// What was pressed.
@@ -42,12 +36,7 @@ pub enum Message {
 impl Ring {
     /// It begins to ring.
     pub fn new(call: CallId, from: Person, trust: Trust, room: RoomName) -> Self {
-        Self { call, from, trust, room, answered: false, since: crate::clock::now() }
-    }
-
-    /// It comes into sight.
-    pub fn appear(&mut self, now: Instant) {
-        self.since = now;
+        Self { call, from, trust, room, answered: false }
     }
 
     /// Which call.
@@ -95,16 +84,15 @@ impl Ring {
         let leaves = meeting.map(|meeting| quiet(look, words::leaves(&meeting.title)));
         let will = quiet(look, words::will_be(context.choices.camera_on, context.choices.starts_heard()));
         let about = column![trust.spacing(HALF * 2.0).align_y(Alignment::Center), into, will, leaves].spacing(HALF);
-        let armed = context.now.saturating_duration_since(self.since) >= ARMED;
         let who = row![avatar(look, self.from.name.as_str(), self.from.peer, 56.0), about.width(Length::Fill)];
         let decline = button::with_words(look, Kind::Danger, words::DECLINE)
             .icon(Icon::Leave)
             .id("decline")
-            .on_press_maybe(armed.then_some(Message::Decline));
+            .on_press_maybe(context.armed.then_some(Message::Decline));
         let answer = button::with_words(look, Kind::Primary, words::ANSWER)
             .icon(Icon::Answer)
             .id("answer")
-            .on_press_maybe((armed && !self.answered).then_some(Message::Answer));
+            .on_press_maybe((context.armed && !self.answered).then_some(Message::Answer));
         column![who.spacing(PAD).align_y(Alignment::Center), super::buttons([decline, answer])].spacing(GAP).into()
     }
 }

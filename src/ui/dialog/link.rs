@@ -44,6 +44,11 @@ impl Link {
         Self { invite }
     }
 
+    /// Where it leads.
+    pub fn invite(&self) -> &Invite {
+        &self.invite
+    }
+
     /// Who invites, as far as that is known.
     fn near<'a>(&self, model: &'a Model) -> Option<&'a NearbyPerson> {
         model.nearby.people.iter().find(|near| near.person.peer == self.invite.inviter)
@@ -84,11 +89,13 @@ impl Link {
         let how = quiet(look, words::LINK_HOW);
         let will = quiet(look, words::will_be(context.choices.camera_on, context.choices.starts_heard()));
         let leaves = context.model.meeting.as_ref().map(|meeting| quiet(look, words::joining_leaves(&meeting.title)));
-        let later = button::with_words(look, Kind::Plain, words::LINK_LATER).id(LATER).on_press(Message::Later);
+        let later = button::with_words(look, Kind::Plain, words::LINK_LATER)
+            .id(LATER)
+            .on_press_maybe(context.armed.then_some(Message::Later));
         let join = button::with_words(look, Kind::Primary, words::LINK_JOIN)
             .icon(Icon::Check)
             .id("link-join")
-            .on_press(Message::Join);
+            .on_press_maybe(context.armed.then_some(Message::Join));
         let about = column![room, who, trust, at, via, how, will, leaves].spacing(GRID);
         column![about, super::buttons([later, join])].spacing(GAP).into()
     }

@@ -12,9 +12,9 @@ pub mod send;
 mod tests;
 pub mod verify;
 
-use std::path::PathBuf;
-
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::path::PathBuf;
+use std::time::Duration;
 
 use iced::widget::{Id, center, column, container, mouse_area, opaque, row, scrollable};
 use iced::{Alignment, Color, Element, Length};
@@ -33,6 +33,10 @@ use super::widget::button::{self, Kind};
 use super::widget::{card, label, strong, title};
 use crate::id::CallId;
 use crate::meeting::{Command, Done, Person, Trust};
+
+/// A dialog that came by itself takes nothing for so long: who clicks or types something else in that moment neither
+/// answers, nor declines, nor accepts a key.
+pub const ARMED: Duration = Duration::from_millis(500);
 
 /// An open dialog.
 #[derive(Debug, Clone)]
@@ -182,13 +186,20 @@ impl Dialog {
         }
     }
 
-    /// Which of the open ones it is: another kind, call or person is another dialog.
+    /// It comes by itself, so it may come under a hand that is about to press something else: it takes nothing for a
+    /// moment ([`ARMED`]).
+    pub fn comes_by_itself(&self) -> bool {
+        matches!(self, Self::Ring(_) | Self::Changed(_) | Self::Link(_))
+    }
+
+    /// Which of the open ones it is: another kind, call, person or link is another dialog.
     pub fn key(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
         std::mem::discriminant(self).hash(&mut hasher);
         match self {
             Self::Ring(ring) => ring.call().hash(&mut hasher),
             Self::Changed(changed) => changed.person().peer.hash(&mut hasher),
+            Self::Link(link) => link.invite().to_string().hash(&mut hasher),
             _ => {}
         }
         hasher.finish()

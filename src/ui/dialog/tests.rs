@@ -52,7 +52,7 @@ impl Bench {
             addresses: vec![(address, peer(2))],
         });
         let size = iced::Size::new(1280.0, 800.0);
-        Self { dialogs: Vec::new(), model, choices: Choices::default(), size, later: incoming::ARMED }
+        Self { dialogs: Vec::new(), model, choices: Choices::default(), size, later: ARMED }
     }
 
     fn enter(&mut self) {
@@ -95,6 +95,7 @@ impl Bench {
             now: crate::clock::now() + self.later,
             scale: 1.0,
             starting: false,
+            armed: self.later >= ARMED,
         };
         let fonts = theme::FONTS.iter().map(|font| (*font).into()).collect();
         let settings = iced::Settings { fonts, default_font: theme::REGULAR, ..iced::Settings::default() };

@@ -11,10 +11,11 @@ use crate::ui::snapshot;
 pub fn in_each_theme(name: &str, make: impl Fn(theme::Choice) -> Bench) {
     for (theme, word) in snapshot::THEMES {
         let app = &mut make(theme).app;
+        // What lies on top has been there for a while.
+        app.look_at_top();
         // The clock in the top bar stands.
-        if let Some(meeting) = &app.model.meeting {
-            app.now = meeting.since;
-        }
+        app.now = app.model.meeting.as_ref().map_or(app.now, |meeting| meeting.since);
+        app.top = app.top.map(|(key, _)| (key, app.now.checked_sub(dialog::ARMED).expect("a running clock")));
         let picture = snapshot::draw(app.view(), app.look(), app.size);
         snapshot::compare(&format!("{name}-{word}"), &picture);
     }
@@ -101,8 +102,6 @@ fn snapshots_of_a_ring_over_the_settings() {
         let _ = bench.app.update(Message::Settings(section));
         let call = CallId::from_u64(1);
         bench.event(Event::Ring { call, from: person(1, "Bo"), trust: Trust::New, room: room("call") });
-        // It has rung for a while.
-        bench.app.now += dialog::incoming::ARMED * 2;
         bench
     });
 }

@@ -206,8 +206,9 @@ fn every_control_of_each_dialog_is_reached_by_tab() {
         bench.company();
         let name = format!("{open:?}");
         let _ = bench.app.perform(open);
+        bench.app.look_at_top();
         // A ring takes no press at first.
-        bench.app.now = clock::now() + dialog::incoming::ARMED;
+        bench.app.now = clock::now() + dialog::ARMED;
         check(&name, &bench.app);
     }
 }

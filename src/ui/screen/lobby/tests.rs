@@ -86,6 +86,7 @@ impl Bench {
             now: crate::clock::now(),
             scale: 1.0,
             starting: false,
+            armed: true,
         };
         let fonts = theme::FONTS.iter().map(|font| (*font).into()).collect();
         let settings = iced::Settings { fonts, default_font: theme::REGULAR, ..iced::Settings::default() };

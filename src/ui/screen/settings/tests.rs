@@ -45,6 +45,7 @@ impl Bench {
             now: crate::clock::now(),
             scale: 1.0,
             starting: false,
+            armed: true,
         };
         Simulator::with_size(iced::Settings::default(), self.size, self.settings.view(context))
     }
