@@ -15,6 +15,7 @@ use crate::config::Profile;
 use crate::engine::{self, Handle};
 use crate::handover;
 use crate::id::Username;
+use crate::media::Bitrate;
 use crate::meeting::{Accept, Settings};
 use crate::mesh::Visibility;
 use crate::share::DisplayName;
@@ -147,7 +148,7 @@ impl Inner {
 
     fn lobby(&self, choices: &Choices) -> Result<engine::LobbyConfig, Trouble> {
         let setup = self.setup()?;
-        let mut settings = Settings { files: Accept::Ask, ..Settings::default() };
+        let mut settings = Settings { files: accept(choices), ..Settings::default() };
         settings.calls.silence_unknown = choices.silence_unknown || setup.config.silence_unknown;
         Ok(engine::LobbyConfig {
             profile: setup.profile.clone(),
@@ -180,7 +181,7 @@ impl Inner {
             speaker: speaker.clone(),
             speaker_on: true,
             quality,
-            files: Accept::Ask,
+            files: accept(choices),
             ..Settings::default()
         };
         settings.calls.silence_unknown = choices.silence_unknown || setup.config.silence_unknown;
@@ -200,7 +201,7 @@ impl Inner {
                 microphone,
                 speaker,
                 quality,
-                max_bitrate: None,
+                max_bitrate: choices.most_video.map(Bitrate::from_bps),
                 dump_video: None,
                 dump_audio: None,
                 lenient: true,
@@ -221,6 +222,11 @@ impl Inner {
             Trouble::new("This account has no home folder for drops.", hint).way(Way::Settings)
         })
     }
+}
+
+/// What happens to offered files.
+fn accept(choices: &Choices) -> Accept {
+    if choices.accept_verified { Accept::Verified } else { Accept::Ask }
 }
 
 /// The rendezvous; what the command line says of it is among the choices of this run.

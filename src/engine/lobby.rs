@@ -206,7 +206,10 @@ impl Actor {
             visit::Event::Message { from, message } => {
                 self.lobby.on_message(clock::now(), self.visit.sight(), from, &message);
             }
-            visit::Event::File(event) => self.lobby.on_file(event),
+            visit::Event::File(event) => {
+                let trust = self.visit.sight().trust(event.person.peer);
+                self.lobby.on_file(event, trust);
+            }
             visit::Event::Username(name) => self.lobby.on_own_username(name),
             visit::Event::Warning(warning) => {
                 if warning.code == WarningCode::NameLost {

@@ -160,7 +160,8 @@ impl Visit {
         };
         let (mesh, mesh_events) = mesh::start(mesh_config, endpoint.clone(), Arc::new(NoMedia), &scope);
         let accept = match config.accept {
-            Accept::Ask => drops::Accept::Ask,
+            // Who is trusted is known to who holds the rule.
+            Accept::Ask | Accept::Verified => drops::Accept::Ask,
             Accept::All => drops::Accept::All,
             Accept::None => drops::Accept::None,
         };

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::framing::Message;
 use crate::id::{Instance, LinkKey, PeerId, Username};
+use crate::known::trust::Trust;
 use crate::share::DisplayName;
 
 use super::Output;
@@ -183,10 +184,10 @@ impl Lobby {
         self.username = username;
     }
 
-    /// News of a transfer.
-    pub fn on_file(&mut self, event: FileEvent) {
+    /// News of a transfer. `trust`: how far the key at its other end is trusted.
+    pub fn on_file(&mut self, event: FileEvent, trust: Trust) {
         let (peer, transfer) = (event.person.peer, event.transfer);
-        let verdict = self.shares.on_file(&event);
+        let verdict = self.shares.on_file(&event, trust);
         self.out.push_back(Output::Event(Event::File(event)));
         match verdict {
             Verdict::Accept => self.out.push_back(Output::AcceptFile { peer, transfer }),

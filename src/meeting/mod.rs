@@ -507,7 +507,7 @@ impl Meeting {
         if self.people.directory.knows(peer) {
             event.person = self.person(peer);
         }
-        let (verdict, transfer) = (self.shares.on_file(&event), event.transfer);
+        let (verdict, transfer) = (self.shares.on_file(&event, self.people.directory.trust(peer)), event.transfer);
         self.event(Event::File(event));
         match verdict {
             Verdict::Accept => self.out.push_back(Output::AcceptFile { peer, transfer }),

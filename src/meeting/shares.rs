@@ -7,6 +7,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::id::{PeerId, TransferId};
+use crate::known::trust::Trust;
 
 use super::event::{Direction, FileEvent, FileStage};
 use super::failure::{Code, Failure};
@@ -22,6 +23,8 @@ pub enum Accept {
     /// A person decides.
     #[default]
     Ask,
+    /// Accepted from keys that were verified, asked for from all others: the rule that may be stored.
+    Verified,
     /// Accepted, in this run only (`--accept-files`).
     All,
     /// Declined.
@@ -33,6 +36,7 @@ impl Accept {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Ask => "ask",
+            Self::Verified => "verified",
             Self::All => "all",
             Self::None => "none",
         }
@@ -80,8 +84,8 @@ impl Shares {
         Self { accept, running: BTreeMap::new(), ended: VecDeque::new(), count: 0 }
     }
 
-    /// News of a transfer.
-    pub fn on_file(&mut self, event: &FileEvent) -> Verdict {
+    /// News of a transfer. `trust`: how far the key at its other end is trusted.
+    pub fn on_file(&mut self, event: &FileEvent, trust: Trust) -> Verdict {
         let key = (event.transfer, event.person.peer, event.direction);
         if event.stage.is_end() {
             self.running.remove(&key);
@@ -99,6 +103,9 @@ impl Shares {
         self.running.insert(key, (known.unwrap_or(self.count), event.clone()));
         match (event.direction, &event.stage, self.accept) {
             (Direction::In, FileStage::Offer, Accept::All) if known.is_none() => Verdict::Accept,
+            (Direction::In, FileStage::Offer, Accept::Verified) if known.is_none() && trust == Trust::Verified => {
+                Verdict::Accept
+            }
             (Direction::In, FileStage::Offer, Accept::None) if known.is_none() => Verdict::Decline,
             _ => Verdict::Wait,
         }
@@ -150,11 +157,17 @@ mod tests {
 
     #[test]
     fn the_rule_answers_each_new_offer_to_us_once() {
-        let check = |accept, direction, expect| {
+        let check_from = |trust, accept, direction, expect| {
             let mut shares = Shares::new(accept);
-            assert_eq!(shares.on_file(&event(1, direction, FileStage::Offer)), expect);
-            assert_eq!(shares.on_file(&event(1, direction, FileStage::Offer)), Verdict::Wait);
+            assert_eq!(shares.on_file(&event(1, direction, FileStage::Offer), trust), expect, "{trust:?} {accept:?}");
+            assert_eq!(shares.on_file(&event(1, direction, FileStage::Offer), trust), Verdict::Wait);
         };
+        let check = |accept, direction, expect| check_from(Trust::New, accept, direction, expect);
+        check_from(Trust::Verified, Accept::Verified, Direction::In, Verdict::Accept);
+        check_from(Trust::Verified, Accept::Verified, Direction::Out, Verdict::Wait);
+        for trust in [Trust::New, Trust::Known, Trust::Changed] {
+            check_from(trust, Accept::Verified, Direction::In, Verdict::Wait);
+        }
         check(Accept::Ask, Direction::In, Verdict::Wait);
         check(Accept::All, Direction::In, Verdict::Accept);
         check(Accept::None, Direction::In, Verdict::Decline);
@@ -165,17 +178,17 @@ mod tests {
     fn commands_find_only_what_they_can_change() {
         let mut shares = Shares::new(Accept::Ask);
         let id = TransferId::from_u64;
-        shares.on_file(&event(1, Direction::In, FileStage::Offer));
-        shares.on_file(&event(2, Direction::Out, FileStage::Offer));
-        shares.on_file(&event(3, Direction::In, FileStage::Offer));
-        shares.on_file(&event(3, Direction::In, FileStage::Accepted));
+        shares.on_file(&event(1, Direction::In, FileStage::Offer), Trust::New);
+        shares.on_file(&event(2, Direction::Out, FileStage::Offer), Trust::New);
+        shares.on_file(&event(3, Direction::In, FileStage::Offer), Trust::New);
+        shares.on_file(&event(3, Direction::In, FileStage::Accepted), Trust::New);
         let code = |result: Result<PeerId, Failure>| result.map_err(|failure| failure.code).err();
         assert_eq!(code(shares.find(id(1), Verb::Accept)), None);
         assert_eq!(code(shares.find(id(2), Verb::Accept)), Some(Code::WrongTransferState));
         assert_eq!(code(shares.find(id(2), Verb::Cancel)), None);
         assert_eq!(code(shares.find(id(3), Verb::Decline)), Some(Code::WrongTransferState));
         assert_eq!(code(shares.find(id(4), Verb::Cancel)), Some(Code::UnknownTransfer));
-        shares.on_file(&event(1, Direction::In, failed()));
+        shares.on_file(&event(1, Direction::In, failed()), Trust::New);
         assert_eq!(code(shares.find(id(1), Verb::Cancel)), Some(Code::UnknownTransfer));
         assert_eq!(shares.list().iter().map(|e| e.transfer.as_u64()).collect::<Vec<_>>(), [1, 2, 3]);
     }
@@ -184,11 +197,11 @@ mod tests {
     fn a_flood_of_offers_is_bounded() {
         let mut shares = Shares::new(Accept::Ask);
         for n in 0..5000 {
-            shares.on_file(&event(n, Direction::In, FileStage::Offer));
+            shares.on_file(&event(n, Direction::In, FileStage::Offer), Trust::New);
         }
         assert_eq!(shares.list().len(), MAX_RUNNING);
         for n in 0..5000 {
-            shares.on_file(&event(n, Direction::In, failed()));
+            shares.on_file(&event(n, Direction::In, failed()), Trust::New);
         }
         assert_eq!(shares.list().len(), MAX_ENDED);
     }

@@ -84,11 +84,19 @@ pub struct Choices {
     pub interfaces: Vec<String>,
     /// The port; `None` is the usual ones.
     pub port: Option<u16>,
+    /// Files of people who were verified are received without a question.
+    pub accept_verified: bool,
+    /// The most that the camera sends to each person, bits a second; `None` chooses by size.
+    pub most_video: Option<u64>,
     /// Where drops land; `None` is the Downloads folder.
     pub download_dir: Option<PathBuf>,
     /// The last meetings that were started or joined by name, the newest first. At most [`MOST_ROOMS`].
     pub rooms: Vec<String>,
 }
+
+/// Bounds of [`Choices::most_video`].
+const LEAST_VIDEO: u64 = 100_000;
+const MOST_VIDEO: u64 = 100_000_000;
 
 /// Meetings remembered.
 pub const MOST_ROOMS: usize = 8;
@@ -118,6 +126,8 @@ impl Default for Choices {
             username: String::new(),
             interfaces: Vec::new(),
             port: None,
+            accept_verified: false,
+            most_video: None,
             download_dir: None,
             rooms: Vec::new(),
         }
@@ -155,6 +165,7 @@ impl Choices {
             |v: f32, least: f32, default: f32| if v.is_finite() && v >= least { v.min(16_384.0) } else { default };
         self.window = (side(self.window.0, 480.0, 1280.0), side(self.window.1, 360.0, 800.0));
         self.rooms.truncate(MOST_ROOMS);
+        self.most_video = self.most_video.map(|bps| bps.clamp(LEAST_VIDEO, MOST_VIDEO));
         self
     }
 
@@ -248,8 +259,10 @@ mod tests {
         std::fs::write(&path, b"{ broken").expect("written");
         assert_eq!(Choices::load(folder.path()), Choices::default());
         assert_eq!(std::fs::read(&path).expect("still there"), b"{ broken");
-        std::fs::write(&path, br#"{"text_percent": 900, "window": [1.0, 1e300], "later": 1}"#).expect("written");
+        std::fs::write(&path, br#"{"text_percent": 900, "window": [1.0, 1e300], "most_video": 1, "later": 1}"#)
+            .expect("written");
         let choices = Choices::load(folder.path());
-        assert_eq!((choices.text_percent, choices.window.0), (200, 1280.0));
+        let expect = (200, 1280.0, Some(LEAST_VIDEO));
+        assert_eq!((choices.text_percent, choices.window.0, choices.most_video), expect);
     }
 }

@@ -437,7 +437,8 @@ pub fn call_attention() -> Task<Message> {
 /// The lobby must start anew for this change.
 pub fn needs_restart(old: &Choices, new: &Choices) -> bool {
     let of = |c: &Choices| {
-        (c.announce, c.silence_unknown, c.rendezvous.clone(), c.interfaces.clone(), c.port, c.download_dir.clone())
+        let files = (c.download_dir.clone(), c.accept_verified);
+        (c.announce, c.silence_unknown, c.rendezvous.clone(), c.interfaces.clone(), c.port, files)
     };
     of(old) != of(new)
 }

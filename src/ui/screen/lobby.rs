@@ -34,6 +34,9 @@ use crate::ui::widget::{card, field, label, quiet, strong, title};
 
 /// How long nobody may be in sight before the network is looked at: three times the time in which somebody is found.
 const ALONE: Duration = Duration::from_secs(3);
+/// Meetings of before that are offered, and characters of their names.
+const RECENT: usize = 4;
+const RECENT_NAME: usize = 24;
 /// How often the meter moves.
 const METER: Duration = Duration::from_millis(100);
 
@@ -61,6 +64,8 @@ pub enum Message {
     Start,
     /// Join this one in sight.
     Join(RoomName),
+    /// Forget the meetings that one was in.
+    Forget,
     /// The dialog for links, codes and addresses.
     JoinBy,
     /// Ring this person (WHO, name).
@@ -123,6 +128,7 @@ impl Lobby {
             },
             // A name that was typed counts, also where nobody pressed its tick.
             Message::Join(room) => self.rename(model).and(Action::Meet(action::meet_nearby(room, model, choices))),
+            Message::Forget => Action::Choose(Box::new(Choices { rooms: Vec::new(), ..choices.clone() })),
             Message::JoinBy => self.rename(model).and(Action::Open(Box::new(Dialog::Join(join::Join::default())))),
             Message::Call(who, name) => self.rename(model).and(Action::Call(who, name)),
             Message::Drop(to) => self.rename(model).and(Action::PickFiles(to)),
@@ -305,8 +311,26 @@ impl Lobby {
             .on_press(Message::Start);
         let first = row![title(look, words::MEET).width(Length::Fill), join].align_y(Alignment::Center).spacing(GRID);
         let second = row![name, start].spacing(GRID).align_y(Alignment::Center);
-        column![first, second].spacing(PAD).into()
+        column![first, second, recent(context)].spacing(PAD).into()
     }
+}
+
+/// The meetings that one was in last and that are not on screen already: one press starts them, or joins whoever is there.
+fn recent<'a>(context: Context<'a>) -> Option<Element<'a, Message>> {
+    let look = context.look;
+    let near = |room: &RoomName| context.model.nearby.meetings.iter().any(|meeting| meeting.room.id() == room.id());
+    let known = context.choices.rooms.iter().filter_map(|name| RoomName::new(name).ok());
+    let mut rooms = known.filter(|room| !near(room)).take(RECENT).peekable();
+    rooms.peek()?;
+    let rooms = rooms.map(|room| {
+        let name = crate::ui::widget::label::shortened(room.as_str(), RECENT_NAME);
+        let id = format!("recent {}", room.as_str());
+        button::with_words(look, Kind::Plain, name).small().id(id).on_press(Message::Join(room)).into()
+    });
+    let forget = button::with_icon(look, Kind::Quiet, Icon::Close, words::FORGET_ROOMS).small().id("forget-rooms");
+    let all = std::iter::once(quiet(look, words::RECENT).into()).chain(rooms);
+    let all = all.chain([Element::from(forget.on_press(Message::Forget))]);
+    Some(Row::with_children(all).spacing(GRID).align_y(Alignment::Center).wrap().vertical_spacing(GRID).into())
 }
 
 fn look_of(context: Context<'_>) -> Look {

@@ -70,6 +70,10 @@ pub const MICROPHONE_OFF: &str = "Join with the microphone off";
 pub const STARTING: &str = "Looking around…";
 /// Opens the doctor.
 pub const CHECK_NETWORK: &str = "Check the network";
+/// Before the meetings that one was in.
+pub const RECENT: &str = "Lately:";
+/// Takes them off the screen.
+pub const FORGET_ROOMS: &str = "Forget these meetings";
 /// Tries the engine again.
 pub const TRY_AGAIN: &str = "Try again";
 /// Opens the settings.

@@ -66,7 +66,12 @@ pub const PUSH_TO_TALK: &str = "Push-to-talk: the microphone is on while you hol
 /// What the quality caps.
 pub const QUALITY_WHY: &str =
     "The most that your camera sends. Auto sends what the camera gives; less helps a slow machine or a narrow network.";
-
+/// How much each person is sent at most.
+pub const MOST_VIDEO: &str = "Most that your picture may send to each person";
+/// No limit but the size of the picture.
+pub const NO_LIMIT: &str = "As the picture needs";
+/// When that counts.
+pub const MOST_VIDEO_WHEN: &str = "For a slow or a paid network. It counts from the next meeting on.";
 /// The rendezvous.
 pub const RENDEZVOUS: &str = "Rendezvous (optional)";
 /// An example.
@@ -114,6 +119,10 @@ pub const DOWNLOADS: &str = "Your Downloads folder";
 pub const CHOOSE: &str = "Choose";
 /// What happens to offered files.
 pub const FILES_ASK: &str = "You are asked before any file is received.";
+/// Some files need no question.
+pub const ACCEPT_VERIFIED: &str = "Receive files of people I have verified without asking";
+/// What happens to the files of others then.
+pub const FILES_ASK_OTHERS: &str = "For everybody else's files you are asked first.";
 
 /// The theme.
 pub const THEME: &str = "Theme";

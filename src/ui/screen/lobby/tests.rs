@@ -459,3 +459,18 @@ fn nothing_leaves_the_window_at_any_size() {
         }
     }
 }
+
+#[test]
+fn meetings_of_before_are_one_press_away_until_they_are_forgotten() {
+    let mut bench = Bench::new();
+    assert!(!bench.sees(words::RECENT));
+    let names = ["standup", "retro", &"x".repeat(60), "a", "b", "c"];
+    bench.choices.rooms = names.iter().map(|name| (*name).to_owned()).collect();
+    bench.model.on_event(crate::clock::now(), 0, Event::Nearby(company()));
+    // The one that is on screen below, with who is in it, stands there alone.
+    assert!(bench.see().find(id("recent standup")).is_err() && bench.see().find(id("recent c")).is_err());
+    let pressed = bench.click("recent retro");
+    assert!(matches!(pressed.as_slice(), [Action::Meet(meet)] if meet.room == room("retro")), "{pressed:?}");
+    bench.click("forget-rooms");
+    assert!(bench.choices.rooms.is_empty() && !bench.sees(words::RECENT));
+}

@@ -122,7 +122,26 @@ pub fn video<'a>(context: Context<'a>) -> Page<'a> {
         let press = choose(choices, |choices| choices.quality.clone_from(&spec));
         (spec.clone(), meeting::quality(quality), choices.quality == spec, press)
     });
-    column![buttons(look, options), quiet(look, words::QUALITY_WHY)].spacing(PAD).into()
+    let limits = [
+        ("most-video-none", words::NO_LIMIT, None),
+        ("most-video-300", "300 kbit/s", Some(300_000)),
+        ("most-video-600", "600 kbit/s", Some(600_000)),
+        ("most-video-1200", "1.2 Mbit/s", Some(1_200_000)),
+        ("most-video-2500", "2.5 Mbit/s", Some(2_500_000)),
+        ("most-video-5000", "5 Mbit/s", Some(5_000_000)),
+    ];
+    let limits = limits.into_iter().map(|(id, name, bps)| {
+        (id, name, choices.most_video == bps, choose(choices, |choices| choices.most_video = bps))
+    });
+    column![
+        buttons(look, options),
+        quiet(look, words::QUALITY_WHY),
+        divider(look),
+        named(look, words::MOST_VIDEO, buttons(look, limits)),
+        quiet(look, words::MOST_VIDEO_WHEN),
+    ]
+    .spacing(PAD)
+    .into()
 }
 
 /// Rendezvous, port, interface, doctor.
@@ -205,7 +224,10 @@ pub fn privacy<'a>(context: Context<'a>) -> Page<'a> {
         switch(context, "notifications", words::NOTIFICATIONS, choices.notifications, |c, on| c.notifications = on),
         divider(look),
         named(look, words::RECEIVED_FILES, files),
-        quiet(look, words::FILES_ASK),
+        switch(context, "accept-verified", words::ACCEPT_VERIFIED, choices.accept_verified, |c, on| {
+            c.accept_verified = on;
+        }),
+        quiet(look, if choices.accept_verified { words::FILES_ASK_OTHERS } else { words::FILES_ASK }),
     ]
     .spacing(PAD)
     .into()

@@ -312,3 +312,19 @@ fn push_to_talk_mutes_at_once() {
     let chosen = Choices { push_to_talk: false, ..bench.choices.clone() };
     assert!(bench.apply(vec![Message::Choose(Box::new(chosen))]).is_empty());
 }
+
+#[test]
+fn a_limit_for_video_and_files_without_a_question_can_be_chosen_and_taken_back() {
+    let mut bench = Bench::new();
+    bench.settings.section = Section::Video;
+    bench.click("most-video-600");
+    assert_eq!(bench.choices.most_video, Some(600_000));
+    bench.click("most-video-none");
+    assert_eq!(bench.choices.most_video, None);
+    bench.settings.section = Section::Privacy;
+    assert!(!bench.choices.accept_verified);
+    bench.click("accept-verified");
+    assert!(bench.choices.accept_verified && bench.see().find(words::FILES_ASK_OTHERS).is_ok());
+    bench.click("accept-verified");
+    assert!(!bench.choices.accept_verified);
+}
