@@ -1,6 +1,6 @@
 //! The window as a whole: what happens to it, and what it asks of the engine and the disk.
 
-mod dialogs;
+mod arming;
 mod flows;
 mod names;
 mod pictures;
