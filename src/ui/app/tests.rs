@@ -1,8 +1,11 @@
 //! The window as a whole: what happens to it, and what it asks of the engine and the disk.
 
+mod dialogs;
 mod flows;
 mod names;
 mod pictures;
+mod sections;
+mod stages;
 mod tab;
 
 use std::time::Duration;
