@@ -230,7 +230,10 @@ fn meeting() -> Seeds {
         Message::new(meeting_wire::HAND, &meeting_wire::Hand { revision: 1, turn: Some(2) }),
         Message::new(meeting_wire::REACTION, &meeting_wire::Reaction { emoji: "\u{1f389}".into() }),
         Message::new(meeting_wire::RING, &meeting_wire::Ring { call, room: room("Stand-up"), meeting: true }),
-        Message::new(meeting_wire::RING, &meeting_wire::Ring { call, room: RoomName::of_call([7; 16]), meeting: false }),
+        Message::new(
+            meeting_wire::RING,
+            &meeting_wire::Ring { call, room: RoomName::of_call([7; 16]), meeting: false },
+        ),
         Message::new(meeting_wire::RING_ANSWER, &meeting_wire::RingAnswer { call, word: meeting_wire::TAKE.into() }),
         Message::new(meeting_wire::RING_END, &meeting_wire::RingEnd { call, word: meeting_wire::GO.into() }),
     ]);

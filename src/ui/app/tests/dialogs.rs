@@ -4,7 +4,6 @@ use super::pictures::{in_each_theme, link};
 use super::*;
 use crate::engine::doctor::Check;
 use crate::id::CallId;
-use crate::meeting::{Warning, WarningCode};
 
 fn join(bench: &mut Bench, message: dialog::join::Message) {
     let _ = bench.app.update(Message::Dialog(dialog::Message::Join(message)));
@@ -71,7 +70,10 @@ fn snapshots_of_the_findings_of_the_doctor() {
         let devices = vec![
             Check::good("cameras", "Integrated camera"),
             Check::good("microphones", "Headset, Integrated microphone"),
-            Check { hint: Some("Without a speaker you do not hear others.".to_owned()), ..Check::good("speakers", "none found") },
+            Check {
+                hint: Some("Without a speaker you do not hear others.".to_owned()),
+                ..Check::good("speakers", "none found")
+            },
         ];
         let _ = bench.app.update(Message::Done(session::Outcome::CheckedDevices(devices)));
         // What is said meanwhile in the corner has a picture of its own.

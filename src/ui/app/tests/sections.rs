@@ -26,8 +26,7 @@ fn page(theme: theme::Choice, section: Section) -> Bench {
     }
     let known =
         |n, name, trust| KnownPerson { person: person(n, name), handle: name.to_owned(), trust, verified_ms: None };
-    let people =
-        vec![known(0, "Ana", Trust::Verified), known(1, "Bo", Trust::Known), known(2, "Cy", Trust::Changed)];
+    let people = vec![known(0, "Ana", Trust::Verified), known(1, "Bo", Trust::Known), known(2, "Cy", Trust::Changed)];
     bench.answer(Command::KnownPeople, Done::KnownPeople(people));
     bench
 }

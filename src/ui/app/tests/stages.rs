@@ -4,7 +4,7 @@ use super::pictures::in_each_theme;
 use super::*;
 use crate::id::TransferId;
 use crate::media::{TrackInfo, TrackKind};
-use crate::meeting::{Direction, FileEvent, FileStage, LeftReason, Warning, WarningCode};
+use crate::meeting::{Direction, FileEvent, FileStage, LeftReason};
 use crate::share::FileName;
 use crate::ui::choices::Layout;
 
@@ -73,8 +73,14 @@ fn snapshots_of_the_words_in_the_corner() {
         let (ana, bo) = (person(0, "Ana"), person(1, "Bo"));
         bench.says(ana, "Can you see the second slide?", Audience::Room, TEST_NOON);
         let (transfer, file) = (TransferId::from_u64(1), FileName::new("dataset.tar"));
-        let mut offer =
-            FileEvent { transfer, person: bo, direction: Direction::In, file, size: 1_200_000_000, stage: FileStage::Offer };
+        let mut offer = FileEvent {
+            transfer,
+            person: bo,
+            direction: Direction::In,
+            file,
+            size: 1_200_000_000,
+            stage: FileStage::Offer,
+        };
         bench.event(Event::File(offer.clone()));
         let (message, hint) = ("The camera Integrated camera does not work: it is gone.", "Plug it in again.");
         let (message, hint) = (message.to_owned(), hint.to_owned());
