@@ -83,8 +83,10 @@ pub fn firewall() -> Option<&'static str> {
 pub fn make_sound_cookie() {
     let Some(dirs) = directories::BaseDirs::new() else { return };
     let set = |name: &str| std::env::vars_os().find(|(key, _)| key == name).map(|(_, value)| PathBuf::from(value));
-    let running = set("PULSE_SERVER").is_some()
-        || set("XDG_RUNTIME_DIR").is_some_and(|folder| folder.join("pulse/native").exists());
+    // Where the library looks for it: another machine's is not asked.
+    let socket = set("PULSE_SERVER").and_then(|server| Some(PathBuf::from(server.to_str()?.strip_prefix("unix:")?)));
+    let usual = set("XDG_RUNTIME_DIR").map(|folder| folder.join("pulse/native"));
+    let running = [socket, usual].into_iter().flatten().any(|path| path.exists());
     let named = set("PULSE_COOKIE").is_some_and(|path| path.exists());
     if running
         && !named
