@@ -154,6 +154,12 @@ fn meeting_wire(data: &[u8]) {
     for emoji in reaction.iter().filter_map(|said| share::Emoji::new(&said.emoji).ok()) {
         assert!(emoji.as_str().len() <= 40 && !emoji.as_str().chars().any(char::is_control));
     }
+    if let Ok(ring) = message.decode::<wire::Ring>() {
+        let room = ring.room.as_str();
+        assert!((1..=64).contains(&room.chars().count()) && !room.chars().any(char::is_control));
+    }
+    let _ = message.decode::<wire::RingAnswer>();
+    let _ = message.decode::<wire::RingEnd>();
     let _ = views.iter().flat_map(|views| &views.views).filter_map(wire::Wanted::read).count();
 }
 

@@ -1,8 +1,9 @@
 //! What the operating system is asked outside of networks, clocks and devices: who is logged in, what this process
 //! costs. Each answer is optional; the program works without it.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use crate::identity::{create_private_dir, private_file};
 use crate::share::DisplayName;
 use crate::stats::Process;
 
@@ -73,14 +74,50 @@ pub fn firewall() -> Option<&'static str> {
     if ufw.lines().any(|line| line.trim().eq_ignore_ascii_case("enabled=yes")) {
         return Some("ufw");
     }
-    ["/run/firewalld", "/run/firewalld.pid"]
-        .iter()
-        .any(|path| std::path::Path::new(path).exists())
-        .then_some("firewalld")
+    ["/run/firewalld", "/run/firewalld.pid"].iter().any(|path| Path::new(path).exists()).then_some("firewalld")
+}
+
+/// Makes sure that this account has a cookie for its sound server, where one of PulseAudio's kind seems to run. Such a server
+/// lets in nobody without a cookie of the right length; its usual clients make one at their first start, and the library that is
+/// used here only reads it, so on an account that is new it would be shut out. Nothing that is there is changed.
+pub fn make_sound_cookie() {
+    let Some(dirs) = directories::BaseDirs::new() else { return };
+    let set = |name: &str| std::env::vars_os().find(|(key, _)| key == name).map(|(_, value)| PathBuf::from(value));
+    // Where the library looks for it: another machine's is not asked.
+    let socket = set("PULSE_SERVER").and_then(|server| Some(PathBuf::from(server.to_str()?.strip_prefix("unix:")?)));
+    let usual = set("XDG_RUNTIME_DIR").map(|folder| folder.join("pulse/native"));
+    let running = [socket, usual].into_iter().flatten().any(|path| path.exists());
+    let named = set("PULSE_COOKIE").is_some_and(|path| path.exists());
+    if running
+        && !named
+        && let Err(error) = sound_cookie_in(dirs.home_dir())
+    {
+        tracing::warn!(%error, "no cookie for the sound server");
+    }
+}
+
+fn sound_cookie_in(home: &Path) -> std::io::Result<()> {
+    let folder = home.join(".config/pulse");
+    let path = folder.join("cookie");
+    if path.exists() || home.join(".pulse-cookie").exists() {
+        return Ok(());
+    }
+    create_private_dir(&folder)?;
+    // Whole or not at all, and never in the place of another: somebody else may make one now.
+    let temporary = folder.join(format!(".cookie-{:016x}", rand::random::<u64>()));
+    let cookie: [u8; 256] = rand::random();
+    let made = private_file(std::fs::OpenOptions::new().create_new(true), &temporary)
+        .and_then(|mut file| std::io::Write::write_all(&mut file, &cookie))
+        .and_then(|()| std::fs::hard_link(&temporary, &path));
+    let _ = std::fs::remove_file(&temporary);
+    match made {
+        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
+        made => made,
+    }
 }
 
 /// Shows a file or folder with the program that the desktop has for it. Blocks until that program was started.
-pub fn open(path: &std::path::Path) -> std::io::Result<()> {
+pub fn open(path: &Path) -> std::io::Result<()> {
     let program = if cfg!(target_os = "macos") {
         "open"
     } else if cfg!(target_os = "windows") {
@@ -149,6 +186,28 @@ mod tests {
         let process = process();
         assert!(process.cpu_s.is_some_and(|s| s >= 0.0));
         assert!(process.rss_bytes.is_some_and(|b| b > 100_000));
+    }
+
+    #[test]
+    fn a_cookie_for_the_sound_server_is_made_once() {
+        let home = tempfile::tempdir().expect("a folder");
+        let path = home.path().join(".config/pulse/cookie");
+        sound_cookie_in(home.path()).expect("made");
+        let cookie = std::fs::read(&path).expect("a cookie");
+        assert_eq!(cookie.len(), 256, "the length that servers ask for");
+        sound_cookie_in(home.path()).expect("there");
+        assert_eq!(std::fs::read(&path).expect("a cookie"), cookie);
+        assert_eq!(std::fs::read_dir(home.path().join(".config/pulse")).expect("a folder").count(), 1);
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt as _;
+            assert_eq!(std::fs::metadata(&path).expect("a cookie").permissions().mode() & 0o777, 0o600);
+        }
+        // The place of earlier times.
+        let home = tempfile::tempdir().expect("a folder");
+        std::fs::write(home.path().join(".pulse-cookie"), [1; 256]).expect("written");
+        sound_cookie_in(home.path()).expect("there");
+        assert!(!home.path().join(".config").exists());
     }
 
     #[test]

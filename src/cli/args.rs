@@ -15,7 +15,9 @@ use crate::media::{Bitrate, View};
 /// Meetings between peers: video, voice, chat and encrypted file drop, with no server in between.
 #[derive(Debug, Parser)]
 #[command(name = "lets-meet", version, about, max_term_width = 100, disable_help_subcommand = true)]
-#[command(after_help = "Start with: lets-meet join ROOM   (the same ROOM on another machine of this network)")]
+#[command(
+    after_help = "Without a command it opens the window.\nWithout a window, start with: lets-meet join ROOM   (the same ROOM on another machine of this network)"
+)]
 pub struct Cli {
     /// Options of every command.
     #[command(flatten)]
@@ -85,7 +87,7 @@ impl FromStr for Connect {
 pub enum Command {
     /// Take a seat in a meeting without a window; nobody there yet means you are the first
     Join(Box<Join>),
-    /// List people and open meetings in sight
+    /// List people and open meetings in sight, and how far their keys are trusted
     Nearby(Nearby),
     /// Send a file, encrypted, to people in sight
     Drop(Drop),
@@ -95,9 +97,9 @@ pub enum Command {
     Id,
     /// Claim, release or look up a unique username at a rendezvous
     Name(Name),
-    /// Check this machine's network and say what to do
+    /// Check this machine's network and devices and say what to do
     Doctor,
-    /// Show a meeting of three on this machine and a table of what arrived
+    /// Show two windows in one meeting, or without a display a meeting of three and a table of what arrived
     Demo(Demo),
     /// Run a rendezvous service
     Rendezvous(Rendezvous),

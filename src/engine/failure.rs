@@ -86,6 +86,13 @@ pub fn crashed(person: Person, kind: TrackKind) -> Warning {
     Warning { code: WarningCode::SourceFailed, person: Some(person), message, hint }
 }
 
+/// What draws the pictures in the window broke off by a defect. It has gone on by itself.
+pub fn painter() -> Warning {
+    let message = "Pictures in the window stopped by a defect of this program and were started again.".to_owned();
+    let hint = "If one stays away, ask for that camera to be switched off and on, and report it.".to_owned();
+    Warning { code: WarningCode::Other, person: None, message, hint }
+}
+
 /// What to do about a warning of the mesh.
 pub const fn hint(code: WarningCode) -> &'static str {
     match code {

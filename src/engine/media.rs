@@ -192,6 +192,11 @@ impl Media {
         found.into_iter().collect()
     }
 
+    /// Whether the pictures in the window broke off by a defect since the last call. They go on by themselves.
+    pub fn painter_crashed(&self) -> bool {
+        self.pictures.crashes() > 0
+    }
+
     /// Ends the camera track at once. The camera itself may take a second, which is waited for elsewhere: whoever opens it
     /// again waits until it is free.
     fn close_camera(&mut self) {
@@ -514,4 +519,78 @@ fn tell(outlet: &Shared<Option<Outlet>>, feedback: Feedback) {
         expires,
         body: feedback.encode(),
     });
+}
+
+#[cfg(all(test, feature = "devices"))]
+mod tests {
+    use super::*;
+    use crate::engine::failure;
+    use crate::meeting::WarningCode;
+
+    /// Devices that were chosen by names that nothing has.
+    fn chosen(lenient: bool) -> Config {
+        let gone = || DeviceChoice::Name("there is no such device anywhere".to_owned());
+        Config {
+            camera: spec::Camera::Device(gone()),
+            microphone: spec::Microphone::Device(gone()),
+            speaker: spec::Speaker::Device(gone()),
+            quality: Quality::default(),
+            max_bitrate: None,
+            dump_video: None,
+            dump_audio: None,
+            lenient,
+        }
+    }
+
+    fn start(config: Config) -> Result<Media, Error> {
+        Media::start(config, Arc::default(), (Pictures::new(), Levels::new()))
+    }
+
+    #[test]
+    fn chosen_devices_that_are_missing_are_off_with_a_warning_where_that_is_borne() {
+        let mut media = start(chosen(true)).expect("it starts without");
+        assert_eq!(media.tracks(), [], "nothing takes their place");
+        assert!(!media.speaker_on && media.speaker_lost);
+        let troubles: Vec<_> =
+            media.troubles().iter().map(|(kind, error)| (*kind, failure::trouble(*kind, error).code)).collect();
+        let expect = [
+            (Kind::Speaker, WarningCode::NoSpeaker),
+            (Kind::Camera, WarningCode::NoCamera),
+            (Kind::Microphone, WarningCode::NoMicrophone),
+        ];
+        assert_eq!(troubles, expect);
+        assert!(media.troubles().is_empty(), "told once");
+        // To switch one on is to look for the chosen one again, and for no other.
+        for result in [media.set_camera(true, None), media.set_microphone(true, None), media.set_speaker(true, None)] {
+            assert!(matches!(result, Err(Error::NoDevice { .. })), "{result:?}");
+        }
+        assert_eq!(media.tracks(), []);
+        media.stop();
+    }
+
+    #[test]
+    fn a_chosen_device_that_is_missing_ends_the_start_elsewhere() {
+        let all = chosen(false);
+        let none = Config {
+            camera: spec::Camera::None,
+            microphone: spec::Microphone::None,
+            speaker: spec::Speaker::None,
+            ..all.clone()
+        };
+        for config in [
+            Config { camera: all.camera, ..none.clone() },
+            Config { microphone: all.microphone, ..none.clone() },
+            Config { speaker: all.speaker, ..none.clone() },
+        ] {
+            assert!(matches!(start(config.clone()), Err(Error::NoDevice { .. })), "{config:?}");
+        }
+        start(none).expect("without any it starts").stop();
+    }
+
+    #[test]
+    fn what_fails_otherwise_ends_the_start_also_where_missing_devices_are_borne() {
+        let camera = spec::Camera::File("no-such-file.y4m".into());
+        let result = start(Config { camera, ..chosen(true) });
+        assert!(matches!(result, Err(Error::Read { .. })), "{:?}", result.err());
+    }
 }

@@ -67,6 +67,11 @@ impl Media {
         Vec::new()
     }
 
+    /// Nothing is painted.
+    pub fn painter_crashed(&self) -> bool {
+        false
+    }
+
     /// None.
     pub fn tracks(&self) -> Vec<TrackInfo> {
         Vec::new()

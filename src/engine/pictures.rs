@@ -147,6 +147,8 @@ struct State {
     /// The painter's thread runs.
     #[cfg(feature = "media")]
     painting: bool,
+    #[cfg(feature = "media")]
+    crashes: paint::Crashes,
 }
 
 struct Inner {
@@ -205,9 +207,10 @@ impl Pictures {
         if state.tracks.remove(&key).is_none() {
             return;
         }
-        for seen in state.seen.values_mut().filter(|seen| seen.key == key) {
-            seen.painted = None;
-        }
+        let State { seen, .. } = &mut *state;
+        seen.values_mut().filter(|seen| seen.key == key).for_each(|seen| seen.painted = None);
+        #[cfg(feature = "media")]
+        state.forgive(key);
         drop(state);
         self.0.fresh.send_modify(|count| *count += 1);
     }
@@ -265,6 +268,18 @@ impl Pictures {
             *size = (*size).max(seen.size.unwrap_or_default());
         }
         drawn
+    }
+
+    /// How often painting broke off by a defect since the last call. It has gone on by itself.
+    #[cfg(feature = "media")]
+    pub fn crashes(&self) -> u32 {
+        self.0.lock().crashes.take()
+    }
+
+    /// As if painting had broken off.
+    #[cfg(all(test, feature = "media"))]
+    pub fn break_off(&self) {
+        self.0.lock().crashes.add(0, 0);
     }
 
     /// Tells when there is something new to draw.

@@ -65,6 +65,9 @@ impl Preview {
             self.microphone = None;
             self.troubles.push(failure::trouble(Kind::Microphone, &error));
         }
+        if self.pictures.crashes() > 0 {
+            self.troubles.push(failure::painter());
+        }
         std::mem::take(&mut self.troubles)
     }
 
@@ -119,6 +122,9 @@ mod tests {
         let viewer = preview.pictures().view(Key::own());
         until("a picture", || preview.pictures().latest(Key::own()).is_some());
         until("a level", || preview.level() > 0.3);
+        assert_eq!(preview.troubles(), Vec::new());
+        preview.pictures().break_off();
+        assert_eq!(preview.troubles(), [failure::painter()], "what draws it was started again");
         assert_eq!(preview.troubles(), Vec::new());
         let pictures = preview.pictures();
         drop(viewer);

@@ -13,6 +13,9 @@ impl Actor {
         for (peer, kind) in self.parts.media.crashes() {
             self.emit(Event::Warning(failure::crashed(self.person(peer), kind)));
         }
+        if self.parts.media.painter_crashed() {
+            self.emit(Event::Warning(failure::painter()));
+        }
         let troubles = tokio::task::block_in_place(|| self.parts.media.troubles());
         if troubles.is_empty() {
             return;

@@ -328,3 +328,11 @@ pub struct Warning {
     /// One sentence: what to do. Empty when there is nothing to do.
     pub hint: String,
 }
+
+impl Warning {
+    /// A camera, microphone or speaker of this run is not there or ended: its setting is off now.
+    pub fn is_about_own_devices(&self) -> bool {
+        use WarningCode::{NoCamera, NoMicrophone, NoSpeaker, SourceFailed};
+        self.person.is_none() && matches!(self.code, NoCamera | NoMicrophone | NoSpeaker | SourceFailed)
+    }
+}

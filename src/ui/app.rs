@@ -351,8 +351,12 @@ impl App {
     /// The one place where engine events come in.
     fn on_event(&mut self, event: Event) -> Task<Message> {
         self.now = clock::now();
-        let stale =
-            matches!(event, Event::Joined(_) | Event::Left { .. } | Event::Track { .. } | Event::Reconnected { .. });
+        let stale = match &event {
+            Event::Joined(_) | Event::Left { .. } | Event::Track { .. } | Event::Reconnected { .. } => true,
+            // A camera, microphone or speaker of ours that ended is off.
+            Event::Warning(warning) => warning.is_about_own_devices(),
+            _ => false,
+        };
         let at_once = notices::at_once(&event, &self.model, &self.choices, &mut self.dialogs);
         let notices = self.model.on_event(self.now, clock::unix_millis(), event);
         let mut tasks = vec![self.perform(at_once)];

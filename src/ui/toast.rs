@@ -162,11 +162,13 @@ impl Toasts {
                 .small()
                 .id(format!("dismiss-{id}"))
                 .on_press(Message::Dismiss(*id));
-            let words = column![label(look, toast.words.clone()), act].spacing(8).width(Length::Fill);
-            let inside =
-                row![icon.coloured(look, Size::Large, colour), words, close].spacing(12).align_y(Alignment::Start);
+            // The first line stands beside the middle of the cross.
+            let beside = [look.scaled(6.0), 0.0];
+            let words = column![label(look, toast.words.clone()), act].spacing(8).width(Length::Fill).padding(beside);
+            let icon = container(icon.coloured(look, Size::Large, colour)).padding(beside);
+            let inside = row![icon, words, close].spacing(12).align_y(Alignment::Start);
             container(inside)
-                .padding([12, 12])
+                .padding([6, 12])
                 .width(look.scaled(360.0))
                 .style(move |_| card::filled(c.raised, Some(c.line), 8.0))
                 .into()

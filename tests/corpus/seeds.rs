@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use lets_meet::av::packet;
 use lets_meet::framing::Message;
-use lets_meet::id::{Instance, PeerId, RoomName, TransferId, Username};
+use lets_meet::id::{CallId, Instance, PeerId, RoomName, TransferId, Username};
 use lets_meet::identity::Identity;
 use lets_meet::invite::Invite;
 use lets_meet::media::Feedback;
@@ -207,6 +207,7 @@ fn meeting() -> Seeds {
     let entry = meeting_wire::Entry { author, instance, conversation: [1; 16], base: 1, next: 4 };
     let track = meeting_wire::Track { kind: "camera".into(), on: true, width: 640, height: 360, codec: "h264".into() };
     let wanted = meeting_wire::Wanted { kind: "camera".into(), view: "small".into() };
+    let (call, room) = (CallId::from_u64(6), |name| RoomName::new(name).expect("a valid name"));
     let lines = |people| meeting_wire::Lines {
         author,
         instance,
@@ -228,8 +229,17 @@ fn meeting() -> Seeds {
         Message::new(meeting_wire::VIEWS, &meeting_wire::Views { revision: 1, views: vec![wanted] }),
         Message::new(meeting_wire::HAND, &meeting_wire::Hand { revision: 1, turn: Some(2) }),
         Message::new(meeting_wire::REACTION, &meeting_wire::Reaction { emoji: "\u{1f389}".into() }),
+        Message::new(meeting_wire::RING, &meeting_wire::Ring { call, room: room("Stand-up"), meeting: true }),
+        Message::new(
+            meeting_wire::RING,
+            &meeting_wire::Ring { call, room: RoomName::of_call([7; 16]), meeting: false },
+        ),
+        Message::new(meeting_wire::RING_ANSWER, &meeting_wire::RingAnswer { call, word: meeting_wire::TAKE.into() }),
+        Message::new(meeting_wire::RING_END, &meeting_wire::RingEnd { call, word: meeting_wire::GO.into() }),
     ]);
     seeds.extend(broken_cbor(meeting_wire::LINES));
+    let of_rings = |(name, data): (String, Vec<u8>)| (format!("ring-{name}"), data);
+    seeds.extend(broken_cbor(meeting_wire::RING).into_iter().map(of_rings));
     seeds
 }
 

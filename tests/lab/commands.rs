@@ -13,7 +13,8 @@ fn nearby_sees_people_and_meetings() {
     let seen = once(&lab, 1, "ann", &["nearby", "--json"]);
     assert_eq!(seen.status.code(), Some(0), "{}", String::from_utf8_lossy(&seen.stderr));
     let seen = lines(&seen);
-    assert!(seen.iter().any(|e| e["event"] == "person" && e["peer"] == *bo.id && e["name"] == "bo"), "{seen:?}");
+    let here = |e: &serde_json::Value| e["event"] == "person" && e["peer"] == *bo.id && e["name"] == "bo";
+    assert!(seen.iter().any(|e| here(e) && e["trust"] == "new"), "{seen:?}");
     assert!(seen.iter().any(|e| e["event"] == "meeting"), "{seen:?}");
     assert!(bo.all(|e| e["event"] == "joined").is_empty(), "a one-shot command takes no seat");
 }

@@ -7,7 +7,8 @@ use crate::desk::{Desk, Entry, Pixels, Window};
 
 const CARD: [&str; 6] = ["--camera", "testcard:640x360@15", "--mic", "tone", "--speaker", "none"];
 
-fn png(name: &str) -> PathBuf {
+/// Where a screenshot of this name goes.
+pub fn png(name: &str) -> PathBuf {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("window");
     std::fs::create_dir_all(&folder).expect("a folder for screenshots");
     folder.join(format!("{name}.png"))

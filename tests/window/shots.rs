@@ -28,12 +28,17 @@ impl Headless {
 
 /// Company without windows.
 pub fn peer(desk: &Desk, name: &str, room: &str, media: &[&str]) -> Headless {
+    peer_into(desk, name, room, media, Stdio::null())
+}
+
+/// The same, whose events go into `said`.
+pub fn peer_into(desk: &Desk, name: &str, room: &str, media: &[&str], said: Stdio) -> Headless {
     let child = Command::new(env!("CARGO_BIN_EXE_lets-meet"))
         .args(["join", room, "--json", "--interface", "lo", "--name", name, "--profile"])
         .arg(desk.folder().join(name))
         .args(media)
         .stdin(Stdio::piped())
-        .stdout(Stdio::null())
+        .stdout(said)
         .stderr(Stdio::null())
         .spawn()
         .expect("a peer starts");

@@ -21,8 +21,8 @@ use super::{Device, Devices, Fate, Kind};
 use crate::av::Error;
 use crate::av::guard::watch;
 use crate::av::spec::DeviceChoice;
-use crate::clock;
 use crate::frame::SAMPLE_RATE;
+use crate::{clock, platform};
 
 /// How long the list may take.
 const LIST_LIMIT: Duration = Duration::from_secs(3);
@@ -61,7 +61,7 @@ impl Way {
 /// The microphones and speakers. Empty when the system does not answer in time.
 pub fn list() -> Vec<Device> {
     let found = worker::within(LIST_LIMIT, "sound-list", || {
-        let host = cpal::default_host();
+        let host = host();
         let mut all = devices_of(&host, Kind::Microphone);
         all.extend(devices_of(&host, Kind::Speaker));
         all.into_iter().map(|(device, _)| device).collect::<Vec<_>>()
@@ -70,6 +70,12 @@ pub fn list() -> Vec<Device> {
         tracing::warn!("the sound system does not say which devices there are");
     }
     found.unwrap_or_default()
+}
+
+/// The sound system.
+fn host() -> cpal::Host {
+    platform::make_sound_cookie();
+    cpal::default_host()
 }
 
 /// The devices of one kind, with the library's own.
@@ -336,7 +342,7 @@ impl<E: End, F: FnMut(u32) -> E> Keeper<F> {
 
     fn build(&mut self) -> Result<Built, Error> {
         let missing = || Error::NoDevice { kind: self.kind, choice: self.choice.clone() };
-        let host = cpal::default_host();
+        let host = host();
         let mut all = devices_of(&host, self.kind);
         let words = Devices::new(all.iter().map(|(words, _)| words.clone()));
         let (name, device) = match words.find(self.kind, &self.choice) {

@@ -1,26 +1,59 @@
 //! The painter: one thread that makes ready pixels for tiles that no GPU draws. It runs while there is such a tile,
 //! paints a tile again only when its last pixels were drawn (a window that stands still costs nothing), and takes the
-//! tiles in turn.
+//! tiles in turn. Where painting panics, that is counted, the painter is made anew and goes on with the next picture.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 
-use super::{Facing, Fit, Inner, Paint, Picture, Rgba, State, Taken};
+use super::{Facing, Fit, Inner, Key, Paint, Picture, Rgba, State, Taken};
+use crate::av::guard::guard;
 use crate::av::process::tile::{self, Painter};
 use crate::task;
 
 /// Unused buffers that are kept; more are freed.
 const KEPT: usize = 8;
+/// A tile is tried again so often after a panic; what breaks us each time is not painted any more until its track is
+/// switched off and on.
+const MOST_CRASHES: u8 = 3;
 
 /// Starts the thread. False when the system refuses one; the next tile that is drawn tries again.
 pub(super) fn start(inner: &Arc<Inner>) -> bool {
     let inner = Arc::clone(inner);
-    let thread = task::thread("painter", move || run(&inner));
+    let thread = task::thread("painter", move || run(&inner, paint));
     thread.inspect_err(|error| tracing::warn!(%error, "no thread to paint tiles")).is_ok()
 }
 
+/// What painting panicked over.
+#[derive(Debug, Default)]
+pub(super) struct Crashes {
+    /// By tile on screen: how often, and the number of the picture that it was last.
+    tiles: BTreeMap<u64, (u8, u64)>,
+    /// How often since it was told.
+    untold: u32,
+}
+
+impl Crashes {
+    /// How often since the last call.
+    pub(super) fn take(&mut self) -> u32 {
+        std::mem::take(&mut self.untold)
+    }
+
+    /// It happened.
+    pub(super) fn add(&mut self, viewer: u64, sequence: u64) {
+        let (times, last) = self.tiles.entry(viewer).or_default();
+        (*times, *last) = (times.saturating_add(1), sequence);
+        self.untold = self.untold.saturating_add(1);
+    }
+
+    /// The tile may be painted from this picture.
+    fn bears(&self, viewer: u64, sequence: u64) -> bool {
+        self.tiles.get(&viewer).is_none_or(|(times, last)| *times <= MOST_CRASHES && *last != sequence)
+    }
+}
+
+#[derive(Debug)]
 struct Job {
     viewer: u64,
     paint: Paint,
@@ -28,6 +61,12 @@ struct Job {
 }
 
 impl State {
+    /// A track ended. When it begins anew, its tiles are tried again.
+    pub(super) fn forgive(&mut self, key: Key) {
+        let seen = &self.seen;
+        self.crashes.tiles.retain(|viewer, _| seen.get(viewer).is_some_and(|seen| seen.key != key));
+    }
+
     /// The next tile after `last` that wants something else than it has.
     fn job(&self, last: u64) -> Option<Job> {
         let due = |(viewer, seen): (&u64, &super::Seen)| {
@@ -35,52 +74,73 @@ impl State {
             let done = seen.painted.as_ref().is_some_and(|(rgba, taken)| {
                 rgba.paint == paint && (rgba.sequence == picture.sequence || *taken == Taken::No)
             });
-            (!done).then(|| Job { viewer: *viewer, paint, picture: picture.clone() })
+            let due = !done && self.crashes.bears(*viewer, picture.sequence);
+            due.then(|| Job { viewer: *viewer, paint, picture: picture.clone() })
         };
         self.seen.range(last + 1..).find_map(due).or_else(|| self.seen.range(..=last).find_map(due))
     }
 }
 
-/// Lets another thread take over when this one dies of a mistake.
-struct Life<'a>(&'a Inner);
+/// Makes the pixels of one tile.
+type Work = fn(&mut Painter, &Job, &Buffers) -> Rgba;
 
-impl Drop for Life<'_> {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            self.0.lock().painting = false;
+fn run(inner: &Inner, work: Work) {
+    let (buffers, mut painters) = (Buffers::default(), BTreeMap::<u64, Painter>::new());
+    let mut last = 0;
+    while let Some(job) = next(inner, last, &mut painters) {
+        last = job.viewer;
+        let painter = painters.entry(job.viewer).or_default();
+        match guard("the painter of pictures", || Ok(work(painter, &job, &buffers))) {
+            Ok(rgba) => keep(inner, &job, rgba),
+            Err(_) => {
+                painters.remove(&job.viewer);
+                broke(inner, &job);
+            }
         }
     }
 }
 
-fn run(inner: &Inner) {
-    let _life = Life(inner);
-    let (buffers, mut painters) = (Buffers::default(), BTreeMap::<u64, Painter>::new());
-    let mut last = 0;
+/// Waits for the next tile to paint. `None`: no tile is to be painted any more, and the thread ends.
+fn next(inner: &Inner, last: u64, painters: &mut BTreeMap<u64, Painter>) -> Option<Job> {
+    let mut state = inner.lock();
     loop {
-        let mut state = inner.lock();
-        let job = loop {
-            if !state.seen.values().any(|seen| seen.paint.is_some()) {
-                state.painting = false;
-                return;
-            }
-            if let Some(job) = state.job(last) {
-                break job;
-            }
-            state = inner.work.wait(state).unwrap_or_else(PoisonError::into_inner);
-        };
-        painters.retain(|viewer, _| state.seen.contains_key(viewer));
-        drop(state);
-        last = job.viewer;
-        let rgba = paint(painters.entry(job.viewer).or_default(), &job, &buffers);
-        let mut state = inner.lock();
-        let state = &mut *state;
-        let Some(seen) = state.seen.get_mut(&job.viewer) else { continue };
-        // Muted while it was painted, or not to be painted any more.
-        let on = seen.paint.is_some() && state.tracks.get(&seen.key).is_some_and(Option::is_some);
-        if on {
-            seen.painted = Some((Arc::new(rgba), Taken::No));
-            inner.fresh.send_modify(|count| *count += 1);
+        if !state.seen.values().any(|seen| seen.paint.is_some()) {
+            state.painting = false;
+            state.crashes.tiles.clear();
+            return None;
         }
+        if let Some(job) = state.job(last) {
+            let state = &mut *state;
+            painters.retain(|viewer, _| state.seen.contains_key(viewer));
+            state.crashes.tiles.retain(|viewer, _| state.seen.contains_key(viewer));
+            return Some(job);
+        }
+        state = inner.work.wait(state).unwrap_or_else(PoisonError::into_inner);
+    }
+}
+
+fn keep(inner: &Inner, job: &Job, rgba: Rgba) {
+    let mut state = inner.lock();
+    let state = &mut *state;
+    let Some(seen) = state.seen.get_mut(&job.viewer) else { return };
+    // Muted while it was painted, or not to be painted any more.
+    let on = seen.paint.is_some() && state.tracks.get(&seen.key).is_some_and(Option::is_some);
+    if on {
+        seen.painted = Some((Arc::new(rgba), Taken::No));
+        inner.fresh.send_modify(|count| *count += 1);
+    }
+}
+
+fn broke(inner: &Inner, job: &Job) {
+    let mut state = inner.lock();
+    state.crashes.add(job.viewer, job.picture.sequence);
+    if state.crashes.bears(job.viewer, 0) {
+        return;
+    }
+    // No picture is better than one that stands for ever.
+    if let Some(seen) = state.seen.get_mut(&job.viewer) {
+        seen.painted = None;
+        inner.fresh.send_modify(|count| *count += 1);
     }
 }
 
@@ -147,7 +207,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::engine::pictures::{Key, News, Pictures, PixelSize, Viewer};
+    use crate::engine::pictures::{News, Pictures, PixelSize, Viewer};
     use crate::frame::{Pool, VideoFrame};
 
     fn grey(luma: u8) -> Arc<VideoFrame> {
@@ -214,6 +274,72 @@ mod tests {
             }
         };
         tokio::time::timeout(Duration::from_secs(20), ended).await.expect("the thread ends");
+    }
+
+    /// A tile with a dark picture, and a painter's thread that works like this.
+    fn broken(work: Work) -> (Pictures, Key, Viewer, News) {
+        let (pictures, key) = (Pictures::new(), Key::own());
+        pictures.open(key);
+        pictures.show(key, &grey(16));
+        let (viewer, news) = (pictures.view(key), pictures.news());
+        pictures.0.lock().painting = true;
+        assert!(viewer.painted(PAINT).is_none());
+        let inner = Arc::clone(&pictures.0);
+        task::thread("painter", move || run(&inner, work)).expect("a thread");
+        (pictures, key, viewer, news)
+    }
+
+    async fn told(pictures: &Pictures, times: u32) {
+        let mut seen = 0;
+        let all = async {
+            while seen < times {
+                seen += pictures.crashes();
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), all).await.expect("told in time");
+        assert_eq!((seen, pictures.crashes()), (times, 0), "told once");
+    }
+
+    #[tokio::test]
+    async fn a_painter_that_panics_is_told_and_the_next_picture_is_painted() {
+        // Dark pictures break it.
+        let (pictures, key, viewer, mut news) = broken(|painter, job, buffers| {
+            assert!(job.picture.frame.planes().0[0] > 100, "as a library may");
+            paint(painter, job, buffers)
+        });
+        told(&pictures, 1).await;
+        assert!(viewer.painted(PAINT).is_none());
+        pictures.show(key, &grey(235));
+        let white = painted(&viewer, &mut news, PAINT).await;
+        assert!(white.bytes.iter().all(|value| *value == 255));
+        assert_eq!(pictures.crashes(), 0, "the same picture was not tried again");
+        pictures.show(key, &grey(16));
+        told(&pictures, 1).await;
+        assert_eq!(viewer.painted(PAINT).expect("painted").sequence, white.sequence, "the last good one stays");
+    }
+
+    #[tokio::test]
+    async fn what_always_breaks_the_painter_is_given_up_until_the_track_begins_anew() {
+        let (pictures, key, viewer, _news) = broken(|_, _, _| panic!("as a library may"));
+        told(&pictures, 1).await;
+        for _ in 0..MOST_CRASHES {
+            pictures.show(key, &grey(16));
+            told(&pictures, 1).await;
+        }
+        pictures.show(key, &grey(16));
+        assert!(pictures.0.lock().job(0).is_none(), "given up");
+        pictures.close(key);
+        pictures.open(key);
+        pictures.show(key, &grey(16));
+        told(&pictures, 1).await;
+        drop(viewer);
+        let ended = async {
+            while pictures.0.lock().painting {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), ended).await.expect("the same thread ends in order");
     }
 
     #[test]

@@ -1,9 +1,12 @@
 //! The window as a whole: what happens to it, and what it asks of the engine and the disk.
 
 mod arming;
+mod dialogs;
 mod flows;
 mod names;
 mod pictures;
+mod sections;
+mod stages;
 mod starts;
 mod tab;
 
@@ -16,7 +19,9 @@ use iced_test::Simulator;
 use super::*;
 use crate::engine::Detached;
 use crate::id::{Instance, PeerId, RoomName};
-use crate::meeting::{Audience, ConversationId, MessageId, Nearby, NearbyMeeting, NearbyPerson, Person, Trust};
+use crate::meeting::{
+    Audience, ConversationId, MessageId, Nearby, NearbyMeeting, NearbyPerson, Person, Trust, Warning, WarningCode,
+};
 use crate::share::{ChatText, DisplayName};
 use crate::stats::{Kinds, Link, Peer, Rates, Stats};
 use crate::ui::action::Meet;
@@ -275,6 +280,27 @@ fn the_state_is_asked_for_once_at_a_time_and_again_after_what_changed_meanwhile(
     assert!(engine.commands().is_empty(), "nothing changed since");
     bench.event(Event::Joined(person(8, "Ed")));
     assert_eq!(engine.commands(), [Command::State]);
+}
+
+#[test]
+fn the_state_is_asked_for_when_a_device_of_ours_ends_and_its_button_shows_that() {
+    let warn = |code, person| {
+        let (message, hint) = ("It happened.".to_owned(), String::new());
+        Event::Warning(Warning { code, person, message, hint })
+    };
+    for code in [WarningCode::SourceFailed, WarningCode::NoCamera, WarningCode::NoMicrophone, WarningCode::NoSpeaker] {
+        let mut bench = Bench::meeting(theme::Choice::Dark);
+        let mut engine = bench.connect();
+        bench.answer(Command::State, Done::Ok);
+        // It was asked for while the others came in.
+        engine.commands();
+        bench.answer(Command::State, Done::Ok);
+        bench.event(warn(code, Some(person(0, "Ana"))));
+        bench.event(warn(WarningCode::Other, None));
+        assert!(engine.commands().is_empty(), "{code}: nothing of ours ended");
+        bench.event(warn(code, None));
+        assert_eq!(engine.commands(), [Command::State], "{code}");
+    }
 }
 
 #[test]

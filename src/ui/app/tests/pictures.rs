@@ -154,7 +154,7 @@ fn snapshots_of_a_private_line_and_a_file_on_their_way() {
     });
 }
 
-fn link() -> String {
+pub fn link() -> String {
     format!("letsmeet://join?room=Stand-up&by={}&at=10.0.0.7:48190", person(0, "Ana").peer)
 }
 

@@ -197,8 +197,10 @@ fn places_of_hands(meeting: &Meeting) -> BTreeMap<PeerId, usize> {
 fn more<'a>(look: Look, count: usize) -> Element<'a, Message> {
     let words = center(title(look, words::more(count)));
     let press = Message::Panel(crate::ui::choices::Panel::People);
-    let ground = look.colours.stage;
-    let box_ = mouse_area(words.style(move |_| card::filled(ground, None, RADIUS))).on_press(press.clone());
+    let c = look.colours;
+    // As around a tile.
+    let line = (c.stage == c.ground).then_some(c.line);
+    let box_ = mouse_area(words.style(move |_| card::filled(c.stage, line, RADIUS))).on_press(press.clone());
     Focus::new(look, box_).id("more-people").on_activate(Some(press)).into()
 }
 

@@ -20,6 +20,8 @@ use crate::ui::widget::{avatar, line};
 
 /// A tile lower than this shows only what matters most.
 const LOW: f32 = 104.0;
+/// Height of the name in such a tile.
+const NAME: f32 = 28.0;
 
 /// What a tile shows.
 #[derive(Debug)]
@@ -79,7 +81,11 @@ impl<'a> Tile<'a> {
         let c = look.colours;
         let low = size.height < look.scaled(LOW);
         let circle = (size.width.min(size.height) * 0.32).clamp(20.0, 160.0);
-        let ground = center(initials(self.initials, self.colour, circle)).style(move |_| filled(c.stage, None, RADIUS));
+        // In a low tile the name would lie over the circle.
+        let name = if low { look.scaled(NAME).min(size.height - circle).max(0.0) } else { 0.0 };
+        let ground = center(initials(self.initials, self.colour, circle))
+            .padding(iced::Padding::default().bottom(name))
+            .style(move |_| filled(c.stage, None, RADIUS));
         let mut layers = stack![ground].width(Length::Fill).height(Length::Fill);
         if self.picture {
             layers = layers.push(picture(context, self.peer));
