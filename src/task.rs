@@ -61,36 +61,11 @@ impl Scope {
         self.stop.is_cancelled()
     }
 
-    /// Cancels the group when it is dropped, unless it is kept: for a start that may be given up halfway.
-    #[must_use = "it cancels the group at once otherwise"]
-    pub fn guard(&self) -> Guard {
-        Guard(Some(self.stop.clone()))
-    }
-
     /// Cancels and waits up to `limit` for all tasks. False when some had not ended by then.
     pub async fn finish(&self, limit: Duration) -> bool {
         self.stop.cancel();
         self.tracker.close();
         tokio::time::timeout(limit, self.tracker.wait()).await.is_ok()
-    }
-}
-
-/// See [`Scope::guard`].
-#[derive(Debug)]
-pub struct Guard(Option<CancellationToken>);
-
-impl Guard {
-    /// The start is whole: the group goes on.
-    pub fn keep(mut self) {
-        self.0 = None;
-    }
-}
-
-impl Drop for Guard {
-    fn drop(&mut self) {
-        if let Some(stop) = &self.0 {
-            stop.cancel();
-        }
     }
 }
 
@@ -117,14 +92,6 @@ mod tests {
         });
         assert!(scope.finish(Duration::from_secs(5)).await);
         assert_eq!(task.await.expect("no panic"), 5);
-    }
-
-    #[tokio::test]
-    async fn a_start_that_is_given_up_ends_what_it_began() {
-        let (kept, dropped) = (Scope::new(), Scope::new());
-        kept.guard().keep();
-        drop(dropped.guard());
-        assert!(!kept.is_cancelled() && dropped.is_cancelled());
     }
 
     #[tokio::test]

@@ -275,6 +275,10 @@ impl Launcher for Local {
                     kept(&port, engine::lobby_near(last, config).await)
                 }
                 Goal::Meeting(meet) => {
+                    if choices.port.is_some() {
+                        // It may be ours for a moment longer, also where this start is given up.
+                        *port.port.lock().unwrap_or_else(PoisonError::into_inner) = choices.port;
+                    }
                     let invite = meet.invite.clone();
                     let config = ui::session::blocking(move || inner.meeting(&choices, *meet)).await;
                     let config = config.ok_or_else(ended)??;

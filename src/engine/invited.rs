@@ -15,6 +15,7 @@ use thiserror::Error;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
+use super::begun::Begun;
 use super::visit::NoMedia;
 use super::{Config, Handle, Service};
 use crate::clock;
@@ -77,11 +78,11 @@ async fn check(config: &Config, service: &Service) -> Result<(), super::Error> {
 /// Where the inviter answered.
 async fn find(config: &Config, invite: &Invite) -> Result<SocketAddr, super::Error> {
     let scope = Scope::new();
-    // A look that is wanted no more ends here.
-    let _guard = scope.guard();
     // Any port: the one of the meeting is not bound yet, and may be a fixed one.
     let endpoint_config = endpoint::Config { port: Some(0), ..config.endpoint.clone() };
     let endpoint = Endpoint::bind(endpoint_config, Arc::clone(&config.identity))?;
+    // A look that is wanted no more ends here.
+    let begun = Begun::new(&endpoint, &[&scope]);
     let instance = Instance::draw();
     let mesh_config = mesh::Config {
         identity: Arc::clone(&config.identity),
@@ -121,6 +122,7 @@ async fn find(config: &Config, invite: &Invite) -> Result<SocketAddr, super::Err
     mesh.shutdown().await;
     endpoint.close("done").await;
     scope.finish(Duration::from_millis(200)).await;
+    begun.keep();
     Ok(found?)
 }
 

@@ -10,6 +10,7 @@
 //! close their files, the socket closes last.
 
 mod actor;
+mod begun;
 mod commands;
 pub mod doctor;
 mod failure;
@@ -73,8 +74,11 @@ const EVENT_QUEUE: usize = 8192;
 const COMMAND_QUEUE: usize = 256;
 /// How long the port of the lobby, or of a meeting before, may take to be free.
 const PORT_PATIENCE: Duration = Duration::from_millis(200);
-/// Between two looks at it.
-const PORT_PAUSE: Duration = Duration::from_millis(4);
+/// The same where no other will do. The library below keeps a socket until what was closed on it has drained: some three
+/// seconds for a connection that nobody ever answered.
+const FIXED_PORT_PATIENCE: Duration = Duration::from_secs(4);
+/// Between two looks at it, at first and at most.
+const PORT_PAUSE: (Duration, Duration) = (Duration::from_millis(4), Duration::from_millis(100));
 
 /// What a meeting is started with.
 #[derive(Debug, Clone)]
@@ -238,14 +242,13 @@ pub async fn enter(from: &Handle, config: Config) -> Result<Handle, Error> {
     start_near(Some(from.port), config).await
 }
 
-/// Takes a seat on this port if the configuration names none and it is free, else as the configuration says.
+/// Takes a seat on this port, which an engine before may still have: if the configuration names none and it is free soon,
+/// or if the configuration names it; else as the configuration says.
 pub async fn start_near(port: Option<u16>, config: Config) -> Result<Handle, Error> {
-    let Some(port) = port.filter(|_| config.endpoint.port.is_none_or(|port| port == 0)) else {
-        return start(config).await;
-    };
+    let Some((port, patience)) = near(port, config.endpoint.port) else { return start(config).await };
     let endpoint = endpoint::Config { port: Some(port), ..config.endpoint.clone() };
     let kept = Config { endpoint, ..config.clone() };
-    match freed(port, || start(kept.clone())).await {
+    match freed(port, patience, || start(kept.clone())).await {
         Err(Error::Endpoint(endpoint::Error::Taken(_))) => start(config).await,
         result => result,
     }
@@ -257,27 +260,39 @@ pub async fn enter_lobby(from: &Handle, config: LobbyConfig) -> Result<Handle, E
     lobby_near(Some(from.port), config).await
 }
 
-/// Enters the lobby on this port if the configuration names none and it is free, else as the configuration says.
+/// Enters the lobby on this port, as [`start_near`] takes a seat on it.
 pub async fn lobby_near(port: Option<u16>, config: LobbyConfig) -> Result<Handle, Error> {
-    let Some(port) = port.filter(|_| config.endpoint.port.is_none_or(|port| port == 0)) else {
-        return lobby(config).await;
-    };
+    let Some((port, patience)) = near(port, config.endpoint.port) else { return lobby(config).await };
     let endpoint = endpoint::Config { port: Some(port), ..config.endpoint.clone() };
     let kept = LobbyConfig { endpoint, ..config.clone() };
-    match freed(port, || lobby(kept.clone())).await {
+    match freed(port, patience, || lobby(kept.clone())).await {
         Err(Error::Endpoint(endpoint::Error::Taken(_))) => lobby(config).await,
         result => result,
     }
 }
 
+/// The port that is tried, and for how long, after an engine on `last`; `wanted` is what the configuration names.
+fn near(last: Option<u16>, wanted: Option<u16>) -> Option<(u16, Duration)> {
+    match wanted.filter(|port| *port > 0) {
+        None => last.map(|port| (port, PORT_PATIENCE)),
+        Some(port) => (last == Some(port)).then_some((port, FIXED_PORT_PATIENCE)),
+    }
+}
+
 /// Starts as soon as the port is free: the library below closes a socket a moment after its last user has gone.
-async fn freed<F: Future<Output = Result<Handle, Error>>>(port: u16, start: impl Fn() -> F) -> Result<Handle, Error> {
-    let deadline = clock::now() + PORT_PATIENCE;
+async fn freed<F: Future<Output = Result<Handle, Error>>>(
+    port: u16,
+    patience: Duration,
+    start: impl Fn() -> F,
+) -> Result<Handle, Error> {
+    let deadline = clock::now() + patience;
+    let (mut pause, longest) = PORT_PAUSE;
     loop {
         match start().await {
             Err(Error::Endpoint(endpoint::Error::Taken(_))) if clock::now() < deadline => {
                 tracing::debug!(port, "the port is not free yet");
-                tokio::time::sleep(PORT_PAUSE).await;
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(longest);
             }
             result => return result,
         }
@@ -288,13 +303,13 @@ async fn freed<F: Future<Output = Result<Handle, Error>>>(port: u16, start: impl
 pub async fn start(config: Config) -> Result<Handle, Error> {
     // Services end after the loop has said goodbye through them, so they have a group of their own.
     let (scope, services) = (Scope::new(), Scope::new());
-    // An error, or a start that is wanted no more, leaves nothing behind.
-    let whole = (scope.guard(), services.guard());
     let known = crate::known::Store::open(config.profile.dir()).map_err(|error| Error::State(error.to_string()))?;
     let names = known.names().map_err(|error| Error::State(error.to_string()))?;
     let trust = known.trust().map_err(|error| Error::State(error.to_string()))?;
     let instance = Instance::draw();
     let endpoint = Endpoint::bind(config.endpoint.clone(), Arc::clone(&config.identity))?;
+    // An error, or a start that is wanted no more, leaves nothing behind.
+    let begun = begun::Begun::new(&endpoint, &[&scope, &services]);
     let introduced = introduce::rendezvous(&config, instance, &endpoint, &services).await?;
     let router = Arc::new(router::Router::default());
     let (pictures, levels) = (Pictures::new(), Levels::new());
@@ -350,8 +365,7 @@ pub async fn start(config: Config) -> Result<Handle, Error> {
     });
     actor.remember_volumes(&volumes.unwrap_or_default());
     scope.spawn(actor.run(actor::Inboxes { commands, mesh: mesh_events, drops: drop_events, sightings }));
-    whole.0.keep();
-    whole.1.keep();
+    begun.keep();
     Ok(Handle { commands: command_sender, events, scope, port, pictures, levels })
 }
 
@@ -361,6 +375,16 @@ mod tests {
 
     fn hand(up: bool) -> Command {
         Command::Hand { up }
+    }
+
+    #[test]
+    fn a_port_is_waited_for_where_an_engine_before_had_it() {
+        assert_eq!(near(None, None), None);
+        assert_eq!(near(Some(5), None), Some((5, PORT_PATIENCE)));
+        assert_eq!(near(Some(5), Some(0)), Some((5, PORT_PATIENCE)));
+        assert_eq!(near(Some(5), Some(5)), Some((5, FIXED_PORT_PATIENCE)));
+        // Somebody else's: said at once.
+        assert_eq!((near(Some(5), Some(6)), near(None, Some(6))), (None, None));
     }
 
     #[tokio::test]

@@ -77,3 +77,54 @@ async fn one_wrong_address_of_several_does_no_harm() {
         peer.handle.leave().await;
     }
 }
+
+/// Bound and never answered: whoever waits for it waits for long.
+async fn silent() -> tokio::net::UdpSocket {
+    tokio::net::UdpSocket::bind("127.0.0.1:0").await.expect("bound")
+}
+
+/// Gives a start up as soon as it sends something to `socket`.
+async fn given_up<T: std::fmt::Debug>(socket: &tokio::net::UdpSocket, start: impl Future<Output = T>) {
+    let mut buffer = [0; 2048];
+    tokio::select! {
+        result = start => panic!("nobody answered, and yet: {result:?}"),
+        received = socket.recv_from(&mut buffer) => drop(received.expect("it dials")),
+    }
+}
+
+/// Waits until nothing comes to `socket` for longer than anybody waits who goes on dialing.
+async fn falls_silent(socket: &tokio::net::UdpSocket) {
+    let (mut buffer, quiet) = ([0; 2048], std::time::Duration::from_secs(4));
+    let deadline = lets_meet::clock::now() + std::time::Duration::from_secs(30);
+    while tokio::time::timeout(quiet, socket.recv_from(&mut buffer)).await.is_ok() {
+        assert!(lets_meet::clock::now() < deadline, "it is still dialed");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_way_in_that_is_given_up_leaves_nothing_behind() {
+    let folder = tempfile::tempdir().expect("folder");
+    let socket = silent().await;
+    let address = socket.local_addr().expect("known");
+    let link: Invite =
+        format!("letsmeet://join?room=tea&by={}&at={address}", PeerId::from_bytes([7; 32])).parse().expect("a link");
+    given_up(&socket, start_invited(config(folder.path(), "Bo", &[]), &link)).await;
+    falls_silent(&socket).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_start_that_is_given_up_leaves_its_port_free() {
+    let folder = tempfile::tempdir().expect("folder");
+    let socket = silent().await;
+    let service = socket.local_addr().expect("known").to_string().parse().expect("a service");
+    let port = silent().await.local_addr().expect("known").port();
+    let mut settings = config(folder.path(), "Bo", &[]);
+    settings.endpoint.port = Some(port);
+    let alone = settings.clone();
+    settings.rendezvous = Some((service, None));
+    given_up(&socket, engine::start(settings)).await;
+    let next = engine::start_near(Some(port), alone).await.expect("the port is free");
+    assert_eq!(next.port(), port);
+    next.leave().await;
+    falls_silent(&socket).await;
+}
