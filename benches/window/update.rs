@@ -1,7 +1,9 @@
 //! What the window's own code costs on its one thread, for each thing that happens in a busy meeting: nine tiles, 2,000
-//! lines of chat, a file on its way. Without a display: no pixel is drawn, and tiles show initials.
+//! lines of chat, a file on its way. Without a display: no pixel is drawn, and tiles show initials. An engine that is heard by
+//! nobody stands behind it, or the window would show that it is still starting.
 
 use std::io::{Error, Result};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,10 +15,14 @@ use iced::{Event as Happening, mouse, window};
 use iced_test::runtime::UserInterface;
 use iced_test::runtime::user_interface::Cache;
 use lets_meet::clock::now;
-use lets_meet::engine::Handle;
-use lets_meet::handover;
+use lets_meet::config::Profile;
+use lets_meet::engine::{self, Handle, LobbyConfig};
 use lets_meet::id::{Instance, PeerId, RoomName, TransferId};
-use lets_meet::meeting::{Audience, ConversationId, Direction, Event, FileEvent, FileStage, MessageId, Person};
+use lets_meet::identity::Identity;
+use lets_meet::meeting::{
+    Audience, ConversationId, Direction, Event, FileEvent, FileStage, MessageId, Person, Settings,
+};
+use lets_meet::mesh::Visibility;
 use lets_meet::share::{ChatText, DisplayName, FileName};
 use lets_meet::stats::{Kinds, Link, Peer, Rates, Stats};
 use lets_meet::ui::action::Meet;
@@ -24,6 +30,7 @@ use lets_meet::ui::app::{App, Message};
 use lets_meet::ui::choices::{Choices, Panel};
 use lets_meet::ui::session::{Goal, Trouble};
 use lets_meet::ui::{Launcher, Start, theme};
+use lets_meet::{endpoint, handover, platform};
 
 use crate::{Figure, Goal as Target};
 
@@ -113,8 +120,28 @@ fn second(number: u64) -> Vec<Message> {
     all
 }
 
+/// An engine on this machine alone, of which nobody knows.
+async fn engine(folder: &Path) -> Result<Handle> {
+    let profile = Profile::open(Some(folder.to_owned())).map_err(Error::other)?;
+    let identity = Identity::load_or_create(profile.dir()).map_err(Error::other)?;
+    let config = LobbyConfig {
+        profile,
+        identity: Arc::new(identity),
+        name: DisplayName::new("Bench"),
+        endpoint: endpoint::Config { port: Some(0), interfaces: vec![platform::LOOPBACK.to_owned()] },
+        connect: Vec::new(),
+        visibility: Visibility::Hidden,
+        rendezvous: None,
+        settings: Settings::default(),
+        download_dir: folder.to_owned(),
+    };
+    engine::lobby(config).await.map_err(Error::other)
+}
+
 pub fn measure() -> Result<Vec<Figure>> {
     let folder = tempfile::tempdir()?;
+    let runtime = tokio::runtime::Runtime::new()?;
+    let handle = runtime.block_on(engine(folder.path()))?;
     let choices = Choices { panel: Some(Panel::Chat), ..Choices::default() };
     let room = RoomName::new("bench").map_err(Error::other)?;
     let meet = Meet { room, connect: Vec::new(), invite: None, camera: false, microphone: true, call: None };
@@ -128,6 +155,7 @@ pub fn measure() -> Result<Vec<Figure>> {
         map: None,
     };
     let (mut app, _) = App::new(Arc::new(start));
+    let _ = app.update(Message::Started(1, Ok(handle.clone())));
     for n in 0..OTHERS {
         let _ = app.update(event(Event::Joined(person(n))));
     }
@@ -167,6 +195,7 @@ pub fn measure() -> Result<Vec<Figure>> {
             cache = all.into_cache();
         }
     }
+    runtime.block_on(handle.leave());
     let figure = |name, times: &mut Vec<Duration>| {
         times.sort();
         let value = times[times.len() * 95 / 100].as_secs_f64() * 1e3;

@@ -30,7 +30,7 @@ use super::{Start, keys, map, notices, text};
 use crate::clock;
 use crate::engine::Handle;
 use crate::handover;
-use crate::meeting::{Command, Done, Event, Failure, WarningCode};
+use crate::meeting::{Command, Done, Event, Failure, FileStage, WarningCode};
 
 /// What happened.
 #[derive(Debug, Clone)]
@@ -219,6 +219,10 @@ impl App {
                 let action = lobby.update(message, &mut self.model, &self.choices);
                 self.perform(action)
             }
+            // Until the engine runs the way out is all there is.
+            Message::Meeting(message) if self.session.is_starting() && !matches!(message, meeting::Message::Leave) => {
+                Task::none()
+            }
             Message::Meeting(message) => {
                 let Screen::Meeting(screen) = &mut self.screen else { return Task::none() };
                 let action = screen.update(message, &mut self.model, &self.choices, self.now);
@@ -321,6 +325,9 @@ impl App {
             Ok(handle) => {
                 self.draft = None;
                 self.session.on_started(handle);
+                if let Some(meeting) = &mut self.model.meeting {
+                    meeting.since = clock::now();
+                }
                 self.session.greet(&self.choices, &self.screen)
             }
             Err(trouble) => {
@@ -357,6 +364,11 @@ impl App {
             Event::Warning(warning) => warning.is_about_own_devices(),
             _ => false,
         };
+        if let Event::File(file) = &event
+            && file.stage != FileStage::Offer
+        {
+            self.toasts.answered(file.transfer);
+        }
         let at_once = notices::at_once(&event, &self.model, &self.choices, &mut self.dialogs);
         let notices = self.model.on_event(self.now, clock::unix_millis(), event);
         let mut tasks = vec![self.perform(at_once)];

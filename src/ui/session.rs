@@ -111,6 +111,8 @@ enum Asked {
 pub struct Session {
     stage: Stage,
     state: Asked,
+    // Chosen while an engine started, which may have read the name before.
+    renamed: Option<Command>,
     preview: preview::Stage,
     // Ends the start that is under way.
     wanted: CancellationToken,
@@ -164,6 +166,7 @@ impl Session {
         let generation = self.generation;
         self.wanted.cancel();
         self.wanted = CancellationToken::new();
+        self.renamed = None;
         let over = CancellationToken::new();
         let (wanted, before) = (self.wanted.clone(), self.over.replace(over.clone()));
         let old = std::mem::replace(&mut self.stage, Stage::Starting);
@@ -205,8 +208,12 @@ impl Session {
     pub fn command(&mut self, command: Command) -> Task<Message> {
         let generation = self.generation;
         let Some(handle) = self.handle() else {
+            // They come with the engine, and with what follows it.
             if command == Command::State {
-                // It comes with the engine.
+                return Task::none();
+            }
+            if matches!(command, Command::Rename(_)) && self.is_starting() {
+                self.renamed = Some(command);
                 return Task::none();
             }
             let refused = Failure::new(Code::NotInMeeting, text::NO_ENGINE, text::NO_ENGINE_HINT);
@@ -227,7 +234,8 @@ impl Session {
     /// Asks an engine that has just started for everything that it knows. In the lobby the username that is ours is
     /// claimed once more; a meeting does that before it starts.
     pub fn greet(&mut self, choices: &Choices, screen: &Screen) -> Task<Message> {
-        let state = self.command(Command::State);
+        let renamed = self.renamed.take().map_or_else(Task::none, |command| self.command(command));
+        let state = Task::batch([renamed, self.command(Command::State)]);
         if !matches!(screen, Screen::Lobby(_)) || choices.username.is_empty() || choices.rendezvous.is_empty() {
             return state;
         }

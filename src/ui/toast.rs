@@ -11,6 +11,7 @@ use super::icon::Icon;
 use super::theme::{HALF, Look, Size};
 use super::widget::button::{self, Kind};
 use super::widget::{card, label};
+use crate::id::TransferId;
 use crate::meeting::Command;
 
 /// Seen at once; the oldest gives way.
@@ -118,6 +119,12 @@ impl Toasts {
             Some((_, Does::Command(Command::AcceptFile(_)))) => !matches!(panel, Panel::Chat | Panel::Files),
             _ => true,
         });
+    }
+
+    /// Takes away the question about this offer: it was answered, here or by the rule.
+    pub fn answered(&mut self, transfer: TransferId) {
+        let asks = Does::Command(Command::AcceptFile(transfer));
+        self.shown.retain(|(_, _, toast)| toast.action.as_ref().is_none_or(|(_, does)| *does != asks));
     }
 
     /// Takes away what was seen long enough. True when something went.

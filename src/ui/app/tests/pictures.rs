@@ -31,6 +31,26 @@ fn snapshots_of_the_lobby() {
 }
 
 #[test]
+fn snapshots_of_recent_meetings() {
+    in_each_theme("recent", |theme| {
+        let mut bench = Bench::lobby(theme);
+        bench.company();
+        let rooms = ["design review", "standup", "Ana's meeting", "a name that is longer than anybody would read"];
+        bench.app.choices.rooms = rooms.map(str::to_owned).to_vec();
+        bench
+    });
+}
+
+#[test]
+fn snapshots_of_a_start() {
+    in_each_theme("joining", |theme| {
+        let mut bench = Bench::lobby(theme);
+        let _ = bench.app.perform(Action::Meet(starts::meet()));
+        bench
+    });
+}
+
+#[test]
 fn snapshots_of_a_meeting_with_its_people() {
     in_each_theme("people", |theme| {
         let mut bench = Bench::meeting(theme);

@@ -77,7 +77,7 @@ fn slow() -> (App, Log) {
     (App::new(Arc::new(start)).0, log)
 }
 
-fn meet() -> Meet {
+pub fn meet() -> Meet {
     Meet { room: room("standup"), connect: Vec::new(), invite: None, camera: true, microphone: true, call: None }
 }
 
@@ -147,6 +147,31 @@ fn while_a_meeting_starts_there_is_nothing_to_press_but_leave() {
     assert_eq!(bench.app.model.meeting.as_ref().map(|meeting| meeting.microphone_on()), muted);
     let _engine = bench.connect();
     assert!(!bench.sees("Joining standup…") && !bench.sees("a.txt"));
+}
+
+#[test]
+fn a_name_that_is_chosen_while_an_engine_starts_is_told_to_it() {
+    let mut bench = Bench::lobby(theme::Choice::Dark);
+    let _ = bench.app.perform(Action::Rename("Mira B".to_owned()));
+    let (handle, mut engine) = Handle::detached(4);
+    let generation = bench.app.session.generation();
+    let _ = bench.app.update(Message::Started(generation, Ok(handle)));
+    assert_eq!(engine.commands(), [Command::Rename("Mira B".to_owned()), Command::State]);
+}
+
+#[test]
+fn the_question_about_a_file_goes_when_it_is_answered() {
+    let mut bench = Bench::meeting(theme::Choice::Dark);
+    let file = |stage| {
+        let (transfer, person) = (crate::id::TransferId::from_u64(7), person(0, "Ana"));
+        let file = crate::share::FileName::new("plan.pdf");
+        let direction = crate::meeting::Direction::In;
+        Event::File(crate::meeting::FileEvent { transfer, person, direction, file, size: 3, stage })
+    };
+    bench.event(file(FileStage::Offer));
+    assert!(!bench.app.toasts.is_empty());
+    bench.event(file(FileStage::Accepted));
+    assert!(bench.app.toasts.is_empty());
 }
 
 #[test]

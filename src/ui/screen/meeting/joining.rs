@@ -18,7 +18,7 @@ pub fn view<'a>(context: Context<'a>, meeting: &'a Meeting) -> Element<'a, Messa
     let look = context.look;
     let icon = Icon::App.coloured(look, Size::Title, look.colours.accent);
     let name = strong(look, words::joining(&meeting.title)).size(look.size(Size::Large));
-    let hint = label(look, words::JOINING_HINT).color(look.colours.quiet);
+    let hint = label(look, words::JOINING_HINT).color(look.colours.quiet).align_x(Alignment::Center);
     let inside = column![icon, name, hint].spacing(GRID).align_x(Alignment::Center).width(Length::Fill);
     let box_ = card(look, inside).padding(GAP).width(look.scaled(420.0).min(context.size.width - 2.0 * GAP));
     let leave = button::round(look, Kind::Danger, Icon::Leave, text::LEAVE, "leave", Some(Message::Leave));
