@@ -362,9 +362,11 @@ impl Mesh {
             Control::Goodbye => self.roster.on_goodbye(now, id),
             Control::Gossip(entries) => self.roster.on_gossip(now, id, &entries),
             Control::Rename(name) => {
+                if !self.roster.on_renamed(now, id, name.clone()) {
+                    return;
+                }
                 connection.theirs.name = name.clone();
                 let peer = connection.key.peer;
-                self.roster.on_renamed(id, name.clone());
                 self.emit(Event::Renamed { peer, name });
             }
             Control::Refuse(refusal) => {

@@ -81,6 +81,7 @@ struct Link {
     hello: Hello,
     stage: Stage,
     gossip: Bucket,
+    renames: Bucket,
 }
 
 /// See the module.
@@ -417,16 +418,18 @@ impl Roster {
         }
     }
 
-    /// The peer shows another name.
-    pub fn on_renamed(&mut self, link: LinkId, name: DisplayName) {
-        if self.seat_of(link).is_none() {
-            return;
+    /// The peer shows another name. False when it does so more often than one may: then it keeps the one before.
+    pub fn on_renamed(&mut self, now: Instant, link: LinkId, name: DisplayName) -> bool {
+        let seated = self.seat_of(link).is_some();
+        let Some(found) = self.links.get_mut(&link) else { return false };
+        if !found.renames.take(now) {
+            return false;
         }
-        if let Some(peer) = self.links.get(&link).map(|link| link.hello.key.peer)
-            && let Some(person) = self.people.get_mut(&peer)
-        {
+        let peer = found.hello.key.peer;
+        if seated && let Some(person) = self.people.get_mut(&peer) {
             person.name = Some(name);
         }
+        true
     }
 
     /// Takes a peer's seat away, and keeps it away.

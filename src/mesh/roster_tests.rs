@@ -164,6 +164,23 @@ fn a_flood_of_gossip_is_cut_and_tells_of_each_peer_once() {
     assert_eq!(roster.known(), 3);
 }
 
+#[test]
+fn who_takes_name_after_name_keeps_one_for_a_while() {
+    let start = crate::clock::now();
+    let mut roster = roster(1, 50);
+    roster.on_hello(start, hello(1, 2, 1));
+    drain(&mut roster, start);
+    let rename = |roster: &mut Roster, now, n: u32| {
+        roster.on_renamed(now, LinkId::from_u64(1), DisplayName::new(&format!("Ana {n}")))
+    };
+    let heard = (0..1000).filter(|n| rename(&mut roster, start, *n)).count();
+    assert_eq!(heard, 8);
+    assert!(rename(&mut roster, start + Duration::from_secs(5), 1000));
+    assert!(!rename(&mut roster, start + Duration::from_secs(5), 1001));
+    let nobody = roster.on_renamed(start, LinkId::from_u64(9), DisplayName::new("Eve"));
+    assert!(!nobody, "a link that is no more");
+}
+
 fn ousted(outputs: &[Output]) -> usize {
     outputs.iter().filter(|o| matches!(o, Output::Changed(Change::Ousted { .. }))).count()
 }

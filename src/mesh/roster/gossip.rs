@@ -23,10 +23,14 @@ const MAX_ADDRESSES: usize = 8;
 /// Messages of one link that are looked at: a full room comes in one by one within a moment, then seldom anybody.
 const BURST: u32 = 100;
 const EVERY: Duration = Duration::from_millis(50);
+/// Names that one link may take at once, and one more each [`RENAME_EVERY`]: people correct a name a few times.
+const RENAMES: u32 = 8;
+const RENAME_EVERY: Duration = Duration::from_secs(5);
 
 impl Link {
     pub(super) fn new(now: Instant, hello: Hello, stage: Stage) -> Self {
-        Self { hello, stage, gossip: Bucket::new(now, BURST, EVERY) }
+        let renames = Bucket::new(now, RENAMES, RENAME_EVERY);
+        Self { hello, stage, gossip: Bucket::new(now, BURST, EVERY), renames }
     }
 }
 
