@@ -34,6 +34,11 @@ pub fn fold(text: &str) -> String {
     caseless::default_case_fold_str(&text.nfkc().collect::<String>()).nfkc().collect()
 }
 
+/// True for marks that are drawn over or under the letter before (General_Category M).
+pub fn is_mark(c: char) -> bool {
+    unicode_normalization::char::is_combining_mark(c)
+}
+
 /// Text that is not the identifier it should be.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum ParseError {

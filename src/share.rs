@@ -28,6 +28,19 @@ pub fn visible(text: &str) -> String {
     text.chars().filter(|c| !is_invisible(*c)).collect::<String>().trim().to_owned()
 }
 
+/// Marks on one letter that stay: the most that a script writes. A tower of them would lie over what stands above.
+const MAX_MARKS: usize = 4;
+
+/// `text` with at most [`MAX_MARKS`] marks in a row.
+fn low(text: &str) -> String {
+    let mut marks = 0;
+    let stays = |c: &char| {
+        marks = if crate::id::is_mark(*c) { marks + 1 } else { 0 };
+        marks <= MAX_MARKS
+    };
+    text.chars().filter(stays).collect()
+}
+
 /// The name a person chose to be shown as: 1 to 64 visible characters. Not unique, proves nothing.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(from = "String", into = "String")]
@@ -36,7 +49,7 @@ pub struct DisplayName(String);
 impl DisplayName {
     /// Keeps the visible characters of `text`, at most 64. What has none becomes "Someone".
     pub fn new(text: &str) -> Self {
-        let clean: String = visible(text).chars().take(64).collect();
+        let clean: String = low(&visible(text)).chars().take(64).collect();
         let clean = clean.trim();
         Self(if clean.is_empty() { "Someone".to_owned() } else { clean.to_owned() })
     }
@@ -213,7 +226,7 @@ impl FileName {
     pub fn new(text: &str) -> Self {
         let last =
             text.rsplit(['/', '\\']).find(|part| !part.is_empty() && *part != "." && *part != "..").unwrap_or("");
-        let clean: String = visible(last)
+        let clean: String = low(&visible(last))
             .chars()
             .map(|c| if matches!(c, '<' | '>' | ':' | '"' | '|' | '?' | '*') { '_' } else { c })
             .collect();
@@ -315,6 +328,12 @@ mod tests {
             check(&hidden.to_string(), "Someone");
         }
         check(&"x".repeat(100), &"x".repeat(64));
+        // A tower of marks is cut; what is written with several stays.
+        check(&format!("Bo{}b", "\u{301}".repeat(60)), &format!("Bo{}b", "\u{301}".repeat(4)));
+        let hebrew = "\u{5e9}\u{5c1}\u{5bc}\u{5b8}\u{591}\u{5dc}\u{5d5}\u{5b9}\u{5dd}";
+        check(hebrew, hebrew);
+        let tower = FileName::new(&format!("a{}.txt", "\u{20dd}".repeat(60)));
+        assert_eq!(tower.as_str(), format!("a{}.txt", "\u{20dd}".repeat(4)));
     }
 
     #[test]
