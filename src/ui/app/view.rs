@@ -24,7 +24,7 @@ impl App {
         stack![
             inert(screen, settings || dialog),
             pages,
-            (!self.toasts.is_empty()).then(|| self.corner(context)),
+            (!self.toasts.is_empty()).then(|| inert(self.corner(context), dialog)),
             asked,
         ]
         .width(Length::Fill)
