@@ -84,6 +84,19 @@ pub enum Screen {
     Meeting(Box<meeting::Screen>),
 }
 
+/// What lies on top of the window: a dialog, or the screen where none is open.
+#[derive(Debug, Default)]
+struct Top {
+    // Which dialog.
+    key: Option<u64>,
+    // Since when; `None` before the first one.
+    since: Option<Instant>,
+    // Its person wanted it there.
+    asked: bool,
+    // What is being done is the person's wish: what is on top after it was asked for.
+    asks: bool,
+}
+
 /// What every view may read.
 #[derive(Debug, Clone, Copy)]
 pub struct Context<'a> {
@@ -119,8 +132,7 @@ pub struct App {
     settings: Option<Box<settings::Settings>>,
     // The one on top is the last. At most a handful: each is opened by a press or a ring.
     dialogs: Vec<Dialog>,
-    // Which is on top, and since when.
-    top: Option<(u64, Instant)>,
+    top: Top,
     toasts: Toasts,
     size: Size,
     scale: f32,
@@ -143,7 +155,7 @@ impl App {
             screen: Screen::Lobby(Box::default()),
             settings: None,
             dialogs: Vec::new(),
-            top: None,
+            top: Top::default(),
             toasts: Toasts::default(),
             size,
             scale: 1.0,
@@ -184,19 +196,21 @@ impl App {
         }
     }
 
-    /// The dialog on top takes presses: it has been there for a moment, or was asked for.
+    /// What is on top, a dialog or what the last one left in sight, takes presses: it has been there for a moment, or was
+    /// asked for.
     fn is_armed(&self) -> bool {
-        let guarded = self.dialogs.last().is_some_and(Dialog::comes_by_itself);
-        let seen = self.top.map(|(_, since)| self.now.saturating_duration_since(since));
-        !guarded || seen.is_some_and(|seen| seen >= dialog::ARMED)
+        let seen = |since| self.now.saturating_duration_since(since);
+        self.top.asked || self.top.since.is_none_or(|since| seen(since) >= dialog::ARMED)
     }
 
-    /// Another dialog on top, whatever brought it there, is new to who sits before it.
+    /// Whatever came or went on top by itself is new to who sits before it.
     fn look_at_top(&mut self) {
         let key = self.dialogs.last().map(Dialog::key);
-        if key != self.top.map(|(key, _)| key) {
+        // A press that closes one dialog was not meant for the next.
+        let asked = std::mem::take(&mut self.top.asks) && !self.dialogs.last().is_some_and(Dialog::comes_by_itself);
+        if key != self.top.key {
             self.now = clock::now();
-            self.top = key.map(|key| (key, self.now));
+            self.top = Top { key, since: Some(self.now), asked, asks: false };
         }
     }
 
@@ -293,6 +307,8 @@ impl App {
     /// Ends the engine that runs and starts the one of `goal`.
     fn go(&mut self, goal: Goal) -> Task<Message> {
         self.now = clock::now();
+        // Another screen is no surprise.
+        self.top.asks = true;
         match &goal {
             Goal::Lobby => {
                 self.model.leave();

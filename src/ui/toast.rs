@@ -4,7 +4,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use iced::widget::{Column, column, container, row};
+use iced::widget::{column, container, keyed, row};
 use iced::{Alignment, Element, Length};
 
 use super::icon::Icon;
@@ -174,13 +174,14 @@ impl Toasts {
             let words = column![label(look, toast.words.clone()), act].spacing(8).width(Length::Fill).padding(beside);
             let icon = container(icon.coloured(look, Size::Large, colour)).padding(beside);
             let inside = row![icon, words, close].spacing(12).align_y(Alignment::Start);
-            container(inside)
+            let box_ = container(inside)
                 .padding([6, 12])
                 .width(look.scaled(360.0))
-                .style(move |_| card::filled(c.raised, Some(c.line), 8.0))
-                .into()
+                .style(move |_| card::filled(c.raised, Some(c.line), 8.0));
+            (*id, box_.into())
         });
-        Column::with_children(all).spacing(HALF * 2.0).into()
+        // Each under its number: where one goes, the next one does not inherit the keyboard.
+        keyed::Column::with_children(all).spacing(HALF * 2.0).into()
     }
 }
 
@@ -230,6 +231,45 @@ mod tests {
             see.into_messages().count()
         };
         assert_eq!((press(start), press(start + ARMED)), (0, 1));
+    }
+
+    #[test]
+    fn what_slides_under_the_keyboard_is_not_pressed_by_it() {
+        use iced::keyboard::key::Named;
+        use iced_test::runtime::{UserInterface, user_interface::Cache};
+        let start = crate::clock::now();
+        let mut toasts = Toasts::default();
+        toasts.push(start, Toast::new(Tone::Plain, "first").with("Settings", Does::Settings));
+        toasts.push(start, Toast::new(Tone::Plain, "second").with("Devices", Does::Devices));
+        let size = iced::Size::new(400.0, 400.0);
+        let mut renderer = crate::ui::snapshot::renderer();
+        let mut ui =
+            UserInterface::build(toasts.view(Look::default(), start + ARMED), size, Cache::default(), &mut renderer);
+        let mut focus = iced::advanced::widget::operation::focusable::focus::<()>("toast-1".into());
+        ui.operate(&renderer, &mut focus);
+        let enter = || {
+            iced::Event::Keyboard(iced::keyboard::Event::KeyPressed {
+                key: iced::keyboard::Key::Named(Named::Enter),
+                modified_key: iced::keyboard::Key::Named(Named::Enter),
+                physical_key: iced::keyboard::key::Physical::Code(iced::keyboard::key::Code::Enter),
+                location: iced::keyboard::Location::Standard,
+                modifiers: iced::keyboard::Modifiers::empty(),
+                text: None,
+                repeat: false,
+            })
+        };
+        let press = |ui: &mut UserInterface<'_, Message, iced::Theme, iced::Renderer>,
+                     renderer: &mut iced::Renderer| {
+            let mut messages = Vec::new();
+            let mut clipboard = iced::advanced::clipboard::Null;
+            let _ = ui.update(&[enter()], iced::mouse::Cursor::Unavailable, renderer, &mut clipboard, &mut messages);
+            messages.len()
+        };
+        assert_eq!(press(&mut ui, &mut renderer), 1, "it has the keyboard");
+        let cache = ui.into_cache();
+        toasts.update(Message::Dismiss(1));
+        let mut ui = UserInterface::build(toasts.view(Look::default(), start + ARMED * 2), size, cache, &mut renderer);
+        assert_eq!(press(&mut ui, &mut renderer), 0, "another one stands there now");
     }
 
     #[test]

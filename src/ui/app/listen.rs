@@ -5,11 +5,14 @@ use std::time::Duration;
 use iced::{Subscription, window};
 
 use super::{App, Message, Screen};
-use crate::ui::dialog::{self, Dialog};
+use crate::ui::dialog::Dialog;
 use crate::ui::keys;
 
 /// From one ring to the next.
 const RING_EVERY: Duration = Duration::from_secs(3);
+
+/// How often it is looked whether what rests is to be live again.
+const WAKE: Duration = Duration::from_millis(100);
 
 impl App {
     /// What the window listens to. Nothing ticks while nothing moves.
@@ -32,7 +35,7 @@ impl App {
         }
         if !self.is_armed() {
             // Its buttons come alive by themselves.
-            all.push(iced::time::every(dialog::ARMED).map(Message::Tick));
+            all.push(iced::time::every(WAKE).map(Message::Tick));
         }
         all.extend(self.pace().map(|pace| iced::time::every(pace).map(Message::Tick)));
         Subscription::batch(all)

@@ -29,10 +29,12 @@ impl App {
                 let focus = dialog.first_focus();
                 // One of a kind: two rings of one person are one.
                 self.dialogs.retain(|open| !open.is_like(&dialog));
+                self.top.asks = !dialog.comes_by_itself();
                 self.dialogs.push(*dialog);
                 focus.map_or_else(Task::none, iced::widget::operation::focus)
             }
             Action::Close => {
+                self.top.asks = true;
                 self.dialogs.pop();
                 Task::none()
             }

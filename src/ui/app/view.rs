@@ -16,15 +16,17 @@ impl App {
             Screen::Meeting(screen) => screen.view(context).map(Message::Meeting),
         };
         let (settings, dialog) = (self.settings.is_some(), !self.dialogs.is_empty());
-        let pages = self.settings.as_ref().map(|page| inert(page.view(context).map(Message::Settings), dialog));
+        // What a dialog left in sight by itself rests for a moment.
+        let covered = dialog || !self.is_armed();
+        let pages = self.settings.as_ref().map(|page| inert(page.view(context).map(Message::Settings), covered));
         // Each dialog under a name of its own: the next one does not inherit the keyboard of the one before.
         let asked = self.dialogs.last().map(|open| (open.key(), open.view(context).map(Message::Dialog)));
         let asked = dialog.then(|| keyed::Column::with_children(asked).width(Length::Fill).height(Length::Fill));
         // A layer that is not there keeps its place, or what lies above it would forget where its focus is.
         stack![
-            inert(screen, settings || dialog),
+            inert(screen, settings || covered),
             pages,
-            (!self.toasts.is_empty()).then(|| inert(self.corner(context), dialog)),
+            (!self.toasts.is_empty()).then(|| inert(self.corner(context), covered)),
             asked,
         ]
         .width(Length::Fill)

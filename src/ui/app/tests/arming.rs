@@ -89,6 +89,29 @@ fn what_another_one_uncovers_takes_no_press_for_a_moment_either() {
 }
 
 #[test]
+fn what_a_dialog_leaves_in_sight_by_itself_rests_for_a_moment() {
+    let mut bench = Bench::meeting(theme::Choice::Dark);
+    let _engine = bench.connect();
+    bench.ring(7);
+    bench.waits(dialog::ARMED);
+    // The caller gives up just when somebody wants to answer: below is the button that leaves.
+    bench.call_ends(7, Direction::In, CallEnd::Cancelled);
+    let pressed = |bench: &Bench| {
+        let mut see = bench.see();
+        // What is out of reach is not even found.
+        if see.click(id("leave")).is_ok() { see.into_messages().count() } else { 0 }
+    };
+    assert_eq!(pressed(&bench), 0);
+    bench.waits(dialog::ARMED);
+    assert_eq!(pressed(&bench), 1);
+    // What was closed by a press leaves everything live at once.
+    let _ = bench.app.perform(Action::Open(Box::new(Dialog::Shortcuts)));
+    bench.app.look_at_top();
+    let _ = bench.app.update(Message::Dialog(dialog::Message::Close));
+    assert_eq!((bench.app.dialogs.len(), pressed(&bench)), (0, 1));
+}
+
+#[test]
 fn a_link_that_takes_the_place_of_another_takes_no_press_for_a_moment() {
     let mut bench = Bench::lobby(theme::Choice::Dark);
     bench.opens(link(1));
@@ -208,7 +231,7 @@ proptest! {
                 prop_assert!(dialogs[at + 1..].iter().all(|other| !one.is_like(other)), "{dialogs:?}");
             }
             let top = dialogs.last();
-            prop_assert_eq!(bench.app.top.map(|(key, _)| key), top.map(Dialog::key));
+            prop_assert_eq!(bench.app.top.key, top.map(Dialog::key));
             if top.is_some_and(Dialog::comes_by_itself) && top.map(Dialog::key) != before {
                 prop_assert!(!bench.app.is_armed(), "{step:?}");
             }
