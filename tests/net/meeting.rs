@@ -42,6 +42,7 @@ pub fn config(folder: &Path, name: &str, connect: &[std::net::SocketAddr]) -> en
             camera: spec::Camera::None,
             microphone: spec::Microphone::None,
             speaker: spec::Speaker::None,
+            screen: spec::Screen::None,
             quality: spec::Quality::Auto,
             max_bitrate: None,
             dump_video: None,
