@@ -18,13 +18,11 @@ use crate::av::Error;
 use crate::av::devices::Kind;
 use crate::av::outlets::Outlets;
 use crate::av::playback::{self, Playback};
-use crate::av::publish::{PictureConfig, PictureTrack, Microphone};
+use crate::av::publish::{Microphone, PictureConfig, PictureTrack};
 use crate::av::receive::Video;
 use crate::av::spec::{self, DeviceChoice, Quality};
 use crate::id::PeerId;
-use crate::media::{
-    self, Bitrate, ClockMap, Codec, Feedback, TrackId, TrackInfo, TrackKind, View,
-};
+use crate::media::{self, Bitrate, ClockMap, Codec, Feedback, TrackId, TrackInfo, TrackKind, View};
 use crate::slot::Shared;
 use crate::{stats, task};
 
@@ -355,8 +353,14 @@ impl Media {
         match self.remotes.get_mut(&peer) {
             Some(remote) => remote.outlet.set(Some(outlet)),
             None => {
-                let remote =
-                    Remote { clock, outlet: Shared::new(Some(outlet)), video: None, screen: None, hears: false, speaks: false };
+                let remote = Remote {
+                    clock,
+                    outlet: Shared::new(Some(outlet)),
+                    video: None,
+                    screen: None,
+                    hears: false,
+                    speaks: false,
+                };
                 self.remotes.insert(peer, remote);
             }
         }
@@ -508,8 +512,5 @@ impl Media {
 
 /// A meeting can start without the device that fails like this.
 fn is_bearable(error: &Error) -> bool {
-    matches!(
-        error,
-        Error::NoDevice { .. } | Error::Device { .. } | Error::NoScreen { .. } | Error::ScreenEnded { .. }
-    )
+    matches!(error, Error::NoDevice { .. } | Error::Device { .. } | Error::NoScreen { .. } | Error::ScreenEnded { .. })
 }

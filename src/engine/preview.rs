@@ -9,7 +9,7 @@ use super::pictures::{Key, Pictures};
 use crate::av::devices::Kind;
 use crate::av::outlets::Outlets;
 use crate::av::playback;
-use crate::av::publish::{PictureConfig, PictureTrack, Microphone};
+use crate::av::publish::{Microphone, PictureConfig, PictureTrack};
 use crate::av::{Error, spec};
 use crate::meeting::{Failure, Warning};
 

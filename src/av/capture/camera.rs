@@ -171,7 +171,8 @@ mod tests {
     #[test]
     fn a_live_source_that_fails_closes_the_slot_and_says_why() {
         let slot = Slot::new();
-        let capture = Capture::start(CAMERA, Source::Live(Box::new(Pulled(0))), slot.clone(), || true).expect("started");
+        let capture =
+            Capture::start(CAMERA, Source::Live(Box::new(Pulled(0))), slot.clone(), || true).expect("started");
         let mut pictures = 0;
         while slot.recv_timeout(Duration::from_secs(10)).is_ok() {
             pictures += 1;

@@ -38,8 +38,7 @@ impl Media {
     }
 
     fn open_screen(&self, source: &spec::Screen) -> Result<PictureTrack, Error> {
-        let config =
-            PictureConfig { quality: self.config.quality, max_bitrate: self.share_of(TrackKind::Screen) };
+        let config = PictureConfig { quality: self.config.quality, max_bitrate: self.share_of(TrackKind::Screen) };
         let shown = self.pictures.screen(Key::own_screen());
         PictureTrack::screen(source, config, self.screen_outlets.clone(), Some(shown))
     }

@@ -22,11 +22,6 @@ impl Canvas {
         Self { width, height, pixels: vec![0; width * height * PIXEL] }
     }
 
-    /// All pixels, rows without padding.
-    pub fn pixels(&self) -> &[u8] {
-        &self.pixels
-    }
-
     /// Takes the rows of `area` over. What is outside, and rows that are missing in `bytes`, are left as they were.
     pub fn put(&mut self, area: Area, bytes: &[u8]) {
         let Some((from, to)) = self.span(area) else { return };
@@ -172,7 +167,7 @@ mod tests {
             let bytes = vec![9; length.saturating_sub(missing * row)];
             canvas.put(area, &bytes);
             let rows = i32::try_from(bytes.len() / row).expect("small");
-            for (at, pixel) in (0i32..).zip(canvas.pixels().chunks_exact(4)) {
+            for (at, pixel) in (0i32..).zip(canvas.pixels.chunks_exact(4)) {
                 let (px, py) = (at % 10, at / 10);
                 let inside = (x..x + width).contains(&px) && (y..y + rows).contains(&py);
                 proptest::prop_assert_eq!(pixel, if inside { [9; 4] } else { [0; 4] });

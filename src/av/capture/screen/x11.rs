@@ -8,7 +8,7 @@ use std::time::Duration;
 use x11rb::connection::{Connection as _, RequestConnection as _};
 use x11rb::errors::{ConnectionError, ReplyError};
 use x11rb::protocol::randr::{self, ConnectionExt as _};
-use x11rb::protocol::xproto::{Atom, AtomEnum, ConnectionExt as _, ImageOrder, MapState, Screen, Window, WindowClass};
+use x11rb::protocol::xproto::{Atom, AtomEnum, ConnectionExt as _, ImageOrder, MapState, Window, WindowClass};
 use x11rb::rust_connection::RustConnection;
 
 use super::pace::Area;
@@ -54,7 +54,6 @@ fn silent(reason: &str) -> Error {
 pub struct Server {
     connection: RustConnection,
     root: Window,
-    screen: Screen,
 }
 
 /// One display.
@@ -111,7 +110,7 @@ impl Server {
             let reason = format!("its colours are of a kind that is not read (depth {})", screen.root_depth);
             return Err(Error::NoScreen { reason, hint: "use a display with 24 bits of colour" });
         }
-        Ok(Self { root: screen.root, connection, screen })
+        Ok(Self { root: screen.root, connection })
     }
 
     /// Everything that can be shared.

@@ -12,22 +12,20 @@ use x11rb::protocol::composite::{self, ConnectionExt as _, Redirect};
 use x11rb::protocol::damage::{self, ConnectionExt as _, ReportLevel};
 use x11rb::protocol::randr::{self, ConnectionExt as _, NotifyMask};
 use x11rb::protocol::xfixes::{self, ConnectionExt as _, CursorNotifyMask};
-use x11rb::protocol::xproto::{
-    ChangeWindowAttributesAux, ConnectionExt as _, Drawable, EventMask, Pixmap, Window,
-};
+use x11rb::protocol::xproto::{ChangeWindowAttributesAux, ConnectionExt as _, Drawable, EventMask, Pixmap, Window};
 use x11rb::protocol::{ErrorKind, Event};
 
 use super::super::canvas::{Canvas, Pointer};
 use super::super::pace::{Area, Due, Pace};
 use super::grab::Grabber;
 use super::{Server, lost};
+use crate::av::Error;
 use crate::av::capture::{Format, LiveSource};
 use crate::av::devices::worker::{Stop, Worker};
 use crate::av::devices::{Fate, Kind};
 use crate::av::guard::watch;
 use crate::av::process::convert;
 use crate::av::spec::{self, DeviceChoice};
-use crate::av::Error;
 use crate::clock;
 use crate::frame::{Pool, VideoFrame};
 use crate::slot::{Empty, Slot};
@@ -181,12 +179,7 @@ struct Cursor {
 }
 
 impl Driver {
-    fn open(
-        server: Server,
-        spec: &spec::Screen,
-        state: Arc<State>,
-        pictures: Slot<VideoFrame>,
-    ) -> Result<Self, Error> {
+    fn open(server: Server, spec: &spec::Screen, state: Arc<State>, pictures: Slot<VideoFrame>) -> Result<Self, Error> {
         let asked = |error: ReplyError| super::silent(&error.to_string());
         let (name, target) = match spec {
             spec::Screen::Display(number) => {
@@ -201,7 +194,8 @@ impl Driver {
             spec::Screen::Window(id) => {
                 let missing = || Error::NoDevice { kind: Kind::Screen, choice: DeviceChoice::Name(spec.to_string()) };
                 let window = server.window(*id).map_err(|_| missing())?;
-                let name = if window.title.is_empty() { spec.to_string() } else { crate::share::visible(&window.title) };
+                let name =
+                    if window.title.is_empty() { spec.to_string() } else { crate::share::visible(&window.title) };
                 if window.own {
                     let reason = "it is a window of Lets Meet itself".to_owned();
                     return Err(Error::ScreenEnded { name, reason });
@@ -307,7 +301,8 @@ impl Driver {
             let gone = |error: ConnectionError| Error::ScreenEnded { name: self.name.clone(), reason: lost(&error) };
             self.server.connection.flush().map_err(gone)?;
             loop {
-                let gone = |error: ConnectionError| Error::ScreenEnded { name: self.name.clone(), reason: lost(&error) };
+                let gone =
+                    |error: ConnectionError| Error::ScreenEnded { name: self.name.clone(), reason: lost(&error) };
                 let Some(event) = self.server.connection.poll_for_event().map_err(gone)? else { break };
                 self.on_event(&event)?;
             }
@@ -351,7 +346,9 @@ impl Driver {
                 });
             }
             (Event::XfixesCursorNotify(_), _) => self.pointer.stale = true,
-            (Event::RandrScreenChangeNotify(_) | Event::RandrNotify(_), Target::Display { .. }) => self.find_display()?,
+            (Event::RandrScreenChangeNotify(_) | Event::RandrNotify(_), Target::Display { .. }) => {
+                self.find_display()?
+            }
             (Event::DestroyNotify(notify), Target::Window { id, .. }) if notify.window == *id => {
                 return Err(self.ended("the window was closed"));
             }
@@ -412,7 +409,9 @@ impl Driver {
     fn failed(&self, error: ReplyError) -> Error {
         match error {
             ReplyError::ConnectionError(error) => self.ended(&lost(&error)),
-            ReplyError::X11Error(error) => self.ended(&format!("the display refused a question ({:?})", error.error_kind)),
+            ReplyError::X11Error(error) => {
+                self.ended(&format!("the display refused a question ({:?})", error.error_kind))
+            }
         }
     }
 
