@@ -18,7 +18,7 @@ use super::spec;
 use crate::clock;
 use crate::frame::{Pool, VideoFrame};
 use crate::id::PeerId;
-use crate::media::{Arrival, Bitrate, ClockMap, Outlet, Packet, PacketKind, View};
+use crate::media::{Arrival, Bitrate, ClockMap, Outlet, Packet, PacketKind, TrackKind, View};
 use crate::slot::{Ring, Shared, Slot};
 
 const WIDTH: u16 = 640;
@@ -67,7 +67,7 @@ const PEER: PeerId = PeerId::from_bytes([7; 32]);
 
 impl Call {
     fn start(spec: spec::Camera, config: PictureConfig, lose: Lose) -> Self {
-        Self::start_with(spec, config, lose, Config { peer: PEER, dump: None, screen: None })
+        Self::start_with(spec, config, lose, Config { peer: PEER, kind: TrackKind::Camera, dump: None, screen: None })
     }
 
     fn start_with(spec: spec::Camera, config: PictureConfig, lose: Lose, receive: Config) -> Self {
@@ -168,7 +168,7 @@ fn fragile(breaks: fn(u32) -> bool) -> Call {
         let inner = h264::Decoder::new().ok()?;
         Some(Box::new(Fragile { inner, seen: Arc::clone(&seen), breaks }) as Box<dyn VideoDecoder>)
     });
-    let receive = Config { peer: PEER, dump: None, screen: None };
+    let receive = Config { peer: PEER, kind: TrackKind::Camera, dump: None, screen: None };
     Call::decoded_by(card(), PictureConfig::default(), Box::new(|_| false), receive, decoders)
 }
 
@@ -397,7 +397,7 @@ fn a_clip_is_dumped_as_it_was_played() {
         original.write(Arc::new(draw(tick)));
     }
     original.stop();
-    let receive = Config { peer: PEER, dump: Some(dump.clone()), screen: None };
+    let receive = Config { peer: PEER, kind: TrackKind::Camera, dump: Some(dump.clone()), screen: None };
     let call =
         Call::start_with(spec::Camera::File(clip.clone()), PictureConfig::default(), Box::new(|_| false), receive);
     for _ in 0..60 {

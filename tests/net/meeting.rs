@@ -15,7 +15,7 @@ use lets_meet::share::DisplayName;
 use lets_meet::{endpoint, platform};
 
 /// Longest wait for one fact. Loopback needs milliseconds; a busy machine more.
-const LIMIT: Duration = Duration::from_secs(30);
+pub const LIMIT: Duration = Duration::from_secs(30);
 
 /// Somebody in a meeting on loopback.
 pub struct Peer {

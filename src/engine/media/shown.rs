@@ -32,7 +32,7 @@ impl Media {
                 TrackKind::Camera | TrackKind::Microphone => format!("{peer}.y4m"),
             };
             let dump = self.config.dump_video.as_ref().map(|dir| dir.join(file));
-            let config = receive::Config { peer, dump, screen: Some(self.pictures.screen(key)) };
+            let config = receive::Config { peer, kind, dump, screen: Some(self.pictures.screen(key)) };
             let (outlet, track) = (remote.outlet.clone(), kind.id());
             let inbox = self.router.open(peer, track);
             let tell = Box::new(move |word| tell(&outlet, track, word));
