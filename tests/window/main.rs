@@ -9,5 +9,7 @@
 
 mod desk;
 mod journey;
+#[cfg(feature = "devices")]
+mod sharing;
 mod shots;
 mod soak;
