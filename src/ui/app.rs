@@ -315,8 +315,9 @@ impl App {
     /// The one place where engine events come in.
     fn on_event(&mut self, event: Event) -> Task<Message> {
         self.now = clock::now();
-        let stale =
-            matches!(event, Event::Joined(_) | Event::Left { .. } | Event::Track { .. } | Event::Reconnected { .. });
+        let stale = matches!(event, Event::Joined(_) | Event::Left { .. } | Event::Track { .. } | Event::Reconnected { .. })
+                // A device or a shared screen of ours may have ended.
+                || matches!(&event, Event::Warning(warning) if warning.person.is_none());
         let at_once = notices::at_once(&event, &self.model, &self.choices, &mut self.dialogs);
         let notices = self.model.on_event(self.now, clock::unix_millis(), event);
         let mut tasks = vec![self.perform(at_once)];
@@ -561,6 +562,7 @@ impl App {
             }
             Action::Again => self.go(Goal::Lobby),
             Action::ListDevices => session::list_devices(),
+            Action::ListScreens => session::list_screens(),
             Action::ListInterfaces => session::list_interfaces(),
             Action::OwnWords => session::own_words(&self.model),
         }

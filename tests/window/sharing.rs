@@ -441,3 +441,44 @@ fn a_display_that_is_not_there_or_goes_away_ends_no_meeting() {
     let (_, state) = ann.wait(0, "an answer", |e| e["event"] == "ok" && e["do"] == "state");
     assert_eq!(state["settings"]["screen_on"], false);
 }
+
+#[test]
+fn a_window_shares_a_display_by_key_says_so_and_shows_the_screens_of_others() {
+    let desk = Desk::new(1280, 840);
+    let ana = desk.program("ana", &["--room", "sharing"]);
+    ana.wait("leave");
+    let bo = Talker::join(desk.folder(), "Bo", None, &["--screen", "testcard:640x360@15"]);
+    // Somebody's screen takes the stage, the person stands beside it.
+    let starts = |start: &str| ana.entries().into_iter().find(|entry| entry.id.starts_with(start));
+    desk.until("a shared screen", || starts("shared-").is_some() && starts("tile-").is_some());
+    let (shared, tile) = (starts("shared-").expect("seen"), starts("tile-").expect("seen"));
+    assert!(shared.bounds.2 > tile.bounds.2 * 2.0, "{shared:?} beside {tile:?}");
+    desk.until("a test card in it", || {
+        ana.focus();
+        let pixels = ana.pixels(&shared);
+        let (mut dark, mut bright) = (0, 0);
+        for (x, y) in (0..40).flat_map(|x| (0..40).map(move |y| (x, y))) {
+            let luma =
+                pixels.luma(pixels.width / 10 + x * pixels.width / 160, pixels.height / 8 + y * pixels.height / 100);
+            dark += usize::from(luma < 30);
+            bright += usize::from(luma > 225);
+        }
+        dark > 200 && bright > 200
+    });
+
+    ana.key("s");
+    ana.wait("share-display:0");
+    let own = ana.entries().into_iter().find(|entry| entry.id.starts_with("share-window:"));
+    assert!(own.is_none(), "a window of one's own is not offered: {own:?}");
+    ana.click("share-display:0");
+    ana.wait_words("You are sharing Display 1");
+    bo.wait(0, "the display", |e| is_screen(e, true) && e["width"] == 1280 && e["height"] == 840);
+    bo.wait(0, "its pictures", |e| {
+        let peers = e["peers"].as_object();
+        peers.is_some_and(|peers| peers.values().any(|peer| peer["screen"]["width"] == 1280))
+    });
+    let mark = bo.all().len();
+    ana.click("stop-sharing");
+    bo.wait(mark, "the end", |e| is_screen(e, false));
+    desk.until("the end of the bar", || ana.find("stop-sharing").is_none());
+}
