@@ -7,7 +7,7 @@ use lets_meet::clock;
 use lets_meet::engine::pictures::{Key, Picture};
 use lets_meet::framing::Message;
 use lets_meet::id::RoomName;
-use lets_meet::media::{self, TrackId, TrackKind};
+use lets_meet::media::{self, TrackId, TrackKind, View};
 use lets_meet::meeting::{Command, Done, Event, wire};
 use lets_meet::mesh;
 
@@ -79,6 +79,20 @@ async fn a_shared_screen_arrives_ends_and_comes_back() {
         bo.wait("figures of the screen", shown).await;
         let Ok(Done::State(state)) = ada.handle.command(Command::State).await else { panic!("no state") };
         assert!(state.settings.screen_on && state.tracks.iter().any(|track| track.kind == TrackKind::Screen));
+
+        // What nobody watches is not sent, and is sent again when it is watched.
+        let view = |size| Command::View { peer: ada.id.to_string(), size };
+        bo.handle.command(view(View::None)).await.expect("asked");
+        let sends = |wanted: bool| {
+            move |event: &Event| {
+                let Event::Stats(stats) = event else { return false };
+                stats.peers.values().next().is_some_and(|peer| peer.sending.screen.is_some() == wanted)
+            }
+        };
+        ada.wait("nothing sent", sends(false)).await;
+        bo.handle.command(view(View::Large)).await.expect("asked");
+        moves(&bo, key).await;
+        ada.wait("pictures sent", sends(true)).await;
 
         ada.handle.command(share(false, None)).await.expect("ended");
         told(&bo, &ada, false).await;

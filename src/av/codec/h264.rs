@@ -372,6 +372,30 @@ mod tests {
     }
 
     #[test]
+    fn a_screen_stays_sharp_where_bits_lack_and_pictures_are_left_out() {
+        let pictures = pictures(60);
+        let tight = VideoConfig { content: Content::Screen, ..config(150_000) };
+        let mut encoder = Encoder::new(tight).expect("an encoder");
+        let mut decoder = Decoder::new().expect("a decoder");
+        let mut shown = 0;
+        for picture in &pictures {
+            let Some(encoded) = encoder.encode(picture, Keyframe::Auto).expect("encoded") else { continue };
+            let decoded = decoder.decode(&encoded.data, &Pool::new(0)).expect("decodable").expect("a picture");
+            assert!(psnr(picture, &decoded) > 31.0, "picture {shown} is at {:.1} dB", psnr(picture, &decoded));
+            shown += 1;
+        }
+        assert!((2..50).contains(&shown), "{shown} of 60 pictures of noise at 150 kbit/s");
+        // Without those that nothing refers to, too.
+        let mut encoder =
+            Encoder::new(VideoConfig { content: Content::Screen, ..config(3_000_000) }).expect("an encoder");
+        let encoded = encode(&mut encoder, &pictures);
+        let mut decoder = Decoder::new().expect("a decoder");
+        for encoded in encoded.iter().filter(|encoded| !encoded.discardable) {
+            assert!(decoder.decode(&encoded.data, &Pool::new(0)).expect("decodable").is_some());
+        }
+    }
+
+    #[test]
     fn what_lacks_its_reference_is_not_shown() {
         let pictures = pictures(8);
         let mut encoder = Encoder::new(VideoConfig { temporal_layers: 1, ..config(1_000_000) }).expect("an encoder");

@@ -426,4 +426,81 @@ mod tests {
         assert!(camera.trouble().is_none(), "told once");
         camera.stop();
     }
+
+    /// A screen on which nothing changes: one picture whenever somebody begins to watch.
+    struct Still {
+        wanted: bool,
+        given: Shared<u32>,
+    }
+
+    impl capture::LiveSource for Still {
+        fn format(&self) -> capture::Format {
+            capture::Format { width: 320, height: 180, rate: (30, 1) }
+        }
+
+        fn next(&mut self, wanted: bool, wait: Duration) -> Result<Option<VideoFrame>, Error> {
+            let begins = wanted && !std::mem::replace(&mut self.wanted, wanted);
+            if !begins {
+                std::thread::sleep(wait);
+                return Ok(None);
+            }
+            self.given.set(self.given.get() + 1);
+            let mut picture = Pool::new(0).picture(320, 180);
+            picture.data_mut().fill(128);
+            Ok(Some(picture))
+        }
+    }
+
+    /// Keeps what a link was given.
+    #[derive(Debug)]
+    struct Link(crate::slot::Ring<Packet>);
+
+    impl crate::media::Outlet for Link {
+        fn send(&self, packet: Packet) {
+            if packet.kind == PacketKind::Video {
+                self.0.push(packet);
+            }
+        }
+    }
+
+    #[test]
+    fn a_screen_that_stands_still_reaches_who_joins_later_and_stops_for_nobody() {
+        let outlets = Outlets::new();
+        let given = Shared::new(0);
+        let source = Source::Live(Box::new(Still { wanted: false, given: given.clone() }));
+        let track = PictureTrack::start(SCREEN, source, PictureConfig::default(), outlets.clone(), None);
+        let track = track.expect("started");
+        let join = |n: u8, view| {
+            let packets = crate::slot::Ring::new(64);
+            if outlets.set(PeerId::from_bytes([n; 32]), view, Arc::new(Link(packets.clone()))) {
+                track.request_keyframe(view);
+            }
+            packets
+        };
+        let is_key = |packet: &Packet| {
+            let header = crate::av::packet::header::Header::parse(&packet.body).expect("ours").0;
+            assert_eq!(packet.track, crate::media::TrackId::SCREEN);
+            header.key
+        };
+        let first = join(1, View::Large);
+        let patience = Duration::from_secs(10);
+        assert!(is_key(&first.recv_timeout(patience).expect("the first picture")));
+        // Nothing changes, and still: a key for the second, in its size, and repeats for both.
+        for view in [View::Large, View::Small] {
+            let second = join(2, view);
+            assert!(is_key(&second.recv_timeout(patience).expect("a picture for who joins")));
+            second.recv_timeout(patience).expect("a repeat");
+        }
+        assert_eq!(given.get(), 1, "the source was not asked again");
+        assert!(track.sending(View::Large).is_some_and(|sending| sending.width == Some(320)));
+        for n in [1, 2] {
+            outlets.remove(PeerId::from_bytes([n; 32]));
+        }
+        let deadline = clock::now() + patience;
+        while track.sending(View::Large).is_some() {
+            assert!(clock::now() < deadline, "its encoders rest");
+            std::thread::yield_now();
+        }
+        track.stop();
+    }
 }
