@@ -371,20 +371,25 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_screen_stays_sharp_where_bits_lack_and_pictures_are_left_out() {
-        let pictures = pictures(60);
-        let tight = VideoConfig { content: Content::Screen, ..config(150_000) };
-        let mut encoder = Encoder::new(tight).expect("an encoder");
+    /// The worst picture of all that come back at a rate that is far too low, in decibels, and how many those are.
+    fn worst(content: Content, pictures: &[VideoFrame]) -> (f64, usize) {
+        let mut encoder = Encoder::new(VideoConfig { content, ..config(40_000) }).expect("an encoder");
         let mut decoder = Decoder::new().expect("a decoder");
-        let mut shown = 0;
-        for picture in &pictures {
+        let (mut worst, mut shown) = (f64::MAX, 0);
+        for picture in pictures {
             let Some(encoded) = encoder.encode(picture, Keyframe::Auto).expect("encoded") else { continue };
             let decoded = decoder.decode(&encoded.data, &Pool::new(0)).expect("decodable").expect("a picture");
-            assert!(psnr(picture, &decoded) > 31.0, "picture {shown} is at {:.1} dB", psnr(picture, &decoded));
-            shown += 1;
+            (worst, shown) = (psnr(picture, &decoded).min(worst), shown + 1);
         }
-        assert!((2..50).contains(&shown), "{shown} of 60 pictures of noise at 150 kbit/s");
+        (worst, shown)
+    }
+
+    #[test]
+    fn where_bits_lack_a_screen_stays_sharp() {
+        let pictures = pictures(60);
+        let (screen, camera) = (worst(Content::Screen, &pictures), worst(Content::Camera, &pictures));
+        println!("worst picture and pictures: screen {screen:?}, camera {camera:?}");
+        assert!(screen.1 >= 2 && screen.0 > 30.0 && screen.0 > camera.0 + 1.0, "{screen:?}, camera {camera:?}");
         // Without those that nothing refers to, too.
         let mut encoder =
             Encoder::new(VideoConfig { content: Content::Screen, ..config(3_000_000) }).expect("an encoder");
