@@ -45,6 +45,15 @@ async fn moves(peer: &Peer, key: Key) {
     }
 }
 
+/// Waits until nothing of `key` is shown: the event is told a moment before.
+async fn gone(peer: &Peer, key: Key) {
+    let end = clock::now() + LIMIT;
+    while peer.handle.pictures().latest(key).is_some() {
+        assert!(clock::now() < end, "what was shared is still shown after {LIMIT:?}");
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+}
+
 async fn told(peer: &Peer, of: &Peer, on: bool) {
     let is = |event: &Event| {
         matches!(event, Event::Track { person, info }
@@ -96,7 +105,7 @@ async fn a_shared_screen_arrives_ends_and_comes_back() {
 
         ada.handle.command(share(false, None)).await.expect("ended");
         told(&bo, &ada, false).await;
-        assert!(bo.handle.pictures().latest(key).is_none(), "what was shared is not shown any more");
+        gone(&bo, key).await;
         let Ok(Done::State(state)) = ada.handle.command(Command::State).await else { panic!("no state") };
         assert!(!state.settings.screen_on && state.tracks.is_empty(), "the track is gone");
     }
