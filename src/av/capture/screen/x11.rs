@@ -135,6 +135,8 @@ impl Server {
     pub fn monitors(&self) -> Result<Vec<Monitor>, ReplyError> {
         let mut monitors = Vec::new();
         if self.connection.extension_information(randr::X11_EXTENSION_NAME)?.is_some()
+            // The server tells of monitors only to who has said that it knows them.
+            && self.connection.randr_query_version(1, 5)?.reply().is_ok()
             && let Ok(found) = self.connection.randr_get_monitors(self.root, true)?.reply()
         {
             for (at, monitor) in found.monitors.iter().enumerate() {
