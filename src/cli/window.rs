@@ -200,6 +200,7 @@ impl Inner {
                 camera,
                 microphone,
                 speaker,
+                screen: spec::Screen::None,
                 quality,
                 max_bitrate: choices.most_video.map(Bitrate::from_bps),
                 dump_video: None,

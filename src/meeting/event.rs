@@ -332,7 +332,7 @@ pub struct Warning {
 impl Warning {
     /// A camera, microphone or speaker of this run is not there or ended: its setting is off now.
     pub fn is_about_own_devices(&self) -> bool {
-        use WarningCode::{NoCamera, NoMicrophone, NoSpeaker, SourceFailed};
-        self.person.is_none() && matches!(self.code, NoCamera | NoMicrophone | NoSpeaker | SourceFailed)
+        use WarningCode::{NoCamera, NoMicrophone, NoScreen, NoSpeaker, SourceFailed};
+        self.person.is_none() && matches!(self.code, NoCamera | NoMicrophone | NoScreen | NoSpeaker | SourceFailed)
     }
 }

@@ -78,6 +78,8 @@ pub enum Action {
     Call(String, String),
     /// Ask the system which devices there are.
     ListDevices,
+    /// Ask the system which displays and windows can be shared.
+    ListScreens,
     /// Ask the system which network interfaces there are.
     ListInterfaces,
     /// Work out the words of one's own key; the settings get them.

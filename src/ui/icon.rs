@@ -76,6 +76,9 @@ pub enum Icon {
     EyeOff,
     Headphones,
     Secure,
+    Screen,
+    ScreenOff,
+    Window,
 }
 
 impl Icon {
@@ -144,6 +147,9 @@ impl Icon {
             Self::EyeOff => Glyph::EyeOff,
             Self::Headphones => Glyph::Headphones,
             Self::Secure => Glyph::ShieldCheck,
+            Self::Screen => Glyph::ScreenShare,
+            Self::ScreenOff => Glyph::ScreenShareOff,
+            Self::Window => Glyph::AppWindow,
         }
     }
 

@@ -12,6 +12,7 @@ use super::dialog;
 pub enum Shortcut {
     Microphone,
     Camera,
+    Share,
     Hand,
     Chat,
     People,
@@ -46,9 +47,10 @@ pub enum Meaning {
 }
 
 /// The keys as the sheet (F1) lists them: the key, what it does.
-pub const SHEET: [(&str, &str); 16] = [
+pub const SHEET: [(&str, &str); 17] = [
     ("M", "Microphone on or off"),
     ("V", "Camera on or off"),
+    ("S", "Share a screen, or stop sharing"),
     ("H", "Raise or lower your hand"),
     ("Space", "Talk while held (push-to-talk)"),
     ("C", "Chat"),
@@ -121,6 +123,7 @@ pub fn meaning(event: &keyboard::Event, covered: bool) -> Option<Meaning> {
     let shortcut = match c.to_lowercase().as_str() {
         "m" => Shortcut::Microphone,
         "v" => Shortcut::Camera,
+        "s" => Shortcut::Share,
         "h" => Shortcut::Hand,
         "c" => Shortcut::Chat,
         "p" => Shortcut::People,

@@ -33,7 +33,7 @@ use crate::share::DisplayName;
 pub use preview::{ring, test_sound};
 
 pub use desktop::{paste, pick_files, pick_folder, reveal, save_as};
-pub use system::{check_devices, list_devices, list_interfaces, own_words};
+pub use system::{check_devices, list_devices, list_interfaces, list_screens, own_words};
 pub use trouble::{Trouble, Way};
 
 /// How often it is looked who speaks.
@@ -70,6 +70,8 @@ pub enum Outcome {
     Pasted(Pasted),
     /// The system has these devices.
     Devices(devices::Devices),
+    /// These displays and windows can be shared.
+    Screens(Vec<devices::Device>),
     /// The doctor has looked at the network.
     Checked(Vec<Check>),
     /// The doctor has looked at cameras and sound.
@@ -521,6 +523,10 @@ pub fn outcome(
         Outcome::Nothing | Outcome::Notified(..) | Outcome::Previewing(_) => Action::None,
         Outcome::Checked(found) => {
             (model.checkup.found, model.checkup.running) = (found, false);
+            Action::None
+        }
+        Outcome::Screens(screens) => {
+            model.screens = Some(screens);
             Action::None
         }
         Outcome::CheckedDevices(found) => {

@@ -123,6 +123,10 @@ const PURE: &[&str] = &[
     "src/av/repair/*",
     "src/av/jitter/*",
     "src/av/process/pace.rs",
+    "src/av/capture/screen/pace.rs",
+    "src/av/publish/budget.rs",
+    "src/av/publish/repeat.rs",
+    "src/av/meter.rs",
     "src/rendezvous/wire.rs",
     "src/rendezvous/registry.rs",
     "src/rendezvous/lease.rs",
@@ -201,6 +205,7 @@ pub const WRAPPERS: &[(&str, &[&str])] = &[
     ("nokhwa", &["src/av/capture/device.rs"]),
     ("cpal", &["src/av/devices/sound.rs"]),
     ("rtrb", &["src/av/capture/microphone.rs", "src/av/playback/device.rs"]),
+    ("x11rb", &["src/av/capture/screen/x11.rs", "src/av/capture/screen/x11/*"]),
     ("zune_core", &["src/av/process/layout.rs"]),
     ("zune_jpeg", &["src/av/process/layout.rs"]),
     ("clap", &["src/cli/*"]),
@@ -235,6 +240,9 @@ pub const PLATFORM_FILES: &[&str] = &[
     // A local socket with a mode, and none elsewhere.
     "src/handover.rs",
     "src/handover/*",
+    // Screens are read on Linux; memory of the X server comes as a file descriptor.
+    "src/av/capture/screen/mod.rs",
+    "src/av/capture/screen/x11/grab.rs",
     // How a desktop knows and reads a notification.
     "src/ui/session/desktop.rs",
     // SIGTERM.

@@ -36,7 +36,8 @@ impl Drop for Alone {
     }
 }
 
-fn tool(name: &str) -> Command {
+/// A tool that the tests need.
+pub fn tool(name: &str) -> Command {
     let found = std::env::var_os("PATH")
         .is_some_and(|path| std::env::split_paths(&path).any(|folder| folder.join(name).is_file()));
     assert!(found, "{name} is missing: scripts/packages.txt lists what the tests need, and make test installs it");
@@ -110,6 +111,16 @@ impl Desk {
             code.is_some()
         });
         code.flatten()
+    }
+
+    /// Its name, as in `:1`.
+    pub fn display(&self) -> &str {
+        &self.display
+    }
+
+    /// Moves the pointer.
+    pub fn point(&self, x: i32, y: i32) {
+        self.run("xdotool", &["mousemove", &x.to_string(), &y.to_string()]);
     }
 
     /// A folder that goes with the desk.

@@ -16,5 +16,7 @@ mod devices;
 #[expect(dead_code, reason = "the lab makes more kinds of trouble with it")]
 mod equipment;
 mod journey;
+#[cfg(feature = "devices")]
+mod sharing;
 mod shots;
 mod soak;

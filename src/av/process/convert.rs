@@ -1,6 +1,6 @@
 //! Pixel formats, and how alike two pictures are.
 
-use yuv::{YuvPlanarImage, YuvRange, YuvStandardMatrix};
+use yuv::{BufferStoreMut, YuvConversionMode, YuvPlanarImage, YuvPlanarImageMut, YuvRange, YuvStandardMatrix};
 
 use crate::frame::VideoFrame;
 
@@ -29,6 +29,30 @@ pub fn part_to_rgba(picture: &VideoFrame, width: u16, height: u16, rgba: &mut Ve
     // It can only fail on sizes that do not fit, and these do by the picture's own rules.
     let done = yuv::yuv420_to_rgba(&image, rgba, width * 4, YuvRange::Limited, YuvStandardMatrix::Bt601);
     debug_assert!(done.is_ok(), "the picture's planes have its size: {done:?}");
+}
+
+/// Fills `picture` from pixels of four bytes (blue, green, red, one that means nothing), `stride` bytes a row, at least as
+/// many of both as the picture has. False, and nothing is written, where they are fewer.
+pub fn from_bgrx(pixels: &[u8], stride: usize, picture: &mut VideoFrame) -> bool {
+    let (width, height) = (usize::from(picture.width()), usize::from(picture.height()));
+    let Ok(row) = u32::try_from(stride) else { return false };
+    if stride < width * 4 || pixels.len() < stride * height {
+        return false;
+    }
+    let (width, height) = (u32::from(picture.width()), u32::from(picture.height()));
+    let (y, u, v) = picture.planes_mut();
+    let mut image = YuvPlanarImageMut {
+        y_plane: BufferStoreMut::Borrowed(y),
+        y_stride: width,
+        u_plane: BufferStoreMut::Borrowed(u),
+        u_stride: width / 2,
+        v_plane: BufferStoreMut::Borrowed(v),
+        v_stride: width / 2,
+        width,
+        height,
+    };
+    let (range, matrix) = (YuvRange::Limited, YuvStandardMatrix::Bt601);
+    yuv::bgra_to_yuv420(&mut image, pixels, row, range, matrix, YuvConversionMode::Balanced).is_ok()
 }
 
 /// Peak signal-to-noise ratio of the luma of two pictures of one size, in decibels: above 35 is good, below 25 is
@@ -72,6 +96,22 @@ mod tests {
             let near = rgba[..4].iter().zip(expect).all(|(a, b): (&u8, u8)| a.abs_diff(b) <= 2);
             assert!(near, "{:?} for {y},{u},{v}", &rgba[..4]);
         }
+    }
+
+    #[test]
+    fn a_screen_comes_back_in_its_colours() {
+        let mut picture = Pool::new(0).picture(6, 4);
+        let mut rgba = Vec::new();
+        for bgr in [[0, 0, 0], [255, 255, 255], [0, 0, 255], [255, 0, 0], [20, 200, 90]] {
+            // Wider than the picture, as a canvas of an odd width is.
+            let pixels = [bgr[0], bgr[1], bgr[2], 77].repeat(7 * 5);
+            assert!(from_bgrx(&pixels, 7 * 4, &mut picture));
+            to_rgba(&picture, &mut rgba);
+            let near = |pixel: &[u8]| pixel[..3].iter().rev().zip(bgr).all(|(a, b): (&u8, u8)| a.abs_diff(b) <= 3);
+            assert!(rgba.chunks_exact(4).all(near), "{bgr:?} became {:?}", &rgba[..4]);
+        }
+        assert!(!from_bgrx(&[0; 6 * 3 * 4], 6 * 4, &mut picture), "a row is missing");
+        assert!(!from_bgrx(&[0; 1000], 5 * 4, &mut picture), "rows are too short");
     }
 
     #[test]

@@ -94,6 +94,7 @@ impl App {
             }
             Action::Again => self.go(Goal::Lobby),
             Action::ListDevices => session::list_devices(),
+            Action::ListScreens => session::list_screens(),
             Action::ListInterfaces => session::list_interfaces(),
             Action::OwnWords => session::own_words(&self.model),
         }

@@ -8,6 +8,7 @@ pub mod invite;
 pub mod join;
 pub mod link;
 pub mod send;
+pub mod share;
 #[cfg(test)]
 mod tests;
 pub mod verify;
@@ -57,6 +58,8 @@ pub enum Dialog {
     Changed(changed::Changed),
     /// Who gets these files.
     Send(send::Send),
+    /// Which screen is shared.
+    Share,
     /// A link was opened: go there?
     Link(link::Link),
     /// The findings of the doctor.
@@ -76,6 +79,7 @@ pub enum Message {
     Verify(verify::Message),
     Changed(changed::Message),
     Send(send::Message),
+    Share(share::Message),
     Link(link::Message),
     Doctor(doctor::Message),
 }
@@ -111,6 +115,11 @@ pub fn on_dropped(path: PathBuf, dialogs: &mut [Dialog]) -> Action {
 /// Shows the invitation to the meeting that we are in.
 pub fn invite() -> Action {
     Action::Engine(Command::Invite)
+}
+
+/// Asks which screen is to be shared.
+pub fn share() -> Action {
+    Action::ListScreens.and(Action::Open(Box::new(Dialog::Share)))
 }
 
 /// Compares words with somebody.
@@ -254,6 +263,7 @@ impl Dialog {
             (Self::Verify(verify), Message::Verify(message)) => verify.update(&message),
             (Self::Changed(changed), Message::Changed(message)) => changed.update(&message),
             (Self::Send(send), Message::Send(message)) => send.update(message),
+            (Self::Share, Message::Share(message)) => share::update(message),
             (Self::Link(link), Message::Link(message)) => link.update(&message, model, choices),
             (Self::Doctor, Message::Doctor(message)) => doctor::update(&message, model),
             _ => Action::None,
@@ -273,6 +283,7 @@ impl Dialog {
             Self::Verify(verify) => (words::VERIFY.to_owned(), verify.view(context).map(Message::Verify)),
             Self::Changed(changed) => (words::CHANGED.to_owned(), changed.view(context).map(Message::Changed)),
             Self::Send(send) => (words::SEND.to_owned(), send.view(context).map(Message::Send)),
+            Self::Share => (words::SHARE.to_owned(), share::view(context).map(Message::Share)),
             Self::Link(link) => (words::LINK_ASKS.to_owned(), link.view(context).map(Message::Link)),
             Self::Doctor => (words::DOCTOR.to_owned(), doctor::view(context).map(Message::Doctor)),
         };

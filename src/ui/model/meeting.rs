@@ -7,7 +7,7 @@ use super::chat::Chat;
 use super::quality::Quality;
 use super::reactions::Reactions;
 use super::traffic::Traffic;
-use crate::av::spec::{Camera, Microphone};
+use crate::av::spec::{Camera, Microphone, Screen};
 use crate::id::{PeerId, RoomName};
 use crate::known::trust::Trust;
 use crate::media::{TrackInfo, TrackKind};
@@ -39,6 +39,11 @@ impl Participant {
     /// Its picture may be shown.
     pub fn has_picture(&self) -> bool {
         self.tracks.get(&TrackKind::Camera).is_some_and(|track| track.on)
+    }
+
+    /// It shares a screen.
+    pub fn shares(&self) -> bool {
+        self.tracks.get(&TrackKind::Screen).is_some_and(|track| track.on)
     }
 
     /// Its microphone is on.
@@ -135,6 +140,17 @@ impl Meeting {
     /// Our microphone sends.
     pub fn microphone_on(&self) -> bool {
         self.settings.microphone_on && self.settings.microphone != Microphone::None
+    }
+
+    /// We share a screen.
+    pub fn sharing(&self) -> bool {
+        self.settings.screen_on && self.settings.screen != Screen::None
+    }
+
+    /// Whose screen takes the stage: `first`, if that one shares, else who came first of those who do.
+    pub fn sharer(&self, first: Option<PeerId>) -> Option<&Participant> {
+        let first = first.and_then(|peer| self.people.get(&peer)).filter(|one| one.shares());
+        first.or_else(|| self.in_order().into_iter().find(|one| one.shares()))
     }
 
     /// Why nobody lets us in, while nobody else is here.

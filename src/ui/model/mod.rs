@@ -11,6 +11,7 @@ pub mod transfers;
 use std::net::SocketAddr;
 use std::time::Instant;
 
+use crate::engine::devices::Device;
 use crate::engine::doctor::Check;
 use crate::id::{RoomName, Username};
 use crate::meeting::{Audience, Event, FileEvent, FileStage, LeftReason, Nearby, Person, State, Warning, WarningCode};
@@ -61,6 +62,8 @@ pub struct Model {
     pub warnings: Vec<Warning>,
     /// Who and what is in sight.
     pub nearby: Nearby,
+    /// What can be shared, as it was asked last; `None` while that is not known.
+    pub screens: Option<Vec<Device>>,
     /// What the doctor found last.
     pub checkup: Checkup,
 }
@@ -96,6 +99,7 @@ impl Model {
             transfers: Transfers::default(),
             warnings: Vec::new(),
             nearby: Nearby::default(),
+            screens: None,
             checkup: Checkup::default(),
         }
     }

@@ -3,6 +3,7 @@
 mod bar;
 mod frame;
 mod joining;
+mod sharing;
 mod shut;
 mod stage;
 #[cfg(test)]
@@ -105,6 +106,8 @@ pub enum Message {
     Microphone,
     /// Camera on or off.
     Camera,
+    /// Share a screen, or stop sharing.
+    Share,
     /// Raise or lower the hand.
     Hand,
     /// React with this.
@@ -194,6 +197,14 @@ impl Screen {
                 toggles::microphone(model, choices, on)
             }
             Message::Camera => toggles::camera(model, choices),
+            Message::Share => {
+                self.menu = None;
+                if model.meeting.as_ref().is_some_and(Meeting::sharing) {
+                    Action::Engine(Command::Screen { on: false, source: None })
+                } else {
+                    dialog::share()
+                }
+            }
             Message::Hand => Action::Engine(Command::Hand { up: !self.hand_up(model) }),
             Message::React(emoji) => {
                 self.menu = None;
@@ -294,6 +305,7 @@ impl Screen {
         let message = match shortcut {
             Shortcut::Microphone => Message::Microphone,
             Shortcut::Camera => Message::Camera,
+            Shortcut::Share => Message::Share,
             Shortcut::Hand => Message::Hand,
             Shortcut::Chat => Message::Panel(Panel::Chat),
             Shortcut::People => Message::Panel(Panel::People),
@@ -444,6 +456,7 @@ impl Screen {
         let middle = stack![middle, bar::menu(self, context, meeting)].width(Length::Fill).height(Length::Fill);
         let all = column![
             top::view(self, context, meeting),
+            sharing::view(context, meeting),
             container(middle).height(Length::Fill),
             bar::view(self, context, meeting)
         ];
@@ -512,7 +525,8 @@ impl Screen {
             return Action::None;
         }
         // Where nothing is to be seen there is nothing to ask for.
-        let people: Vec<PeerId> = meeting.people.values().filter(|p| p.has_picture()).map(|p| p.person.peer).collect();
+        let people: Vec<PeerId> =
+            meeting.people.values().filter(|p| p.has_picture() || p.shares()).map(|p| p.person.peer).collect();
         let commands = self.views.update(now, &people, &self.drawn);
         commands.into_iter().fold(Action::None, |all, command| all.and(Action::Engine(command)))
     }

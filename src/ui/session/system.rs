@@ -12,6 +12,11 @@ pub fn list_devices() -> Task<Message> {
     Task::perform(blocking(devices::list), |devices| Message::Done(devices.map_or(Outcome::Nothing, Outcome::Devices)))
 }
 
+/// Asks the system which displays and windows can be shared.
+pub fn list_screens() -> Task<Message> {
+    Task::perform(blocking(devices::screens), |found| Message::Done(found.map_or(Outcome::Nothing, Outcome::Screens)))
+}
+
 /// Looks at cameras and sound.
 pub fn check_devices() -> Task<Message> {
     Task::perform(blocking(doctor::devices), |found| {

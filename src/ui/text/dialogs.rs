@@ -79,6 +79,21 @@ pub const KEEP_APART: &str = "Keep apart";
 /// Takes the new key.
 pub const ACCEPT_KEY: &str = "Accept the new key";
 
+/// The dialog in which a screen is chosen.
+pub const SHARE: &str = "Share a screen";
+/// What follows from it.
+pub const SHARE_HOW: &str = "Everybody in the meeting sees what you choose, also what comes up on it later. Where a whole display is shared, the windows of Lets Meet on it are seen too.";
+/// The displays.
+pub const DISPLAYS: &str = "Displays";
+/// The windows.
+pub const WINDOWS: &str = "Windows";
+/// They are being asked for.
+pub const SCREENS_COMING: &str = "One moment…";
+/// There is none.
+pub const NO_SCREENS: &str = "No screen can be shared here. Screens are shared on X11; on a desktop that runs on Wayland, log in to a session on X11 (often called Xorg).";
+/// Asks the system again.
+pub const LOOK_AGAIN: &str = "Look again";
+
 /// The title of the choice of recipients.
 pub const SEND: &str = "Send to whom?";
 /// Sends.

@@ -14,6 +14,27 @@ pub const CAMERA: &str = "Camera";
 pub const TIP_MICROPHONE: &str = "Microphone on or off (M)";
 /// Under the mouse: the camera.
 pub const TIP_CAMERA: &str = "Camera on or off (V)";
+/// Shares a screen.
+pub const SHARE: &str = "Share";
+/// The same in the menu.
+pub const SHARE_SCREEN: &str = "Share a screen";
+/// The same while one shares.
+pub const STOP_SHARING: &str = "Stop sharing";
+/// Under the mouse: sharing.
+pub const TIP_SHARE: &str = "Share a screen, or stop sharing (S)";
+/// What is shared, where its name is not known.
+pub const A_SCREEN: &str = "a screen";
+
+/// While one shares.
+pub fn sharing(name: &str) -> String {
+    format!("You are sharing {name}. Everybody here sees it.")
+}
+
+/// On a screen that somebody shares.
+pub fn shared_by(name: &str) -> String {
+    format!("{name} shares a screen")
+}
+
 /// Raises one's hand.
 pub const HAND: &str = "Hand";
 /// Under the mouse: the hand.

@@ -96,7 +96,9 @@ pub fn latency(peer: &Peer) -> String {
 /// One line for a peer in the panel.
 pub fn brief(peer: &Peer) -> String {
     let link = &peer.link;
-    format!("{} · {} loss · {}", ms(link.rtt_ms), percent(link.loss), picture(peer.video.as_ref()))
+    let shown = peer.screen.as_ref().filter(|screen| screen.width.is_some());
+    let screen = shown.map(|screen| format!(" · screen {}", picture(Some(screen)))).unwrap_or_default();
+    format!("{} · {} loss · {}{screen}", ms(link.rtt_ms), percent(link.loss), picture(peer.video.as_ref()))
 }
 
 #[cfg(test)]
@@ -114,6 +116,9 @@ mod tests {
         assert_eq!((ms(None), ms(Some(0.84)), ms(Some(14.2))), ("–".into(), "0.8 ms".into(), "14 ms".into()));
         assert_eq!((percent(Some(0.0)), percent(Some(0.021))), ("0 %".to_owned(), "2.1 %".to_owned()));
         assert_eq!(picture(None), "off");
+        let screen = Video { width: Some(1920), height: Some(1080), fps: Some(11.6), ..Video::default() };
+        let peer = Peer { screen: Some(screen), ..Peer::default() };
+        assert_eq!(brief(&peer), "– · – loss · off · screen 1920×1080 · 12");
         assert_eq!(file("Stand up/1", "csv"), "lets-meet-Stand-up-1.csv");
     }
 }

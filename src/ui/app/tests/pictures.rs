@@ -240,3 +240,37 @@ fn snapshots_of_the_settings_of_devices() {
         bench
     });
 }
+
+/// Bo's screen and ours are shared.
+fn sharing(theme: theme::Choice) -> Bench {
+    let mut bench = Bench::meeting(theme);
+    let codec = "h264".to_owned();
+    let info = TrackInfo { kind: TrackKind::Screen, on: true, width: 1920, height: 1080, codec };
+    bench.event(Event::Track { person: person(1, "Bo"), info });
+    let screens = vec![
+        Device::new(Kind::Screen, "Display 1 (HDMI-1)", "display:0", true).sized(1920, 1080),
+        Device::new(Kind::Screen, "Display 2 (DP-1)", "display:1", false).sized(2560, 1440),
+        Device::new(Kind::Screen, "Quarterly figures, final - Spreadsheet", "window:0x1c00003", false).sized(1280, 900),
+    ];
+    let _ = bench.app.update(Message::Done(session::Outcome::Screens(screens)));
+    bench
+}
+
+#[test]
+fn snapshots_of_shared_screens() {
+    in_each_theme("sharing", |theme| {
+        let mut bench = sharing(theme);
+        let settings = &mut bench.app.model.meeting.as_mut().expect("a meeting").settings;
+        (settings.screen, settings.screen_on) = (crate::av::spec::Screen::Display(Some(0)), true);
+        bench
+    });
+}
+
+#[test]
+fn snapshots_of_the_choice_of_a_screen() {
+    in_each_theme("share", |theme| {
+        let mut bench = sharing(theme);
+        let _ = bench.app.perform(Action::Open(Box::new(Dialog::Share)));
+        bench
+    });
+}

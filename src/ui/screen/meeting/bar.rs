@@ -36,10 +36,13 @@ pub fn view<'a>(screen: &'a Screen, context: Context<'a>, meeting: &'a Meeting) 
     };
     let chosen = |on: bool| if on { Kind::Chosen } else { Kind::Plain };
     let camera = if meeting.camera_on() { Icon::Camera } else { Icon::CameraOff };
+    let (sharing, share) =
+        if meeting.sharing() { (Kind::Chosen, Icon::ScreenOff) } else { (Kind::Plain, Icon::Screen) };
     let tip = |element, tip: &str| button::with_tip_above(look, element, tip.to_owned());
     let buttons = row![
         tip(one(Kind::Plain, icon, caption, "microphone", Message::Microphone), words::TIP_MICROPHONE),
         tip(one(Kind::Plain, camera, words::CAMERA, "camera", Message::Camera), words::TIP_CAMERA),
+        shares(context).then(|| tip(one(sharing, share, words::SHARE, "share", Message::Share), words::TIP_SHARE)),
         tip(
             one(chosen(screen.hand_up(context.model)), Icon::Hand, words::HAND, "hand", Message::Hand),
             words::TIP_HAND
@@ -54,6 +57,11 @@ pub fn view<'a>(screen: &'a Screen, context: Context<'a>, meeting: &'a Meeting) 
     let right = container(panels(screen, context, meeting)).align_right(Length::FillPortion(1));
     let bar = row![left, buttons, right].spacing(8).align_y(Alignment::Center);
     column![divider(look), container(bar).padding([10.0, PAD]).center_x(Length::Fill)].into()
+}
+
+/// There is room for its button in the bar; else it is in the menu.
+fn shares(context: Context<'_>) -> bool {
+    context.size.width >= context.look.scaled(RATES)
 }
 
 /// What leaves and what comes.
@@ -160,6 +168,11 @@ fn more<'a>(screen: &'a Screen, context: Context<'a>, meeting: &'a Meeting) -> E
     ]
     .spacing(8);
     let named = |name: &'static str, control: Element<'a, Message>| column![quiet(look, name), control].spacing(6);
+    let share = (!shares(context)).then(|| {
+        let words = if meeting.sharing() { words::STOP_SHARING } else { words::SHARE_SCREEN };
+        let share = button::with_words(look, Kind::Quiet, words).icon(Icon::Screen).small().wide().left();
+        Element::from(share.id("share").on_press(Message::Share))
+    });
     let invite = button::with_words(look, Kind::Quiet, words::INVITE)
         .icon(Icon::Link)
         .small()
@@ -186,7 +199,7 @@ fn more<'a>(screen: &'a Screen, context: Context<'a>, meeting: &'a Meeting) -> E
         named(words::QUALITY, quality),
         field::switch(look, "own-tile-switch", words::OWN_TILE, context.choices.own_tile, Message::OwnTile),
         divider(look),
-        column![invite, settings, shortcuts].spacing(HALF),
+        column![share, invite, settings, shortcuts].spacing(HALF),
     ]
     .spacing(12)
     .width(look.scaled(280.0))

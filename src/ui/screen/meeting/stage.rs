@@ -6,7 +6,7 @@ use iced::widget::{center, column, container, mouse_area, opaque, responsive, ro
 use iced::{Element, Length, Point, Rectangle, Size as Area, mouse};
 
 use super::tile::Tile;
-use super::{Invitation, Message, Screen, Shown, shut};
+use super::{Invitation, Message, Screen, Shown, sharing, shut};
 use crate::id::PeerId;
 use crate::ui::app::Context;
 use crate::ui::icon::Icon;
@@ -143,7 +143,13 @@ fn company<'a>(screen: &'a Screen, context: Context<'a>, meeting: &'a Meeting, a
     let hands = places_of_hands(meeting);
     let mut people = meeting.in_order();
     let featured = screen.featured(meeting);
+    // What is shared takes the stage, unless somebody else is pinned.
+    let sharer = match screen.shown {
+        Shown::Pinned(peer) => meeting.people.get(&peer).filter(|one| one.shares()),
+        Shown::Grid | Shown::Speaker => meeting.sharer(screen.pinned),
+    };
     let arrangement = match featured {
+        _ if sharer.is_some() => Arrangement::Featured,
         Some(peer) => {
             // The large one first, the others in their order.
             people.sort_by_key(|participant| participant.person.peer != peer);
@@ -151,15 +157,20 @@ fn company<'a>(screen: &'a Screen, context: Context<'a>, meeting: &'a Meeting, a
         }
         None => Arrangement::Even,
     };
-    let arranged = arrange(area, people.len(), arrangement);
-    let missing = people.len() - arranged.places.len();
+    let tiles = people.len() + usize::from(sharer.is_some());
+    let arranged = arrange(area, tiles, arrangement);
+    let missing = tiles - arranged.places.len();
     // One's own tile lies over the large one, never over the strip beside it.
     let ground = match (arrangement, arranged.places.first()) {
         (Arrangement::Featured, Some(main)) => main.size(),
         _ => area,
     };
     let mut places = Places::new();
-    for (participant, place) in people.into_iter().zip(arranged.places) {
+    let mut free = arranged.places.into_iter();
+    if let Some((owner, place)) = sharer.zip(if sharer.is_some() { free.next() } else { None }) {
+        places = places.push(place, sharing::screen(context, owner));
+    }
+    for (participant, place) in people.into_iter().zip(free) {
         let peer = participant.person.peer;
         let tile = Tile {
             speaking: screen.speaking.contains(&Some(peer)),

@@ -460,3 +460,53 @@ fn everything_fits_the_smallest_window_with_large_text_and_long_names() {
         }
     }
 }
+
+#[test]
+fn sharing_asks_what_and_is_seen_until_it_is_stopped() {
+    let mut bench = Bench::with(&["Ana"]);
+    let asks = |actions: &[Action]| matches!(actions, [Action::ListScreens, Action::Open(dialog)] if matches!(**dialog, Dialog::Share));
+    assert!(asks(&bench.click("share")) && asks(&bench.key(Shortcut::Share)));
+    assert!(!bench.shows(words::STOP_SHARING));
+    let screen = crate::engine::devices::Device::new(crate::engine::devices::Kind::Screen, "Desk", "display:0", true);
+    bench.model.screens = Some(vec![screen]);
+    let settings = &mut bench.meeting().settings;
+    (settings.screen, settings.screen_on) = (spec::Screen::Display(Some(0)), true);
+    assert!(bench.shows(&words::sharing("Desk")));
+    let stop = [Command::Screen { on: false, source: None }];
+    assert_eq!(Bench::commands(bench.click("stop-sharing")), stop);
+    assert_eq!(Bench::commands(bench.key(Shortcut::Share)), stop);
+    // In a narrow window it is in the menu.
+    bench.size = Size::new(640.0, 480.0);
+    bench.screen.menu = Some(Menu::More);
+    assert_eq!(Bench::commands(bench.click("share")), stop);
+}
+
+#[test]
+fn a_shared_screen_takes_the_stage_and_is_asked_for() {
+    let mut bench = Bench::with(&["Ana", "Bo"]);
+    let [ana, bo] = [1, 2].map(|n| person(n, if n == 1 { "Ana" } else { "Bo" }));
+    let track = |on| TrackInfo { kind: TrackKind::Screen, on, width: 1920, height: 1080, codec: "h264".into() };
+    bench.event(Event::Track { person: bo.clone(), info: track(true) });
+    assert!(bench.shows(&words::shared_by("Bo")));
+    let place = |bench: &Bench, name: String| {
+        let mut see = bench.see();
+        see.find(id(name.clone())).unwrap_or_else(|_| panic!("{name} is not there")).bounds()
+    };
+    let (screen, tile) = (place(&bench, format!("shared-{}", bo.peer)), place(&bench, format!("tile-{}", bo.peer)));
+    assert!(screen.width > tile.width * 2.0, "people stand beside it as a strip");
+    // A pin of somebody else goes before it, a pin of its owner does not.
+    bench.apply(vec![Message::Pin(ana.peer)]);
+    assert!(!bench.shows(&words::shared_by("Bo")));
+    bench.apply(vec![Message::Pin(bo.peer)]);
+    assert!(bench.shows(&words::shared_by("Bo")));
+    // Large on screen, it is asked for large, also when its owner's camera is off.
+    let large = PixelSize { width: 1000, height: 600 };
+    bench.apply(vec![Message::Drawn(BTreeMap::from([(Key::screen(bo.peer), large)]))]);
+    bench.now += Duration::from_secs(5);
+    let now = bench.now;
+    let action = bench.screen.on_tick(&bench.model, now);
+    let asked: Vec<Command> = Bench::commands(bench.keep(action));
+    assert!(!asked.contains(&Command::View { peer: bo.peer.to_string(), size: crate::media::View::None }), "{asked:?}");
+    bench.event(Event::Track { person: bo, info: track(false) });
+    assert!(!bench.shows(&words::shared_by("Bo")));
+}

@@ -31,7 +31,9 @@ impl Views {
         self.waiting.retain(|peer, _| people.contains(peer));
         let mut commands = Vec::new();
         for peer in people {
-            let wanted = wanted(drawn.get(&Key { peer: Some(*peer), kind: TrackKind::Camera }).copied());
+            // One wish is for the camera and the screen: what is drawn larger decides.
+            let size = |kind| wanted(drawn.get(&Key { peer: Some(*peer), kind }).copied());
+            let wanted = size(TrackKind::Camera).max(size(TrackKind::Screen));
             // The engine's own rule for those who come is a large picture.
             let asked = self.asked.get(peer).copied().unwrap_or(View::Large);
             if wanted == asked {
