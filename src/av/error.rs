@@ -70,6 +70,23 @@ pub enum Error {
         /// What to do.
         hint: &'static str,
     },
+    /// No screen of this machine can be shared: there is no display, or it is of a kind that we do not read. The meeting
+    /// goes on without.
+    #[error("no screen can be shared here: {reason}; {hint}")]
+    NoScreen {
+        /// Why.
+        reason: String,
+        /// What to do.
+        hint: &'static str,
+    },
+    /// What was shared is not there any more, or cannot be read. Another screen can be chosen.
+    #[error("{name} is not shared any more: {reason}; share it again, or another that lets-meet devices lists")]
+    ScreenEnded {
+        /// The display's or window's name.
+        name: String,
+        /// Why.
+        reason: String,
+    },
     /// A thread of ours panicked. Its track is gone and can be started again; all else goes on.
     #[error(
         "{what} broke off by a defect of this program; switch it off and on, or join the meeting again, and report it"

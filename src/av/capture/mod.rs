@@ -5,6 +5,8 @@ pub mod camera;
 pub mod device;
 #[cfg(feature = "devices")]
 pub mod microphone;
+#[cfg(feature = "devices")]
+pub mod screen;
 pub mod sound;
 pub mod testcard;
 pub mod wav;

@@ -1,6 +1,6 @@
 //! Pixel formats, and how alike two pictures are.
 
-use yuv::{YuvPlanarImage, YuvRange, YuvStandardMatrix};
+use yuv::{BufferStoreMut, YuvConversionMode, YuvPlanarImage, YuvPlanarImageMut, YuvRange, YuvStandardMatrix};
 
 use crate::frame::VideoFrame;
 
@@ -29,6 +29,43 @@ pub fn part_to_rgba(picture: &VideoFrame, width: u16, height: u16, rgba: &mut Ve
     // It can only fail on sizes that do not fit, and these do by the picture's own rules.
     let done = yuv::yuv420_to_rgba(&image, rgba, width * 4, YuvRange::Limited, YuvStandardMatrix::Bt601);
     debug_assert!(done.is_ok(), "the picture's planes have its size: {done:?}");
+}
+
+/// In which order a screen's pixels of four bytes hold their colours; the fourth byte means nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// Blue, green, red: X11, and most compositors.
+    Bgrx,
+    /// Red, green, blue.
+    Rgbx,
+}
+
+/// Fills `picture` from pixels of four bytes in this order, `stride` bytes a row, at least as many of both as the picture
+/// has. False, and nothing is written, where they are fewer.
+pub fn from_screen(pixels: &[u8], stride: usize, order: Order, picture: &mut VideoFrame) -> bool {
+    let (width, height) = (usize::from(picture.width()), usize::from(picture.height()));
+    let Ok(row) = u32::try_from(stride) else { return false };
+    if stride < width * 4 || pixels.len() < stride * (height - 1) + width * 4 {
+        return false;
+    }
+    let (width, height) = (u32::from(picture.width()), u32::from(picture.height()));
+    let (y, u, v) = picture.planes_mut();
+    let mut image = YuvPlanarImageMut {
+        y_plane: BufferStoreMut::Borrowed(y),
+        y_stride: width,
+        u_plane: BufferStoreMut::Borrowed(u),
+        u_stride: width / 2,
+        v_plane: BufferStoreMut::Borrowed(v),
+        v_stride: width / 2,
+        width,
+        height,
+    };
+    let (range, matrix, mode) = (YuvRange::Limited, YuvStandardMatrix::Bt601, YuvConversionMode::Balanced);
+    let done = match order {
+        Order::Bgrx => yuv::bgra_to_yuv420(&mut image, pixels, row, range, matrix, mode),
+        Order::Rgbx => yuv::rgba_to_yuv420(&mut image, pixels, row, range, matrix, mode),
+    };
+    done.is_ok()
 }
 
 /// Peak signal-to-noise ratio of the luma of two pictures of one size, in decibels: above 35 is good, below 25 is
