@@ -110,6 +110,12 @@ pub fn has_display() -> bool {
     std::env::vars_os().any(|(key, value)| names.iter().any(|name| key == *name) && !value.is_empty())
 }
 
+/// True where the desktop is a Wayland one: what X11 shows of it is a part, or black.
+pub fn is_wayland() -> bool {
+    let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    set("WAYLAND_DISPLAY") || set("WAYLAND_SOCKET")
+}
+
 /// False where there is certainly no GPU: on Linux drivers make a file for each that can draw.
 pub fn may_have_gpu() -> bool {
     if !cfg!(target_os = "linux") {

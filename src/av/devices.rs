@@ -1,4 +1,4 @@
-//! Cameras, microphones and speakers of this machine: what there is, and which of them somebody means.
+//! Cameras, microphones, speakers and screens of this machine: what there is, and which of them somebody means.
 //!
 //! Listing asks the system and may take a moment (a sound server is asked, cameras are opened for their names): call it
 //! where blocking is allowed. A list is what there was at that moment; devices come and go, so a choice is looked up
@@ -13,6 +13,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::av::Error;
 use crate::av::spec::{self, DeviceChoice};
+use crate::share;
 
 /// Whether this build knows devices at all.
 pub const BUILT: bool = cfg!(feature = "devices");
@@ -34,11 +35,13 @@ pub enum Kind {
     Microphone,
     /// Plays sound.
     Speaker,
+    /// A display or a window that can be shared.
+    Screen,
 }
 
 impl Kind {
     /// All kinds, in the order in which they are listed.
-    pub const ALL: [Self; 3] = [Self::Camera, Self::Microphone, Self::Speaker];
+    pub const ALL: [Self; 4] = [Self::Camera, Self::Microphone, Self::Speaker, Self::Screen];
 
     /// The word in `kind`.
     pub const fn as_str(self) -> &'static str {
@@ -46,6 +49,7 @@ impl Kind {
             Self::Camera => "camera",
             Self::Microphone => "microphone",
             Self::Speaker => "speaker",
+            Self::Screen => "screen",
         }
     }
 }
@@ -63,22 +67,32 @@ pub struct Device {
     pub kind: Kind,
     /// Its name for people. Several may have the same.
     pub name: String,
-    /// Its name for the system, unique within its kind while it is plugged in.
+    /// Its name for the system, unique within its kind while it is plugged in. Of a screen it is the word that chooses it,
+    /// as in `display:0`.
     pub id: String,
     /// The system prefers it.
     pub is_default: bool,
+    /// Pixels across and down, of a screen.
+    pub size: Option<(u16, u16)>,
 }
 
 impl Device {
-    /// A device whose words come from hardware or a sound server: without control characters, and not too long.
+    /// A device whose words come from hardware, a sound server or another program's title: without control and direction
+    /// characters, and not too long.
     pub fn new(kind: Kind, name: &str, id: &str, is_default: bool) -> Self {
         let clean = |text: &str| -> String {
-            let printable = text.chars().filter(|c| !c.is_control());
-            printable.take(MOST_NAME).collect::<String>().trim().to_owned()
+            let printable = share::visible(text);
+            printable.chars().take(MOST_NAME).collect::<String>().trim().to_owned()
         };
         let (name, id) = (clean(name), clean(id));
         let name = if name.is_empty() { id.clone() } else { name };
-        Self { kind, name, id, is_default }
+        Self { kind, name, id, is_default, size: None }
+    }
+
+    /// The same with its size in pixels.
+    #[must_use]
+    pub fn sized(self, width: u16, height: u16) -> Self {
+        Self { size: Some((width, height)), ..self }
     }
 }
 
@@ -106,7 +120,7 @@ impl Devices {
         self.all.iter().filter(move |device| device.kind == kind)
     }
 
-    /// All of them: cameras, microphones, speakers.
+    /// All of them: cameras, microphones, speakers, screens.
     pub fn iter(&self) -> impl Iterator<Item = &Device> {
         self.all.iter()
     }
@@ -159,9 +173,18 @@ impl Devices {
 /// What there is now. Blocks while the system is asked.
 pub fn list() -> Devices {
     #[cfg(feature = "devices")]
-    return Devices::new(crate::av::capture::device::list().into_iter().chain(sound::list()));
+    return Devices::new(crate::av::capture::device::list().into_iter().chain(sound::list()).chain(screens()));
     #[cfg(not(feature = "devices"))]
     Devices::default()
+}
+
+/// The displays, then the windows, that can be shared now; in the system's order, without our own windows. Empty where
+/// there is no display that we read. Blocks while the system is asked.
+pub fn screens() -> Vec<Device> {
+    #[cfg(feature = "devices")]
+    return crate::av::capture::screen::list();
+    #[cfg(not(feature = "devices"))]
+    Vec::new()
 }
 
 /// Why something ended by itself: set by its thread, taken once by its owner.
@@ -225,6 +248,7 @@ mod tests {
     fn names_from_hardware_are_made_safe() {
         let device = Device::new(Kind::Camera, "  evil\u{1b}[2J\n", "/dev/video9", false);
         assert_eq!(device.name, "evil[2J");
+        assert_eq!(Device::new(Kind::Screen, "gnp.\u{202e}exe", "window:0x1", false).name, "gnp.exe");
         assert_eq!(Device::new(Kind::Camera, "\n", "/dev/video9", false).name, "/dev/video9");
         assert_eq!(Device::new(Kind::Camera, &"x".repeat(1000), "y", false).name.len(), MOST_NAME);
     }

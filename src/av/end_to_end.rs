@@ -12,13 +12,13 @@ use super::dump::Dump;
 use super::outlets::Outlets;
 use super::packet::header::Header;
 use super::process::convert::psnr;
-use super::publish::{Camera, CameraConfig};
+use super::publish::{PictureConfig, PictureTrack};
 use super::receive::{Config, Decoders, INBOX, Video};
 use super::spec;
 use crate::clock;
 use crate::frame::{Pool, VideoFrame};
 use crate::id::PeerId;
-use crate::media::{Arrival, Bitrate, ClockMap, Outlet, Packet, PacketKind, View};
+use crate::media::{Arrival, Bitrate, ClockMap, Outlet, Packet, PacketKind, TrackKind, View};
 use crate::slot::{Ring, Shared, Slot};
 
 const WIDTH: u16 = 640;
@@ -56,7 +56,7 @@ impl Outlet for Relay {
 }
 
 struct Call {
-    camera: Arc<Mutex<Option<Camera>>>,
+    camera: Arc<Mutex<Option<PictureTrack>>>,
     outlets: Outlets,
     relay: Arc<Relay>,
     video: Video,
@@ -66,11 +66,11 @@ struct Call {
 const PEER: PeerId = PeerId::from_bytes([7; 32]);
 
 impl Call {
-    fn start(spec: spec::Camera, config: CameraConfig, lose: Lose) -> Self {
-        Self::start_with(spec, config, lose, Config { peer: PEER, dump: None, screen: None })
+    fn start(spec: spec::Camera, config: PictureConfig, lose: Lose) -> Self {
+        Self::start_with(spec, config, lose, Config { peer: PEER, kind: TrackKind::Camera, dump: None, screen: None })
     }
 
-    fn start_with(spec: spec::Camera, config: CameraConfig, lose: Lose, receive: Config) -> Self {
+    fn start_with(spec: spec::Camera, config: PictureConfig, lose: Lose, receive: Config) -> Self {
         Self::decoded_by(
             spec,
             config,
@@ -80,7 +80,7 @@ impl Call {
         )
     }
 
-    fn decoded_by(spec: spec::Camera, config: CameraConfig, lose: Lose, receive: Config, decoders: Decoders) -> Self {
+    fn decoded_by(spec: spec::Camera, config: PictureConfig, lose: Lose, receive: Config, decoders: Decoders) -> Self {
         let inbox = Ring::new(INBOX);
         let relay = Arc::new(Relay { inbox: inbox.clone(), lose: Mutex::new(lose), log: Mutex::default() });
         let outlets = Outlets::new();
@@ -88,7 +88,7 @@ impl Call {
         let target = Arc::clone(&camera);
         let feedback = Box::new(move |feedback| {
             if let Some(camera) = &*target.lock().expect("lock") {
-                Camera::on_feedback(camera, PEER, feedback);
+                PictureTrack::on_feedback(camera, PEER, feedback);
             }
         });
         let pictures = Slot::new();
@@ -101,12 +101,12 @@ impl Call {
         call
     }
 
-    fn restart(&self, spec: spec::Camera, config: CameraConfig) {
+    fn restart(&self, spec: spec::Camera, config: PictureConfig) {
         let mut camera = self.camera.lock().expect("lock");
         if let Some(old) = camera.take() {
             old.stop();
         }
-        *camera = Some(Camera::start(&spec, config, self.outlets.clone(), None).expect("started"));
+        *camera = Some(PictureTrack::camera(&spec, config, self.outlets.clone(), None).expect("started"));
     }
 
     fn watch(&self, view: View) {
@@ -168,8 +168,8 @@ fn fragile(breaks: fn(u32) -> bool) -> Call {
         let inner = h264::Decoder::new().ok()?;
         Some(Box::new(Fragile { inner, seen: Arc::clone(&seen), breaks }) as Box<dyn VideoDecoder>)
     });
-    let receive = Config { peer: PEER, dump: None, screen: None };
-    Call::decoded_by(card(), CameraConfig::default(), Box::new(|_| false), receive, decoders)
+    let receive = Config { peer: PEER, kind: TrackKind::Camera, dump: None, screen: None };
+    Call::decoded_by(card(), PictureConfig::default(), Box::new(|_| false), receive, decoders)
 }
 
 #[test]
@@ -205,7 +205,7 @@ fn a_decoder_that_panics_always_is_given_up() {
 
 #[test]
 fn test_card_arrives_with_its_stamps_and_latency() {
-    let call = Call::start(card(), CameraConfig::default(), Box::new(|_| false));
+    let call = Call::start(card(), PictureConfig::default(), Box::new(|_| false));
     call.next();
     call.video.stats();
     let pool = Pool::new(1);
@@ -240,7 +240,7 @@ fn after_a_lost_base_packet_the_picture_freezes_and_heals() {
         }
         hit
     });
-    let call = Call::start(card(), CameraConfig::default(), lose);
+    let call = Call::start(card(), PictureConfig::default(), lose);
     let pool = Pool::new(1);
     let mut healed = None;
     let mut last = None;
@@ -273,7 +273,7 @@ fn no_corrupted_picture_is_shown_under_heavy_loss() {
         state = state.wrapping_mul(1_103_515_245).wrapping_add(12_345);
         state >> 16 & 0xff < 13
     });
-    let call = Call::start(card(), CameraConfig::default(), lose);
+    let call = Call::start(card(), PictureConfig::default(), lose);
     let pool = Pool::new(1);
     for _ in 0..60 {
         let (stamp, psnr) = compare(&call.next(), &pool);
@@ -285,10 +285,10 @@ fn no_corrupted_picture_is_shown_under_heavy_loss() {
 
 #[test]
 fn a_restarted_sender_and_another_layer_are_taken_up_at_once() {
-    let call = Call::start(card(), CameraConfig::default(), Box::new(|_| false));
+    let call = Call::start(card(), PictureConfig::default(), Box::new(|_| false));
     let next = || testcard::read(call.next().planes().0, WIDTH, HEIGHT).expect("a stamp").frame;
     let last = (0..20).fold(0, |_, _| next());
-    call.restart(card(), CameraConfig::default());
+    call.restart(card(), PictureConfig::default());
     let deadline = clock::now() + PATIENCE;
     while next() >= last {
         assert!(clock::now() < deadline, "pictures of the new run come");
@@ -315,7 +315,7 @@ fn a_restarted_sender_and_another_layer_are_taken_up_at_once() {
 
 #[test]
 fn a_layer_that_nobody_watches_stops() {
-    let call = Call::start(card(), CameraConfig::default(), Box::new(|_| false));
+    let call = Call::start(card(), PictureConfig::default(), Box::new(|_| false));
     let sending = || call.camera.lock().expect("lock").as_ref().and_then(|camera| camera.sending(View::Large));
     let wait = |wanted: bool, limit: Duration| {
         let from = clock::now();
@@ -336,7 +336,7 @@ fn a_layer_that_nobody_watches_stops() {
 
 #[test]
 fn muted_track_counts_no_freeze() {
-    let call = Call::start(card(), CameraConfig::default(), Box::new(|_| false));
+    let call = Call::start(card(), PictureConfig::default(), Box::new(|_| false));
     for _ in 0..10 {
         call.next();
     }
@@ -363,7 +363,7 @@ fn muted_track_counts_no_freeze() {
 #[test]
 fn the_cap_holds_on_the_wire() {
     let cap = 400_000;
-    let config = CameraConfig { max_bitrate: Some(Bitrate::from_bps(cap)), ..CameraConfig::default() };
+    let config = PictureConfig { max_bitrate: Some(Bitrate::from_bps(cap)), ..PictureConfig::default() };
     let call = Call::start(card(), config, Box::new(|_| false));
     for _ in 0..90 {
         call.next();
@@ -397,9 +397,9 @@ fn a_clip_is_dumped_as_it_was_played() {
         original.write(Arc::new(draw(tick)));
     }
     original.stop();
-    let receive = Config { peer: PEER, dump: Some(dump.clone()), screen: None };
+    let receive = Config { peer: PEER, kind: TrackKind::Camera, dump: Some(dump.clone()), screen: None };
     let call =
-        Call::start_with(spec::Camera::File(clip.clone()), CameraConfig::default(), Box::new(|_| false), receive);
+        Call::start_with(spec::Camera::File(clip.clone()), PictureConfig::default(), Box::new(|_| false), receive);
     for _ in 0..60 {
         call.next();
     }

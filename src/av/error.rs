@@ -102,6 +102,7 @@ pub enum Error {
 
 /// That nothing was found, in words.
 fn missing(kind: Kind, choice: &DeviceChoice) -> String {
+    let kind = if kind == Kind::Screen { "display" } else { kind.as_str() };
     match choice {
         DeviceChoice::Default => format!("no {kind} was found"),
         DeviceChoice::Index(index) => format!("there is no {kind} number {index}"),

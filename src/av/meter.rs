@@ -13,9 +13,14 @@ const INTERVALS: usize = 30;
 /// Latencies kept between two readings. Overflow: further ones are left out; that is after 8 s at 60 a second.
 const MAX_LATENCIES: usize = 512;
 
+/// A screen that stands still is repeated once a second: only a longer gap is a freeze of it.
+const STILL: Duration = Duration::from_millis(2500);
+
 /// Tells a freeze: a gap of at least max(3d, d + 150 ms), d the mean interval.
 #[derive(Debug, Clone, Default)]
 struct Freezes {
+    /// Shorter gaps are none.
+    least: Duration,
     last: Option<Instant>,
     intervals: VecDeque<Duration>,
     count: u64,
@@ -27,7 +32,7 @@ impl Freezes {
         let gap = now.saturating_duration_since(self.last?);
         let count = u32::try_from(self.intervals.len()).ok().filter(|n| *n > 0)?;
         let mean = self.intervals.iter().sum::<Duration>() / count;
-        (gap >= (mean * 3).max(mean + Duration::from_millis(150))).then_some(gap)
+        (gap >= (mean * 3).max(mean + Duration::from_millis(150)).max(self.least)).then_some(gap)
     }
 
     fn on_release(&mut self, now: Instant) {
@@ -97,6 +102,12 @@ impl Meter {
             latencies: Vec::new(),
             decode_latencies: Vec::new(),
         }
+    }
+
+    /// The same of a screen, whose pictures come when something changes.
+    pub fn of_screen(now: Instant) -> Self {
+        let freezes = Freezes { least: STILL, ..Freezes::default() };
+        Self { freezes, ..Self::new(now) }
     }
 
     /// A picture went to its sink.
@@ -192,6 +203,18 @@ mod tests {
         let start = crate::clock::now();
         let stats = Meter::new(start).read(start + ms(1000), 0, ClockMap::Same);
         assert_eq!(stats, Video::default());
+    }
+
+    #[test]
+    fn a_screen_that_stands_still_is_not_frozen() {
+        let start = crate::clock::now();
+        let mut meter = Meter::of_screen(start);
+        let at = [0, 33, 66, 99, 250, 650, 1650, 2650, 3650];
+        for at in at {
+            meter.on_release(start + ms(at), PICTURE);
+        }
+        assert_eq!(meter.read(start + ms(5000), 0, ClockMap::Same).freezes, 0);
+        assert_eq!(meter.read(start + ms(6200), 0, ClockMap::Same).freezes, 1);
     }
 
     #[test]

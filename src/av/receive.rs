@@ -26,7 +26,7 @@ use crate::av::repair::keyframe::Asker;
 use crate::clock;
 use crate::frame::{Pool, Screen, VideoFrame};
 use crate::id::PeerId;
-use crate::media::{Arrival, ClockMap, Feedback, PacketKind};
+use crate::media::{Arrival, ClockMap, Feedback, PacketKind, TrackKind};
 use crate::slot::{Empty, Ring, Shared};
 use crate::{stats, task};
 
@@ -48,6 +48,8 @@ const MAX_LATENCY_MS: f64 = 10_000.0;
 pub struct Config {
     /// The sender.
     pub peer: PeerId,
+    /// Camera or screen.
+    pub kind: TrackKind,
     /// Writes every released picture to this `.y4m` file; its folder is made when missing.
     pub dump: Option<PathBuf>,
     /// Where released pictures are looked at.
@@ -110,11 +112,13 @@ impl Video {
         decoders: Decoders,
     ) -> Result<Self, Error> {
         let now = clock::now();
-        let figures = Figures { meter: Meter::new(now), dropped: 0, stamps: Stamps::default() };
+        let meter = if config.kind == TrackKind::Screen { Meter::of_screen(now) } else { Meter::new(now) };
+        let figures = Figures { meter, dropped: 0, stamps: Stamps::default() };
         let figures = Arc::new(Mutex::new(figures));
         let (on, given_up, fate) = (Shared::new(true), Shared::new(false), Fate::default());
         let dump = config.dump.map(Dump::start).transpose()?;
-        let name = format!("video-{}", config.peer.short());
+        let what = if config.kind == TrackKind::Screen { "screen" } else { "video" };
+        let name = format!("{what}-{}", config.peer.short());
         let run = {
             let (inbox, on, clock, screen) = (inbox.clone(), on.clone(), clock.clone(), config.screen);
             let (figures, fate, given_up) = (Arc::clone(&figures), fate.clone(), given_up.clone());

@@ -19,6 +19,9 @@ pub enum ParseError {
     /// Not a device.
     #[error("'{0}' names no device; use device, device:0 or device:NAME, as lets-meet devices lists them")]
     Device(String),
+    /// Not a display or a window.
+    #[error("'{0}' names no display or window; use display, display:0 or window:ID, as lets-meet devices lists them")]
+    Screen(String),
 }
 
 /// Longest name of a device that is taken: names that systems give are far shorter.
@@ -90,7 +93,9 @@ impl FromStr for Camera {
             return Ok(Self::TestCard { width: 1280, height: 720, fps: 30 });
         }
         if let Some(size) = text.strip_prefix("testcard:") {
-            return test_card(size).ok_or_else(|| ParseError::TestCard(size.to_owned()));
+            return test_card(size)
+                .map(|(width, height, fps)| Self::TestCard { width, height, fps })
+                .ok_or_else(|| ParseError::TestCard(size.to_owned()));
         }
         if let Some(path) = text.strip_prefix("file:").filter(|path| !path.is_empty()) {
             return Ok(Self::File(PathBuf::from(path)));
@@ -115,12 +120,93 @@ impl fmt::Display for Camera {
     }
 }
 
-fn test_card(size: &str) -> Option<Camera> {
+/// Where a screen track's pictures come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Screen {
+    /// Nothing is shared.
+    None,
+    /// A whole display; `None` is the one that the system prefers, whichever that is when it is opened.
+    Display(Option<u16>),
+    /// One window, by the number that the system gave it.
+    Window(u32),
+    /// A generated picture with machine-readable stamps.
+    TestCard {
+        /// Pixels across; even.
+        width: u16,
+        /// Pixels down; even.
+        height: u16,
+        /// Pictures a second.
+        fps: u8,
+    },
+    /// A YUV4MPEG2 file, looped in real time.
+    File(PathBuf),
+}
+
+impl FromStr for Screen {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        let wrong = || ParseError::Screen(text.to_owned());
+        let (word, rest) = text.split_once(':').map_or((text, None), |(word, rest)| (word, Some(rest)));
+        match (word, rest) {
+            ("none", None) => Ok(Self::None),
+            ("display", None) => Ok(Self::Display(None)),
+            ("display", Some(number)) => number.parse().map(|number| Self::Display(Some(number))).map_err(|_| wrong()),
+            ("window", Some(id)) => {
+                let parsed = match id.strip_prefix("0x") {
+                    Some(hex) => u32::from_str_radix(hex, 16),
+                    None => id.parse(),
+                };
+                parsed.map(Self::Window).map_err(|_| wrong())
+            }
+            ("testcard", None) => Ok(Self::TestCard { width: 1280, height: 720, fps: 30 }),
+            ("testcard", Some(size)) => test_card(size)
+                .map(|(width, height, fps)| Self::TestCard { width, height, fps })
+                .ok_or_else(|| ParseError::TestCard(size.to_owned())),
+            ("file", Some(path)) if !path.is_empty() => Ok(Self::File(PathBuf::from(path))),
+            _ => {
+                let words = "none, display[:N], window:ID, testcard[:WxH@FPS], file:CLIP.y4m";
+                Err(ParseError::Unknown(text.to_owned(), "screen", words))
+            }
+        }
+    }
+}
+
+/// As it is typed.
+impl fmt::Display for Screen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => f.write_str("none"),
+            Self::Display(None) => f.write_str("display"),
+            Self::Display(Some(number)) => write!(f, "display:{number}"),
+            Self::Window(id) => write!(f, "window:0x{id:x}"),
+            Self::TestCard { width, height, fps } => write!(f, "testcard:{width}x{height}@{fps}"),
+            Self::File(path) => write!(f, "file:{}", path.display()),
+        }
+    }
+}
+
+impl Screen {
+    /// A display or a window of this machine, not a test source.
+    pub const fn is_real(&self) -> bool {
+        matches!(self, Self::Display(_) | Self::Window(_))
+    }
+
+    /// `width` x `height` as it is sent: not scaled where a decoder takes it as it is, else fitted into 1920x1080, or
+    /// 1080x1920 where it is higher than wide.
+    pub fn fit(width: u16, height: u16) -> (u16, u16) {
+        let (max_width, max_height) = if height > width { (1080, 1920) } else { (1920, 1080) };
+        fit(width, height, max_width, max_height)
+    }
+}
+
+/// Reads `WxH@FPS`: pixels across and down, even, and pictures a second.
+fn test_card(size: &str) -> Option<(u16, u16, u8)> {
     let (size, fps) = size.split_once('@').unwrap_or((size, "30"));
     let (width, height) = size.split_once('x')?;
     let (width, height, fps) = (width.parse::<u16>().ok()?, height.parse::<u16>().ok()?, fps.parse::<u8>().ok()?);
     let ok = (64..=1920).contains(&width) && (36..=1080).contains(&height) && (1..=60).contains(&fps);
-    ok.then_some(Camera::TestCard { width: width & !1, height: height & !1, fps })
+    ok.then_some((width & !1, height & !1, fps))
 }
 
 /// Where a microphone track's sound comes from.
@@ -331,6 +417,39 @@ mod tests {
         check("device:", None);
         check("devices", None);
         check(&format!("device:{}", "x".repeat(257)), None);
+    }
+
+    #[test]
+    fn screens_parse_and_print_as_typed() {
+        let check = |text: &str, expect: Option<Screen>| {
+            assert_eq!(text.parse().ok(), expect, "{text}");
+            if let Some(screen) = expect {
+                assert_eq!(screen.to_string().parse(), Ok(screen), "{text}");
+            }
+        };
+        check("none", Some(Screen::None));
+        check("display", Some(Screen::Display(None)));
+        check("display:2", Some(Screen::Display(Some(2))));
+        check("window:0x1c00003", Some(Screen::Window(0x1c0_0003)));
+        check("window:29360131", Some(Screen::Window(0x1c0_0003)));
+        check("testcard", Some(Screen::TestCard { width: 1280, height: 720, fps: 30 }));
+        check("testcard:640x360@15", Some(Screen::TestCard { width: 640, height: 360, fps: 15 }));
+        check("file:a:b.y4m", Some(Screen::File("a:b.y4m".into())));
+        for bad in ["", "display:", "display:x", "display:-1", "window", "window:", "window:0x", "window:0x100000000"] {
+            check(bad, None);
+        }
+        for bad in ["testcard:1x1@1", "file:", "file", "device", "none:", "screen"] {
+            check(bad, None);
+        }
+    }
+
+    #[test]
+    fn a_screen_is_scaled_only_where_it_must_be() {
+        assert_eq!(Screen::fit(1920, 1080), (1920, 1080));
+        assert_eq!(Screen::fit(1367, 767), (1366, 766));
+        assert_eq!(Screen::fit(1920, 1200), (1728, 1080));
+        assert_eq!(Screen::fit(3840, 2160), (1920, 1080));
+        assert_eq!(Screen::fit(1080, 1920), (1080, 1920));
     }
 
     #[test]

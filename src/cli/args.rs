@@ -110,7 +110,7 @@ pub enum Command {
     Trust(Trust),
     /// Join the meeting of a letsmeet:// link
     Open(Box<Open>),
-    /// List cameras, microphones and speakers
+    /// List cameras, microphones, speakers and screens
     Devices,
     /// Reproduce the published numbers (not available yet)
     #[command(hide = true)]
@@ -196,6 +196,9 @@ pub struct JoinOptions {
     /// Speaker: none, device[:N or NAME], wav:PATH
     #[arg(long, value_name = "SINK", default_value = "none")]
     pub speaker: String,
+    /// Screen to share: none, display[:N], window:ID, testcard[:WxH@FPS], file:CLIP.y4m
+    #[arg(long, value_name = "SRC", default_value = "none")]
+    pub screen: String,
     /// Largest picture sent: auto, 240p, 360p, 480p, 720p, 900p, 1080p
     #[arg(long, value_name = "Q", default_value = "auto")]
     pub quality: String,
@@ -205,7 +208,7 @@ pub struct JoinOptions {
     /// Picture size asked of every other: large, small, none
     #[arg(long, value_name = "SIZE", default_value = "large", value_parser = parse_view)]
     pub view: View,
-    /// Write each remote camera to DIR/<peer id>.y4m
+    /// Write each remote camera to DIR/<peer id>.y4m, each shared screen to DIR/<peer id>-screen.y4m
     #[arg(long, value_name = "DIR")]
     pub dump_video: Option<PathBuf>,
     /// Write each remote voice to DIR/<peer id>.wav
@@ -226,9 +229,6 @@ pub struct JoinOptions {
     #[arg(long, value_name = "F", hide = true)]
     /// Not available yet
     pub passphrase_file: Option<String>,
-    #[arg(long, value_name = "SRC", hide = true)]
-    /// Not available yet
-    pub screen: Option<String>,
     #[arg(long, value_name = "C", hide = true)]
     /// Not available yet
     pub codec: Option<String>,
@@ -424,6 +424,8 @@ pub struct Media {
     pub mic: spec::Microphone,
     /// Speaker.
     pub speaker: spec::Speaker,
+    /// Screen.
+    pub screen: spec::Screen,
     /// Picture cap.
     pub quality: spec::Quality,
 }
@@ -435,6 +437,7 @@ impl JoinOptions {
             camera: self.camera.parse()?,
             mic: self.mic.parse()?,
             speaker: self.speaker.parse()?,
+            screen: self.screen.parse()?,
             quality: self.quality.parse()?,
         })
     }
@@ -449,7 +452,6 @@ impl JoinOptions {
         [
             (self.passphrase.is_some(), "--passphrase"),
             (self.passphrase_file.is_some(), "--passphrase-file"),
-            (self.screen.as_deref().is_some_and(|screen| screen != "none"), "--screen"),
             (self.codec.is_some(), "--codec"),
             (self.voice, "--voice"),
         ]

@@ -1,4 +1,4 @@
-//! `lets-meet devices`: the cameras, microphones and speakers of this machine, and the words that choose them.
+//! `lets-meet devices`: the cameras, microphones, speakers and screens of this machine, and the words that choose them.
 
 use serde_json::json;
 
@@ -16,13 +16,17 @@ pub fn run(output: &Output) -> Result<Exit, Failure> {
     let devices = devices::list();
     if output.is_json() {
         for (index, device) in numbered(&devices) {
-            let fields = json!({
+            let mut fields = json!({
                 "kind": device.kind.as_str(),
                 "index": index,
                 "name": device.name,
                 "id": device.id,
                 "default": device.is_default,
             });
+            if let Some((width, height)) = device.size {
+                fields["width"] = width.into();
+                fields["height"] = height.into();
+            }
             output.event("device", fields);
         }
     } else {
@@ -45,7 +49,13 @@ fn lines(devices: &Devices) -> Vec<String> {
         lines.push(format!("{}s", kind.as_str()));
         for (index, device) in devices.of(kind).enumerate() {
             let default = if device.is_default { " (default)" } else { "" };
-            lines.push(format!("  device:{index:<3} {}{default}", device.name));
+            match device.size {
+                // Its id is the word that chooses it.
+                Some((width, height)) => {
+                    lines.push(format!("  {:<18} {} ({width}x{height}){default}", device.id, device.name));
+                }
+                None => lines.push(format!("  device:{index:<3} {}{default}", device.name)),
+            }
         }
         if devices.of(kind).next().is_none() {
             lines.push("  none found".to_owned());
@@ -65,6 +75,8 @@ mod tests {
             Device::new(Kind::Microphone, "Headset", "b", false),
             Device::new(Kind::Camera, "Webcam", "/dev/video0", true),
             Device::new(Kind::Microphone, "Built-in", "a", true),
+            Device::new(Kind::Screen, "Display 1", "display:0", true).sized(1920, 1080),
+            Device::new(Kind::Screen, "Editor", "window:0x1c00003", false).sized(800, 600),
         ]);
         assert_eq!(
             lines(&devices),
@@ -75,10 +87,14 @@ mod tests {
                 "  device:0   Headset",
                 "  device:1   Built-in (default)",
                 "speakers",
-                "  none found"
+                "  none found",
+                "screens",
+                "  display:0          Display 1 (1920x1080) (default)",
+                "  window:0x1c00003   Editor (800x600)",
             ]
         );
         let numbers: Vec<(usize, &str)> = numbered(&devices).map(|(n, device)| (n, device.name.as_str())).collect();
-        assert_eq!(numbers, [(0, "Webcam"), (0, "Headset"), (1, "Built-in")]);
+        let expect = [(0, "Webcam"), (0, "Headset"), (1, "Built-in"), (0, "Display 1"), (1, "Editor")];
+        assert_eq!(numbers, expect);
     }
 }

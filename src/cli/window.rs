@@ -199,6 +199,7 @@ impl Inner {
                 camera,
                 microphone,
                 speaker,
+                screen: spec::Screen::None,
                 quality,
                 max_bitrate: None,
                 dump_video: None,

@@ -104,6 +104,13 @@ impl Actor {
                 let sink = new.unwrap_or_else(|| self.meeting.state().settings.speaker);
                 self.meeting.on_setting(Setting::Speaker(sink, on));
             }
+            Work::Screen { on, source } => {
+                let new = source.clone();
+                self.parts.media.set_screen(on, source).map_err(|error| failure::source(&error, "screen"))?;
+                let source = new.unwrap_or_else(|| self.meeting.state().settings.screen);
+                self.meeting.on_setting(Setting::Screen(source, on));
+                self.publish_tracks();
+            }
             Work::Quality(quality) => {
                 self.parts.media.set_quality(quality);
                 self.meeting.on_setting(Setting::Quality(quality));

@@ -52,6 +52,7 @@ pub fn devices() -> Vec<Check> {
             Kind::Camera => ("cameras", "others do not see you"),
             Kind::Microphone => ("microphones", "others do not hear you"),
             Kind::Speaker => ("speakers", "you do not hear others"),
+            Kind::Screen => ("screens", "you cannot share one"),
         };
         let names: Vec<&str> = list.of(kind).map(|device| device.name.as_str()).collect();
         let hint = format!("Without a {kind} {effect}. Plug one in, and close programs that keep it for themselves.");

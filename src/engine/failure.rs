@@ -23,6 +23,7 @@ pub fn trouble(kind: Kind, error: &crate::av::Error) -> Warning {
         (crate::av::Error::NoDevice { .. }, Kind::Camera) => WarningCode::NoCamera,
         (crate::av::Error::NoDevice { .. }, Kind::Microphone) => WarningCode::NoMicrophone,
         (crate::av::Error::NoDevice { .. }, Kind::Speaker) => WarningCode::NoSpeaker,
+        (crate::av::Error::NoDevice { .. } | crate::av::Error::NoScreen { .. }, Kind::Screen) => WarningCode::NoScreen,
         _ => WarningCode::SourceFailed,
     };
     let Failure { message, hint, .. } = media(error);
@@ -76,7 +77,8 @@ pub fn start(error: &super::media::Missing) -> super::Error {
 /// The picture or the voice of somebody broke off here by a defect. It is tried again a few times by itself.
 pub fn crashed(person: Person, kind: TrackKind) -> Warning {
     let (what, switch) = match kind {
-        TrackKind::Camera | TrackKind::Screen => ("picture", "camera"),
+        TrackKind::Camera => ("picture", "camera"),
+        TrackKind::Screen => ("shared screen", "other side's screen"),
         TrackKind::Microphone => ("voice", "microphone"),
     };
     let name = &person.name;

@@ -4,6 +4,9 @@
 //! Calls here may block for tens of milliseconds (opening a file, joining a codec thread); the engine makes them from
 //! a place where that is allowed.
 
+mod screen;
+mod shown;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,13 +18,11 @@ use crate::av::Error;
 use crate::av::devices::Kind;
 use crate::av::outlets::Outlets;
 use crate::av::playback::{self, Playback};
-use crate::av::publish::{Camera, CameraConfig, Microphone};
-use crate::av::receive::{self, Video};
+use crate::av::publish::{Microphone, PictureConfig, PictureTrack};
+use crate::av::receive::Video;
 use crate::av::spec::{self, DeviceChoice, Quality};
 use crate::id::PeerId;
-use crate::media::{
-    self, Bitrate, ClockMap, Codec, Feedback, Packet, PacketKind, Priority, TrackId, TrackInfo, TrackKind, View,
-};
+use crate::media::{self, Bitrate, ClockMap, Codec, Feedback, TrackId, TrackInfo, TrackKind, View};
 use crate::slot::Shared;
 use crate::{stats, task};
 
@@ -34,9 +35,11 @@ pub struct Config {
     pub microphone: spec::Microphone,
     /// Speaker sink.
     pub speaker: spec::Speaker,
+    /// What is shared.
+    pub screen: spec::Screen,
     /// Picture cap.
     pub quality: Quality,
-    /// Rate cap of the camera, headers included.
+    /// Rate cap of all pictures to one peer, headers included.
     pub max_bitrate: Option<Bitrate>,
     /// Folder for remote pictures.
     pub dump_video: Option<PathBuf>,
@@ -58,7 +61,10 @@ type Outlet = Arc<dyn media::Outlet>;
 struct Remote {
     clock: Shared<ClockMap>,
     outlet: Shared<Option<Outlet>>,
+    /// Its camera.
     video: Option<Video>,
+    /// Its screen.
+    screen: Option<Video>,
     /// Its voice has a place in the mix.
     hears: bool,
     /// Its microphone is on.
@@ -70,8 +76,10 @@ struct Remote {
 pub struct Media {
     config: Config,
     router: Arc<Router>,
-    camera: Option<Camera>,
+    camera: Option<PictureTrack>,
     camera_outlets: Outlets,
+    screen: Option<PictureTrack>,
+    screen_outlets: Outlets,
     microphone: Option<Microphone>,
     microphone_outlets: Outlets,
     playback: Playback,
@@ -111,6 +119,8 @@ impl Media {
             router,
             camera: None,
             camera_outlets: Outlets::new(),
+            screen: None,
+            screen_outlets: Outlets::new(),
             microphone: None,
             microphone_outlets: Outlets::new(),
             playback,
@@ -137,6 +147,11 @@ impl Media {
             let default = media.config.microphone == spec::Microphone::Device(DeviceChoice::Default);
             media.bear(Kind::Microphone, default, result)?;
         }
+        if media.config.screen != spec::Screen::None {
+            let result = media.set_screen(true, Some(media.config.screen.clone()));
+            let default = media.config.screen == spec::Screen::Display(None);
+            media.bear(Kind::Screen, default, result)?;
+        }
         Ok(media)
     }
 
@@ -154,7 +169,7 @@ impl Media {
     /// What ended by itself or was not there since the last call, with its track gone. Ask once a second.
     pub fn troubles(&mut self) -> Vec<(Kind, Error)> {
         let mut found = std::mem::take(&mut self.missing);
-        if let Some(error) = self.camera.as_ref().and_then(Camera::trouble) {
+        if let Some(error) = self.camera.as_ref().and_then(PictureTrack::trouble) {
             self.close_camera();
             found.push((Kind::Camera, error));
         }
@@ -163,6 +178,10 @@ impl Media {
                 microphone.stop();
             }
             found.push((Kind::Microphone, error));
+        }
+        if let Some(error) = self.screen.as_ref().and_then(PictureTrack::trouble) {
+            self.close_screen();
+            found.push((Kind::Screen, error));
         }
         if let Some(error) = self.playback.trouble() {
             // To nowhere always works.
@@ -178,11 +197,12 @@ impl Media {
     pub fn crashes(&mut self) -> Vec<(PeerId, TrackKind)> {
         let mut found = BTreeSet::new();
         for (peer, remote) in &self.remotes {
-            let Some(video) = &remote.video else { continue };
-            if video.trouble().is_some() {
-                found.insert((*peer, TrackKind::Camera));
-                if video.is_given_up() {
-                    self.pictures.close(Key::camera(*peer));
+            for (kind, video) in remote.pictures() {
+                if video.trouble().is_some() {
+                    found.insert((*peer, kind));
+                    if video.is_given_up() {
+                        self.pictures.close(Key { peer: Some(*peer), kind });
+                    }
                 }
             }
         }
@@ -204,17 +224,18 @@ impl Media {
         self.pictures.close(Key::own());
     }
 
-    fn open_camera(&mut self, source: &spec::Camera) -> Result<Camera, Error> {
-        let config = CameraConfig { quality: self.config.quality, max_bitrate: self.config.max_bitrate };
+    fn open_camera(&mut self, source: &spec::Camera) -> Result<PictureTrack, Error> {
+        let config = PictureConfig { quality: self.config.quality, max_bitrate: self.share_of(TrackKind::Camera) };
         let screen = self.pictures.screen(Key::own());
-        Camera::start(source, config, self.camera_outlets.clone(), Some(screen))
+        PictureTrack::camera(source, config, self.camera_outlets.clone(), Some(screen))
     }
 
     /// What we publish now.
     pub fn tracks(&self) -> Vec<TrackInfo> {
-        let camera = self.camera.as_ref().map(Camera::info);
+        let camera = self.camera.as_ref().map(PictureTrack::info);
         let microphone = self.microphone.as_ref().map(Microphone::info);
-        camera.into_iter().chain(microphone).collect()
+        let screen = self.screen.as_ref().map(PictureTrack::info);
+        camera.into_iter().chain(microphone).chain(screen).collect()
     }
 
     /// Starts, replaces, mutes or unmutes the camera. A source that fails leaves the one in use, but for a real camera in
@@ -249,6 +270,7 @@ impl Media {
                 (None, _) => return Err(Error::NoSource),
             },
         }
+        self.share_out();
         match &self.camera {
             Some(_) if on => self.pictures.open(Key::own()),
             _ => self.pictures.close(Key::own()),
@@ -331,12 +353,18 @@ impl Media {
         match self.remotes.get_mut(&peer) {
             Some(remote) => remote.outlet.set(Some(outlet)),
             None => {
-                let remote =
-                    Remote { clock, outlet: Shared::new(Some(outlet)), video: None, hears: false, speaks: false };
+                let remote = Remote {
+                    clock,
+                    outlet: Shared::new(Some(outlet)),
+                    video: None,
+                    screen: None,
+                    hears: false,
+                    speaks: false,
+                };
                 self.remotes.insert(peer, remote);
             }
         }
-        for kind in [TrackKind::Camera, TrackKind::Microphone] {
+        for kind in [TrackKind::Camera, TrackKind::Microphone, TrackKind::Screen] {
             self.apply(peer, kind);
         }
     }
@@ -345,13 +373,14 @@ impl Media {
     pub fn on_left(&mut self, peer: PeerId) {
         self.camera_outlets.remove(peer);
         self.microphone_outlets.remove(peer);
+        self.screen_outlets.remove(peer);
         self.wanted.retain(|(who, _), _| *who != peer);
         if let Some(remote) = self.remotes.get_mut(&peer) {
             remote.outlet.set(None);
-            if let Some(video) = &remote.video {
+            for (kind, video) in remote.pictures() {
                 video.set_on(false);
+                self.pictures.close(Key { peer: Some(peer), kind });
             }
-            self.pictures.close(Key::camera(peer));
             self.levels.close(peer);
             remote.speaks = false;
             // Silence after a peer has left is not concealment. Its file and totals wait for it.
@@ -388,7 +417,12 @@ impl Media {
                 let view = if view == View::None { View::None } else { View::Large };
                 self.microphone_outlets.set(peer, view, outlet);
             }
-            TrackKind::Screen => {}
+            TrackKind::Screen => {
+                let owed = self.screen_outlets.set(peer, view, outlet);
+                if let Some(screen) = self.screen.as_ref().filter(|_| owed) {
+                    screen.request_keyframe(view);
+                }
+            }
         }
     }
 
@@ -411,31 +445,7 @@ impl Media {
                 remote.speaks = info.on;
                 self.playback.set_muted(peer, !(info.on && self.speaker_on));
             }
-            TrackKind::Camera => {
-                let shown = info.on && view != View::None;
-                if remote.video.is_none() && shown {
-                    let dump = self.config.dump_video.as_ref().map(|dir| dir.join(format!("{peer}.y4m")));
-                    let outlet = remote.outlet.clone();
-                    let inbox = self.router.open(peer, TrackId::CAMERA);
-                    let screen = Some(self.pictures.screen(Key::camera(peer)));
-                    let config = receive::Config { peer, dump, screen };
-                    remote.video = Some(Video::start(
-                        config,
-                        inbox,
-                        remote.clock.clone(),
-                        Box::new(move |word| tell(&outlet, word)),
-                    )?);
-                }
-                if let Some(video) = &remote.video {
-                    video.set_on(shown);
-                }
-                if shown {
-                    self.pictures.open(Key::camera(peer));
-                } else {
-                    self.pictures.close(Key::camera(peer));
-                }
-            }
-            TrackKind::Screen => {}
+            TrackKind::Camera | TrackKind::Screen => return self.show(peer, info, view),
         }
         Ok(())
     }
@@ -444,25 +454,24 @@ impl Media {
     pub fn on_track_gone(&mut self, peer: PeerId, kind: TrackKind) {
         let Some(remote) = self.remotes.get_mut(&peer) else { return };
         match kind {
-            TrackKind::Camera => {
-                if let Some(video) = &remote.video {
-                    video.set_on(false);
-                }
-                self.pictures.close(Key::camera(peer));
-            }
+            TrackKind::Camera | TrackKind::Screen => self.hide(peer, kind),
             TrackKind::Microphone => {
                 self.levels.close(peer);
                 remote.speaks = false;
                 self.playback.set_muted(peer, true);
             }
-            TrackKind::Screen => {}
         }
     }
 
     /// A receiver says something of one of our tracks.
     pub fn on_feedback(&self, peer: PeerId, track: TrackId, feedback: Feedback) {
-        if let Some(camera) = self.camera.as_ref().filter(|_| track == TrackId::CAMERA) {
-            camera.on_feedback(peer, feedback);
+        let of = match track {
+            TrackId::CAMERA => &self.camera,
+            TrackId::SCREEN => &self.screen,
+            _ => return,
+        };
+        if let Some(track) = of {
+            track.on_feedback(peer, feedback);
         }
     }
 
@@ -470,13 +479,14 @@ impl Media {
     pub fn stats(&self, peer: PeerId) -> stats::Peer {
         let remote = self.remotes.get(&peer);
         let video = remote.and_then(|remote| remote.video.as_ref()).map(Video::stats);
-        let view = self.camera_outlets.view_of(peer).unwrap_or(View::None);
+        let screen = remote.and_then(|remote| remote.screen.as_ref()).map(Video::stats);
+        let view = |outlets: &Outlets| outlets.view_of(peer).unwrap_or(View::None);
         let sending = stats::SendingTracks {
-            video: self.camera.as_ref().and_then(|camera| camera.sending(view)),
+            video: self.camera.as_ref().and_then(|camera| camera.sending(view(&self.camera_outlets))),
             audio: self.microphone_outlets.view_of(peer).and(self.microphone.as_ref()).and_then(Microphone::sending),
-            screen: None,
+            screen: self.screen.as_ref().and_then(|screen| screen.sending(view(&self.screen_outlets))),
         };
-        stats::Peer { video, audio: self.playback.stats(peer), sending, ..stats::Peer::default() }
+        stats::Peer { video, screen, audio: self.playback.stats(peer), sending, ..stats::Peer::default() }
     }
 
     /// Ends all threads; files that are being written are whole afterwards.
@@ -484,11 +494,14 @@ impl Media {
         if let Some(camera) = self.camera.take() {
             camera.stop();
         }
+        if let Some(screen) = self.screen.take() {
+            screen.stop();
+        }
         if let Some(microphone) = self.microphone.take() {
             microphone.stop();
         }
         for (peer, remote) in std::mem::take(&mut self.remotes) {
-            if let Some(video) = remote.video {
+            for video in [remote.video, remote.screen].into_iter().flatten() {
                 video.stop();
             }
             self.router.close(peer);
@@ -499,19 +512,5 @@ impl Media {
 
 /// A meeting can start without the device that fails like this.
 fn is_bearable(error: &Error) -> bool {
-    matches!(error, Error::NoDevice { .. } | Error::Device { .. })
-}
-
-/// Sends a receiver's word back along the data plane.
-fn tell(outlet: &Shared<Option<Outlet>>, feedback: Feedback) {
-    let Some(outlet) = outlet.get() else { return };
-    let expires = crate::clock::now() + std::time::Duration::from_millis(500);
-    outlet.send(Packet {
-        kind: PacketKind::Feedback,
-        track: TrackId::CAMERA,
-        priority: Priority::Feedback,
-        group: 0,
-        expires,
-        body: feedback.encode(),
-    });
+    matches!(error, Error::NoDevice { .. } | Error::Device { .. } | Error::NoScreen { .. } | Error::ScreenEnded { .. })
 }

@@ -29,6 +29,8 @@ pub struct Config {
     pub microphone: spec::Microphone,
     /// Speaker sink.
     pub speaker: spec::Speaker,
+    /// What is shared.
+    pub screen: spec::Screen,
     /// Picture cap.
     pub quality: Quality,
     /// Rate cap of the camera, headers included.
@@ -52,6 +54,7 @@ impl Media {
         let wanted = config.camera != spec::Camera::None
             || config.microphone != spec::Microphone::None
             || config.speaker != spec::Speaker::None
+            || config.screen != spec::Screen::None
             || config.dump_video.is_some()
             || config.dump_audio.is_some();
         if wanted { Err(Missing) } else { Ok(Self) }
@@ -84,6 +87,11 @@ impl Media {
 
     /// Fails.
     pub fn set_speaker(&mut self, _on: bool, _sink: Option<spec::Speaker>) -> Result<(), Missing> {
+        Err(Missing)
+    }
+
+    /// Fails.
+    pub fn set_screen(&mut self, _on: bool, _source: Option<spec::Screen>) -> Result<(), Missing> {
         Err(Missing)
     }
 

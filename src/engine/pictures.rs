@@ -48,9 +48,19 @@ impl Key {
         Self { peer: None, kind: TrackKind::Camera }
     }
 
+    /// The own screen, as it is shared.
+    pub const fn own_screen() -> Self {
+        Self { peer: None, kind: TrackKind::Screen }
+    }
+
     /// Somebody else's camera.
     pub const fn camera(peer: PeerId) -> Self {
         Self { peer: Some(peer), kind: TrackKind::Camera }
+    }
+
+    /// Somebody else's screen.
+    pub const fn screen(peer: PeerId) -> Self {
+        Self { peer: Some(peer), kind: TrackKind::Screen }
     }
 }
 

@@ -9,7 +9,7 @@ use super::pictures::{Key, Pictures};
 use crate::av::devices::Kind;
 use crate::av::outlets::Outlets;
 use crate::av::playback;
-use crate::av::publish::{Camera, CameraConfig, Microphone};
+use crate::av::publish::{Microphone, PictureConfig, PictureTrack};
 use crate::av::{Error, spec};
 use crate::meeting::{Failure, Warning};
 
@@ -17,7 +17,7 @@ use crate::meeting::{Failure, Warning};
 /// block for a second and more: do both where that is allowed, and before a meeting opens the same camera.
 #[derive(Debug)]
 pub struct Preview {
-    camera: Option<Camera>,
+    camera: Option<PictureTrack>,
     microphone: Option<Microphone>,
     pictures: Pictures,
     levels: Levels,
@@ -30,7 +30,7 @@ impl Preview {
         let (pictures, levels, mut troubles) = (Pictures::new(), Levels::new(), Vec::new());
         let camera = camera.filter(|camera| *camera != spec::Camera::None).and_then(|source| {
             let screen = Some(pictures.screen(Key::own()));
-            let camera = Camera::start(&source, CameraConfig::default(), Outlets::new(), screen);
+            let camera = PictureTrack::camera(&source, PictureConfig::default(), Outlets::new(), screen);
             camera
                 .inspect(|_| pictures.open(Key::own()))
                 .map_err(|e| troubles.push(failure::trouble(Kind::Camera, &e)))
@@ -56,7 +56,7 @@ impl Preview {
 
     /// What could not be opened, or ended since the last call. Ask now and then.
     pub fn troubles(&mut self) -> Vec<Warning> {
-        if let Some(error) = self.camera.as_ref().and_then(Camera::trouble) {
+        if let Some(error) = self.camera.as_ref().and_then(PictureTrack::trouble) {
             self.camera = None;
             self.pictures.close(Key::own());
             self.troubles.push(failure::trouble(Kind::Camera, &error));

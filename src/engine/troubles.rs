@@ -15,7 +15,8 @@ impl Actor {
         }
         let troubles = tokio::task::block_in_place(|| self.parts.media.troubles());
         if troubles.is_empty() {
-            return;
+            // A screen that is shared may have another size by now.
+            return self.publish_tracks();
         }
         for (kind, error) in troubles {
             self.emit(Event::Warning(failure::trouble(kind, &error)));
@@ -24,6 +25,7 @@ impl Actor {
                 Kind::Camera => Setting::Camera(settings.camera, false),
                 Kind::Microphone => Setting::Microphone(settings.microphone, false),
                 Kind::Speaker => Setting::Speaker(settings.speaker, false),
+                Kind::Screen => Setting::Screen(settings.screen, false),
             });
         }
         self.publish_tracks();

@@ -63,6 +63,13 @@ pub enum Command {
         /// A new sink; `None` keeps the one in use.
         sink: Option<spec::Speaker>,
     },
+    /// `screen`: shares a display or window, or ends that (the track goes).
+    Screen {
+        /// It is shared.
+        on: bool,
+        /// What; `None` is the one of the last time.
+        source: Option<spec::Screen>,
+    },
     /// `quality`: caps what the camera sends.
     Quality(spec::Quality),
     /// `view`: what is asked of one peer's pictures.
@@ -146,6 +153,7 @@ impl Command {
             Self::Camera { .. } => "camera",
             Self::Microphone { .. } => "mic",
             Self::Speaker { .. } => "speaker",
+            Self::Screen { .. } => "screen",
             Self::Quality(_) => "quality",
             Self::View { .. } => "view",
             Self::Volume { .. } => "volume",
@@ -263,6 +271,13 @@ pub enum Work {
         on: bool,
         /// A new sink.
         sink: Option<spec::Speaker>,
+    },
+    /// Begin, change or end sharing.
+    Screen {
+        /// It is shared.
+        on: bool,
+        /// What.
+        source: Option<spec::Screen>,
     },
     /// Cap the camera.
     Quality(spec::Quality),

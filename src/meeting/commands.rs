@@ -50,6 +50,7 @@ impl Meeting {
             Command::Camera { on, source } => Ok(Answer::Work(Work::Camera { on, source })),
             Command::Microphone { on, source } => Ok(Answer::Work(Work::Microphone { on, source })),
             Command::Speaker { on, sink } => Ok(Answer::Work(Work::Speaker { on, sink })),
+            Command::Screen { on, source } => Ok(Answer::Work(Work::Screen { on, source })),
             Command::Quality(quality) => Ok(Answer::Work(Work::Quality(quality))),
             Command::View { peer, size } => {
                 let peer = self.people.directory.resolve(&peer, Reach::Present)?;

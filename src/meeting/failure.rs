@@ -244,6 +244,8 @@ warning_codes! {
     NoMicrophone = "no-microphone",
     /// No speaker was found.
     NoSpeaker = "no-speaker",
+    /// No screen can be shared here, or not this one.
+    NoScreen = "no-screen",
     /// No network interface is up; one that appears is taken up.
     NoNetwork = "no-network",
     /// A source or sink ended or failed in mid-call, or a default device could not be opened; with a person: their picture

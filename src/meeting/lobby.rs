@@ -99,6 +99,7 @@ impl Lobby {
             | Command::Camera { .. }
             | Command::Microphone { .. }
             | Command::Speaker { .. }
+            | Command::Screen { .. }
             | Command::Quality(_)
             | Command::Hand { .. }
             | Command::React { .. }

@@ -104,6 +104,8 @@ pub enum Setting {
     Microphone(crate::av::spec::Microphone, bool),
     /// The speaker's sink and whether it plays.
     Speaker(crate::av::spec::Speaker, bool),
+    /// What is shared, or was last, and whether it is.
+    Screen(crate::av::spec::Screen, bool),
     /// The cap on the camera.
     Quality(crate::av::spec::Quality),
     /// One peer's volume.
@@ -496,6 +498,7 @@ impl Meeting {
             Setting::Camera(source, on) => (self.settings.camera, self.settings.camera_on) = (source, on),
             Setting::Microphone(source, on) => (self.settings.microphone, self.settings.microphone_on) = (source, on),
             Setting::Speaker(sink, on) => (self.settings.speaker, self.settings.speaker_on) = (sink, on),
+            Setting::Screen(source, on) => (self.settings.screen, self.settings.screen_on) = (source, on),
             Setting::Quality(quality) => self.settings.quality = quality,
             Setting::Volume(peer, volume) => self.people.set_volume(peer, volume),
         }

@@ -102,6 +102,10 @@ pub struct Settings {
     pub speaker: spec::Speaker,
     /// Others are heard.
     pub speaker_on: bool,
+    /// What is shared, or was last.
+    pub screen: spec::Screen,
+    /// It is shared.
+    pub screen_on: bool,
     /// The cap on the camera.
     pub quality: spec::Quality,
     /// What is asked of everybody's pictures unless told otherwise.
@@ -121,6 +125,8 @@ impl Default for Settings {
             microphone_on: false,
             speaker: spec::Speaker::None,
             speaker_on: true,
+            screen: spec::Screen::None,
+            screen_on: false,
             quality: spec::Quality::Auto,
             view: View::Large,
             files: super::shares::Accept::Ask,

@@ -192,6 +192,7 @@ fn way(code: WarningCode) -> Option<(&'static str, Does)> {
         | W::ChatGap
         | W::Undelivered
         | W::DiskFailed
+        | W::NoScreen
         | W::Other => None,
     }
 }

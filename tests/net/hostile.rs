@@ -23,7 +23,7 @@ use tokio::sync::Notify;
 use crate::link::{Peer, peer, sighting};
 
 /// Somebody who speaks the protocol by hand.
-struct Stranger {
+pub struct Stranger {
     endpoint: Endpoint,
     identity: Arc<Identity>,
     connection: quinn::Connection,
@@ -57,16 +57,16 @@ impl Stranger {
         Self { endpoint, identity, connection, send, recv, decoder: Decoder::new() }
     }
 
-    fn id(&self) -> PeerId {
+    pub fn id(&self) -> PeerId {
         self.identity.peer_id()
     }
 
-    async fn write(&mut self, bytes: &[u8]) {
+    pub async fn write(&mut self, bytes: &[u8]) {
         // The peer may close at any moment.
         let _ = self.send.write_all(bytes).await;
     }
 
-    async fn say(&mut self, control: &Control) {
+    pub async fn say(&mut self, control: &Control) {
         self.write(&control.encode().encode()).await;
     }
 
@@ -96,7 +96,7 @@ impl Stranger {
     }
 
     /// Takes a seat: hello both ways, and whoever decides says so.
-    async fn sit(address: SocketAddr, name: &str) -> Self {
+    pub async fn sit(address: SocketAddr, name: &str) -> Self {
         let mut stranger = Self::dial(address).await;
         stranger.say(&Control::Hello(hello(name))).await;
         let theirs = endpoint::public_key(&stranger.connection).expect("a key").peer_id();
@@ -109,7 +109,12 @@ impl Stranger {
         stranger
     }
 
-    async fn end(self) {
+    /// Sends a datagram.
+    pub async fn send(&self, bytes: Vec<u8>) {
+        self.connection.send_datagram_wait(bytes.into()).await.expect("linked");
+    }
+
+    pub async fn end(self) {
         self.endpoint.close("").await;
     }
 }

@@ -12,6 +12,8 @@ mod open;
 #[cfg(feature = "media")]
 mod pictures;
 mod rendezvous;
+#[cfg(feature = "media")]
+mod screen;
 mod trust;
 #[cfg(feature = "media")]
 mod view;

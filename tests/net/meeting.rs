@@ -15,7 +15,7 @@ use lets_meet::share::DisplayName;
 use lets_meet::{endpoint, platform};
 
 /// Longest wait for one fact. Loopback needs milliseconds; a busy machine more.
-const LIMIT: Duration = Duration::from_secs(30);
+pub const LIMIT: Duration = Duration::from_secs(30);
 
 /// Somebody in a meeting on loopback.
 pub struct Peer {
@@ -42,6 +42,7 @@ pub fn config(folder: &Path, name: &str, connect: &[std::net::SocketAddr]) -> en
             camera: spec::Camera::None,
             microphone: spec::Microphone::None,
             speaker: spec::Speaker::None,
+            screen: spec::Screen::None,
             quality: spec::Quality::Auto,
             max_bitrate: None,
             dump_video: None,

@@ -41,6 +41,7 @@ async fn start(
             camera,
             microphone,
             speaker: spec::Speaker::None,
+            screen: spec::Screen::None,
             quality: spec::Quality::Auto,
             max_bitrate: None,
             dump_video: None,

@@ -58,6 +58,7 @@ impl Peer {
                 camera,
                 microphone,
                 speaker: spec::Speaker::None,
+                screen: spec::Screen::None,
                 quality: spec::Quality::Auto,
                 max_bitrate: None,
                 dump_video: None,

@@ -22,6 +22,15 @@ const MAX_LATE: u64 = 2;
 /// How long a live source is waited for at a time: the thread ends, and a wish is heard, within it.
 const WAIT: Duration = Duration::from_millis(50);
 
+/// How a thread is called, by what it captures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Name {
+    /// Of the thread.
+    pub thread: &'static str,
+    /// In a sentence.
+    pub words: &'static str,
+}
+
 /// A running source. Dropping it stops it too, without waiting.
 #[derive(Debug)]
 pub struct Capture {
@@ -35,6 +44,7 @@ impl Capture {
     /// Starts the thread. `wanted` is asked before each picture. Pictures go to `slot`, where the newest wins; it is
     /// closed when the source ends.
     pub fn start(
+        name: Name,
         source: Source,
         slot: Slot<VideoFrame>,
         wanted: impl Fn() -> bool + Send + 'static,
@@ -46,7 +56,7 @@ impl Capture {
         let told = fate.clone();
         let run = move || {
             let mut source = source;
-            watch("the camera", &told, || match &mut source {
+            watch(name.words, &told, || match &mut source {
                 Source::Paced(source) => run(source.as_mut(), &slot, &ended, wanted),
                 Source::Live(source) => pass_on(source.as_mut(), &slot, &ended, wanted),
             });
@@ -54,7 +64,7 @@ impl Capture {
             // Last: a real camera may take its time.
             drop(source);
         };
-        let thread = task::thread("camera", run).map_err(Error::Thread)?;
+        let thread = task::thread(name.thread, run).map_err(Error::Thread)?;
         Ok(Self { format, stop, fate, thread: Some(thread) })
     }
 
@@ -74,7 +84,7 @@ impl Capture {
         if let Some(thread) = self.thread.take()
             && thread.join().is_err()
         {
-            tracing::error!("the camera thread panicked");
+            tracing::error!("a capture thread panicked");
         }
     }
 }
@@ -115,7 +125,7 @@ fn run(
     while let Err(Empty::Timeout) = stop.recv_until(start + format.due(tick)) {
         let current = format.tick(clock::now().saturating_duration_since(start) + Duration::from_nanos(1));
         if current > tick + MAX_LATE {
-            tracing::debug!(missed = current - tick, "camera thread had no turn");
+            tracing::debug!(missed = current - tick, "a capture thread had no turn");
             tick = current;
         }
         if wanted() {
@@ -133,6 +143,8 @@ mod tests {
     use super::*;
     use crate::av::capture::testcard::{self, TestCard};
     use crate::av::devices::Kind;
+
+    const CAMERA: Name = Name { thread: "camera", words: "the camera" };
 
     fn card() -> Source {
         Source::Paced(Box::new(TestCard::new(64, 36, 60)))
@@ -159,7 +171,8 @@ mod tests {
     #[test]
     fn a_live_source_that_fails_closes_the_slot_and_says_why() {
         let slot = Slot::new();
-        let capture = Capture::start(Source::Live(Box::new(Pulled(0))), slot.clone(), || true).expect("started");
+        let capture =
+            Capture::start(CAMERA, Source::Live(Box::new(Pulled(0))), slot.clone(), || true).expect("started");
         let mut pictures = 0;
         while slot.recv_timeout(Duration::from_secs(10)).is_ok() {
             pictures += 1;
@@ -185,7 +198,7 @@ mod tests {
     #[test]
     fn a_source_that_panics_ends_like_one_that_fails() {
         let slot = Slot::new();
-        let capture = Capture::start(Source::Live(Box::new(Broken)), slot.clone(), || true).expect("started");
+        let capture = Capture::start(CAMERA, Source::Live(Box::new(Broken)), slot.clone(), || true).expect("started");
         assert!(matches!(slot.recv_timeout(Duration::from_secs(10)), Err(Empty::Closed)));
         assert!(matches!(capture.trouble(), Some(Error::Crashed { what: "the camera" })));
         capture.stop();
@@ -194,7 +207,7 @@ mod tests {
     #[test]
     fn pictures_come_at_their_rate_until_stopped() {
         let slot = Slot::new();
-        let capture = Capture::start(card(), slot.clone(), || true).expect("started");
+        let capture = Capture::start(CAMERA, card(), slot.clone(), || true).expect("started");
         let mut frames = Vec::new();
         while frames.len() < 4 {
             let picture = slot.recv_timeout(Duration::from_secs(10)).expect("a picture");
@@ -214,7 +227,7 @@ mod tests {
             count.set(count.get() + 1);
             false
         };
-        let capture = Capture::start(card(), slot.clone(), wanted).expect("started");
+        let capture = Capture::start(CAMERA, card(), slot.clone(), wanted).expect("started");
         let deadline = clock::now() + Duration::from_secs(10);
         while asked.get() < 3 {
             assert!(clock::now() < deadline, "the thread asks");

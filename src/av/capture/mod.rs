@@ -57,9 +57,9 @@ pub trait VideoSource: Send {
     fn picture(&mut self, tick: u64, picture: &mut VideoFrame) -> Result<(), Error>;
 }
 
-/// Something that has pictures at moments of its own: a real camera.
+/// Something that has pictures at moments of its own: a real camera, a screen.
 pub trait LiveSource: Send {
-    /// What it gives; constant.
+    /// What it gives. A camera's is constant; the pictures of a screen may come in another size later.
     fn format(&self) -> Format;
 
     /// The next picture, waited for up to `wait`; `None` when none came or, since it is not `wanted`, none was made.
@@ -76,7 +76,7 @@ pub enum Source {
 }
 
 impl Source {
-    /// What it gives; constant.
+    /// What it gives, at the start.
     pub fn format(&self) -> Format {
         match self {
             Self::Paced(source) => source.format(),
@@ -101,6 +101,19 @@ pub fn open(spec: &spec::Camera) -> Result<Source, Error> {
         spec::Camera::Device(choice) => return Ok(Source::Live(Box::new(device::Source::open(choice)?))),
         #[cfg(not(feature = "devices"))]
         spec::Camera::Device(_) => return Err(Error::NoDevices),
+    }))
+}
+
+/// Opens what a description of a screen names. A display may take a moment to answer.
+pub fn open_screen(spec: &spec::Screen) -> Result<Source, Error> {
+    Ok(Source::Paced(match spec {
+        spec::Screen::None => return Err(Error::NoSource),
+        spec::Screen::TestCard { width, height, fps } => Box::new(testcard::TestCard::new(*width, *height, *fps)),
+        spec::Screen::File(path) => Box::new(y4m::Reader::open(path)?),
+        #[cfg(feature = "devices")]
+        spec::Screen::Display(_) | spec::Screen::Window(_) => return Ok(Source::Live(screen::open(spec)?)),
+        #[cfg(not(feature = "devices"))]
+        spec::Screen::Display(_) | spec::Screen::Window(_) => return Err(Error::NoDevices),
     }))
 }
 

@@ -10,6 +10,16 @@ use crate::media::Bitrate;
 
 pub use crate::av::packet::EncodedPicture;
 
+/// What the pictures show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Content {
+    /// People: where bits lack, each picture gets coarser and the rate stays.
+    #[default]
+    Camera,
+    /// Text: where bits lack, fewer pictures come and each stays sharp.
+    Screen,
+}
+
 /// What a picture encoder is made for.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct VideoConfig {
@@ -23,6 +33,8 @@ pub struct VideoConfig {
     pub bitrate: Bitrate,
     /// 1: every picture is referred to by the next. 2: every second picture is discardable.
     pub temporal_layers: u8,
+    /// What they show.
+    pub content: Content,
 }
 
 /// Whether the next picture must stand alone.

@@ -31,7 +31,13 @@ pub fn part_to_rgba(picture: &VideoFrame, width: u16, height: u16, rgba: &mut Ve
     debug_assert!(done.is_ok(), "the picture's planes have its size: {done:?}");
 }
 
-/// In which order a screen's pixels of four bytes hold their colours; the fourth byte means nothing.
+/// Fills `picture` from pixels of four bytes (blue, green, red, one that means nothing), `stride` bytes a row, at least as
+/// many of both as the picture has. False, and nothing is written, where they are fewer.
+pub fn from_bgrx(pixels: &[u8], stride: usize, picture: &mut VideoFrame) -> bool {
+    from_screen(pixels, stride, Order::Bgrx, picture)
+}
+
+/// In which order the four bytes of a screen's pixel hold its colours; the fourth means nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Order {
     /// Blue, green, red: X11, and most compositors.
@@ -40,12 +46,11 @@ pub enum Order {
     Rgbx,
 }
 
-/// Fills `picture` from pixels of four bytes in this order, `stride` bytes a row, at least as many of both as the picture
-/// has. False, and nothing is written, where they are fewer.
+/// [`from_bgrx`] for pixels in this order.
 pub fn from_screen(pixels: &[u8], stride: usize, order: Order, picture: &mut VideoFrame) -> bool {
     let (width, height) = (usize::from(picture.width()), usize::from(picture.height()));
     let Ok(row) = u32::try_from(stride) else { return false };
-    if stride < width * 4 || pixels.len() < stride * (height - 1) + width * 4 {
+    if stride < width * 4 || pixels.len() < stride * height {
         return false;
     }
     let (width, height) = (u32::from(picture.width()), u32::from(picture.height()));
@@ -109,6 +114,22 @@ mod tests {
             let near = rgba[..4].iter().zip(expect).all(|(a, b): (&u8, u8)| a.abs_diff(b) <= 2);
             assert!(near, "{:?} for {y},{u},{v}", &rgba[..4]);
         }
+    }
+
+    #[test]
+    fn a_screen_comes_back_in_its_colours() {
+        let mut picture = Pool::new(0).picture(6, 4);
+        let mut rgba = Vec::new();
+        for bgr in [[0, 0, 0], [255, 255, 255], [0, 0, 255], [255, 0, 0], [20, 200, 90]] {
+            // Wider than the picture, as a canvas of an odd width is.
+            let pixels = [bgr[0], bgr[1], bgr[2], 77].repeat(7 * 5);
+            assert!(from_bgrx(&pixels, 7 * 4, &mut picture));
+            to_rgba(&picture, &mut rgba);
+            let near = |pixel: &[u8]| pixel[..3].iter().rev().zip(bgr).all(|(a, b): (&u8, u8)| a.abs_diff(b) <= 3);
+            assert!(rgba.chunks_exact(4).all(near), "{bgr:?} became {:?}", &rgba[..4]);
+        }
+        assert!(!from_bgrx(&[0; 6 * 3 * 4], 6 * 4, &mut picture), "a row is missing");
+        assert!(!from_bgrx(&[0; 1000], 5 * 4, &mut picture), "rows are too short");
     }
 
     #[test]

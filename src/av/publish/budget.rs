@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use crate::av::codec::Content;
 use crate::av::packet::header;
 use crate::media::Bitrate;
 
@@ -36,9 +37,22 @@ pub fn auto(width: u16, height: u16, fps: f64) -> Bitrate {
     Bitrate::from_bps(if fps > 40.0 { bps * 7 / 5 } else { bps })
 }
 
+/// The same for a screen. Text of a page needs some 2.5 Mbit at once and then nothing until it changes, so the target is
+/// what may be spent while it scrolls.
+pub fn auto_screen(width: u16, height: u16) -> Bitrate {
+    let pixels = u32::from(width) * u32::from(height);
+    Bitrate::from_bps(match pixels {
+        0..=102_400 => 1_000_000,
+        102_401..=410_000 => 3_000_000,
+        410_001..=921_600 => 6_000_000,
+        _ => 10_000_000,
+    })
+}
+
 /// What one layer spends.
 #[derive(Debug, Clone, Default)]
 pub struct Budget {
+    content: Content,
     cap: Option<u64>,
     /// When, and how many bits on the wire, over the window. Bounded by the pictures of a second.
     sent: VecDeque<(Instant, u64)>,
@@ -48,6 +62,11 @@ pub struct Budget {
 }
 
 impl Budget {
+    /// Of a layer that shows this.
+    pub fn new(content: Content) -> Self {
+        Self { content, ..Self::default() }
+    }
+
     /// Sets the cap; `None` lifts it.
     pub fn set_cap(&mut self, cap: Option<Bitrate>) {
         self.cap = cap.map(Bitrate::bps);
@@ -55,7 +74,11 @@ impl Budget {
 
     /// The encoder's target for pictures of this size.
     pub fn target(&self, width: u16, height: u16, fps: u32) -> Bitrate {
-        let auto = auto(width, height, fps.into()).bps();
+        let auto = match self.content {
+            Content::Camera => auto(width, height, fps.into()),
+            Content::Screen => auto_screen(width, height),
+        };
+        let auto = auto.bps();
         let Some(cap) = self.cap else { return Bitrate::from_bps(auto) };
         let payload = u64::try_from(header::MAX_PAYLOAD).unwrap_or(u64::MAX);
         let overhead = PACKET_OVERHEAD + u64::try_from(header::LENGTH).unwrap_or(0);

@@ -1,8 +1,10 @@
 //! Local tracks on their way out: capture, encode once for all receivers, packetise, send to every subscribed link.
 
 pub mod budget;
-pub mod camera;
+pub mod layer;
 pub mod microphone;
+pub mod picture;
+pub mod repeat;
 
-pub use camera::{Camera, CameraConfig};
 pub use microphone::Microphone;
+pub use picture::{PictureConfig, PictureTrack};

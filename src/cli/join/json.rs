@@ -29,8 +29,8 @@ pub struct Request {
 }
 
 /// Words that the contract knows and that later versions bring.
-const LATER: [&str; 10] =
-    ["pause-file", "resume-file", "screen", "voice", "mute", "stop-video", "remove", "admit", "deny", "lock"];
+const LATER: [&str; 9] =
+    ["pause-file", "resume-file", "voice", "mute", "stop-video", "remove", "admit", "deny", "lock"];
 
 /// Reads one line.
 pub fn parse(line: &str) -> Request {
@@ -121,6 +121,7 @@ fn command(word: &str, fields: &Fields<'_>) -> Result<Command, Failure> {
         "camera" => Command::Camera { on: fields.flag("on")?, source: fields.parsed("source")? },
         "mic" => Command::Microphone { on: fields.flag("on")?, source: fields.parsed("source")? },
         "speaker" => Command::Speaker { on: fields.flag("on")?, sink: fields.parsed("source")? },
+        "screen" => Command::Screen { on: fields.flag("on")?, source: fields.parsed("source")? },
         "quality" => {
             fields.text("value")?;
             Command::Quality(fields.parsed("value")?.unwrap_or_default())
@@ -363,6 +364,7 @@ fn state(state: &State) -> Value {
             "camera": settings.camera.to_string(), "camera_on": settings.camera_on,
             "mic": settings.microphone.to_string(), "mic_on": settings.microphone_on,
             "speaker": settings.speaker.to_string(), "speaker_on": settings.speaker_on,
+            "screen": settings.screen.to_string(), "screen_on": settings.screen_on,
             "quality": settings.quality.to_string(), "view": settings.view, "files": settings.files.as_str(),
         },
     })
@@ -399,6 +401,11 @@ mod tests {
             r#"{"do":"mic","on":true,"source":"tone"}"#,
             Command::Microphone { on: true, source: Some(crate::av::spec::Microphone::Tone) },
         );
+        check(
+            r#"{"do":"screen","on":true,"source":"window:0x10"}"#,
+            Command::Screen { on: true, source: Some(crate::av::spec::Screen::Window(16)) },
+        );
+        check(r#"{"do":"screen","on":false}"#, Command::Screen { on: false, source: None });
         check(
             r#"{"do":"view","peer":"bo","size":"small"}"#,
             Command::View { peer: "bo".into(), size: crate::media::View::Small },

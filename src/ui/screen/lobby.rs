@@ -155,6 +155,8 @@ impl Lobby {
                     DeviceKind::Camera => (choices.camera, self.no_camera) = (spec, None),
                     DeviceKind::Microphone => choices.microphone = spec,
                     DeviceKind::Speaker => choices.speaker = spec,
+                    // Chosen anew each time it is shared.
+                    DeviceKind::Screen => {}
                 }
                 Action::Choose(Box::new(choices)).and(self.preview())
             }

@@ -249,10 +249,8 @@ fn wish() -> Vec<u8> {
             Fraction { num: 60, denom: 1 }
         ),
     );
-    let written = spa::pod::serialize::PodSerializer::serialize(
-        Cursor::new(Vec::new()),
-        &spa::pod::Value::Object(object),
-    );
+    let written =
+        spa::pod::serialize::PodSerializer::serialize(Cursor::new(Vec::new()), &spa::pod::Value::Object(object));
     // Writing to memory does not fail; without it nothing is asked for, which is told.
     written.map(|(cursor, _)| cursor.into_inner()).unwrap_or_default()
 }

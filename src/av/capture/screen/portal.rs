@@ -3,8 +3,8 @@
 //! and answer belong to one session; nothing is kept for later.
 //!
 //! Two threads. One speaks D-Bus, keeps the session open and hears when the person ends it from the desktop's own bar;
-//! the other runs PipeWire's loop ([`super::cast`]). A compositor sends a picture when something changed and nothing
-//! while nothing moves, so the last one is given again each second: who joins late, or lost it, has it then.
+//! the other runs PipeWire's loop ([`super::cast`]). A compositor sends a picture when something changed; what stands
+//! still is repeated by the publisher.
 
 use std::os::fd::OwnedFd;
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -22,7 +22,7 @@ use crate::av::devices::Fate;
 use crate::av::devices::worker::{Stop, Worker};
 use crate::av::guard::watch;
 use crate::clock;
-use crate::frame::{Pool, VideoFrame};
+use crate::frame::VideoFrame;
 use crate::slot::Empty;
 
 /// How long the person may think about what to share.
@@ -31,8 +31,6 @@ const ASK_LIMIT: Duration = Duration::from_secs(120);
 const OPEN_LIMIT: Duration = Duration::from_secs(5);
 /// Least time between two pictures: 30 a second.
 const LEAST: Duration = Duration::from_millis(33);
-/// After so long without a change the last picture is given again.
-const AGAIN: Duration = Duration::from_secs(1);
 /// How often the thread of the session looks whether it is to end.
 const LOOK: Duration = Duration::from_millis(100);
 /// What the person is shown as the name, before the portal tells one.
@@ -46,8 +44,6 @@ pub struct Source {
     fate: Fate,
     /// When a picture was given last.
     given: Option<Instant>,
-    last: Option<VideoFrame>,
-    pool: Pool,
     _worker: Worker,
 }
 
@@ -68,7 +64,7 @@ impl Source {
             cast.trouble().unwrap_or_else(|| none("the desktop sends no pictures", "choose another screen or window"))
         })?;
         let format = Format { width, height, rate: (30, 1) };
-        Ok(Self { format, cast, fate, given: None, last: None, pool: Pool::new(2), _worker: worker })
+        Ok(Self { format, cast, fate, given: None, _worker: worker })
     }
 }
 
@@ -89,33 +85,21 @@ impl LiveSource for Source {
             return Ok(None);
         }
         std::thread::sleep(early);
-        let fresh = match self.cast.pictures().recv_timeout(wait.saturating_sub(early)) {
-            Ok(picture) => Some(picture),
-            Err(Empty::Timeout) => None,
-            Err(Empty::Closed) => {
-                return Err(self.fate.take().or_else(|| self.cast.trouble()).unwrap_or_else(|| ended("it was stopped")));
+        match self.cast.pictures().recv_timeout(wait.saturating_sub(early)) {
+            Ok(picture) => {
+                self.given = Some(clock::now());
+                Ok(Some(picture).filter(|_| wanted))
             }
-        };
-        if let Some(picture) = fresh {
-            self.last = Some(picture);
+            Err(Empty::Timeout) => Ok(None),
+            Err(Empty::Closed) => {
+                Err(self.fate.take().or_else(|| self.cast.trouble()).unwrap_or_else(|| ended("it was stopped")))
+            }
         }
-        let changed = self.last.as_ref().is_some_and(|last| last.captured != 0);
-        let due = self.given.is_none_or(|given| clock::now().saturating_duration_since(given) >= AGAIN);
-        if !wanted || !(changed || due) {
-            return Ok(None);
-        }
-        let Some(last) = &mut self.last else { return Ok(None) };
-        let mut picture = self.pool.picture(last.width(), last.height());
-        picture.data_mut().copy_from_slice(last.data());
-        // An old picture that is given again is of now: nothing has changed since.
-        picture.captured = if changed { last.captured } else { clock::host_micros() };
-        last.captured = 0;
-        self.given = Some(clock::now());
-        Ok(Some(picture))
     }
 }
 
-const INSTALL: &str = "install xdg-desktop-portal and the part of it for your desktop, as in xdg-desktop-portal-gnome, and log in again";
+const INSTALL: &str =
+    "install xdg-desktop-portal and the part of it for your desktop, as in xdg-desktop-portal-gnome, and log in again";
 
 fn none(reason: &str, hint: &'static str) -> Error {
     Error::NoScreen { reason: reason.to_owned(), hint }
@@ -175,7 +159,9 @@ struct Asked {
 }
 
 async fn ask() -> Result<Asked, Error> {
-    let portal = Screencast::new().await.map_err(refused)?;
+    // Its own connection: the library keeps one for ever, which would belong to the thread of the first share.
+    let bus = ashpd::zbus::Connection::session().await.map_err(|error| refused(error.into()))?;
+    let portal = Screencast::with_connection(bus).await.map_err(refused)?;
     let session = portal.create_session(Default::default()).await.map_err(refused)?;
     // Both where the portal knows both; it must know one.
     let kinds = portal.available_source_types().await.map_err(refused)?;
@@ -191,7 +177,8 @@ async fn ask() -> Result<Asked, Error> {
     portal.select_sources(&session, options).await.and_then(|request| request.response()).map_err(refused)?;
     let started = portal.start(&session, None, Default::default()).await.and_then(|request| request.response());
     let streams = started.map_err(refused)?;
-    let stream = streams.streams().first().ok_or_else(|| none("nothing was chosen", "share again and choose a screen"))?;
+    let stream =
+        streams.streams().first().ok_or_else(|| none("nothing was chosen", "share again and choose a screen"))?;
     let remote = portal.open_pipe_wire_remote(&session, Default::default()).await.map_err(refused)?;
     Ok(Asked { session, remote, node: stream.pipe_wire_node_id() })
 }

@@ -264,7 +264,7 @@ fn the_pickers_open_with_the_meter_and_remember_what_was_picked() {
     let mut bench = Bench::new();
     let actions = bench.click("devices");
     assert!(matches!(actions.as_slice(), [Action::ListDevices, Action::Preview { camera: false, microphone: true }]));
-    let device = |kind, name: &str| Device { kind, name: name.to_owned(), id: name.to_owned(), is_default: false };
+    let device = |kind, name: &str| Device::new(kind, name, name, false);
     let devices = [device(DeviceKind::Camera, "Desk"), device(DeviceKind::Speaker, "Headset")];
     bench.lobby.on_devices(Devices::new(devices));
     // What a picker shows is drawn by it alone: no test finds it on screen.

@@ -1,48 +1,73 @@
-//! The local camera track: a capture thread, and an encoder thread that makes each wanted layer once for all receivers.
+//! A local picture track, camera or screen: a capture thread, and an encoder thread that makes each wanted layer once for
+//! all receivers.
 //!
-//! Layers: main (the camera's size within the quality) for [`View::Large`], tile (320x180) for [`View::Small`]. A layer
+//! Layers: main (the camera's size within the quality; a screen's own size, so that its text is not scaled) for [`View::Large`], tile (320x180) for [`View::Small`]. A layer
 //! that nobody watches is not encoded and its encoder is freed with the next picture. Both have two temporal layers:
 //! every second picture is discardable, so half of all losses cost one picture and no keyframe. (Three would need the
 //! receiver to decode over gaps in H.264's frame numbers; two cost 0.2 dB.)
+//!
+//! A screen that stands still gives no pictures: its last one is kept here, and encoded again for who joins or lost
+//! something, and now and then for whoever did not notice ([`Repeat`]).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::budget::Budget;
-use crate::av::capture::{self, Format, camera::Capture};
-use crate::av::codec::{Keyframe, VideoConfig, VideoEncoder, h264};
+use super::layer::{LayerState, Sent};
+use super::repeat::Repeat;
+use crate::av::capture::camera::{Capture, Name};
+use crate::av::capture::{self, Source};
+use crate::av::codec::Content;
 use crate::av::devices::Fate;
 use crate::av::guard::watch;
 use crate::av::outlets::Outlets;
 use crate::av::packet::clock::Clock;
 use crate::av::packet::header::Layer;
-use crate::av::packet::packetizer::Packetizer;
 use crate::av::process::scale::Scaler;
-use crate::av::repair::keyframe::Maker;
 use crate::av::spec::{self, Quality};
 use crate::av::{Error, spec::fit};
 use crate::clock;
 use crate::frame::{Pool, Screen, VideoFrame};
 use crate::id::PeerId;
-use crate::media::{Bitrate, Codec, Feedback, Packet, PacketKind, Priority, TrackId, TrackInfo, TrackKind, View};
+use crate::media::{Bitrate, Codec, Feedback, Packet, PacketKind, Priority, TrackInfo, TrackKind, View};
 use crate::slot::{Empty, Shared, Slot};
 use crate::{stats, task};
 
-/// A picture that waited longer in a link's queue is dropped whole: the receiver would show it at most 100 ms late.
-const EXPIRES: Duration = Duration::from_millis(250);
-/// A keyframe is worth waiting for: without it nothing is shown.
-const KEYFRAME_EXPIRES: Duration = Duration::from_millis(600);
 /// How often the clock packet goes out.
 const CLOCK_EVERY: Duration = Duration::from_secs(1);
 /// The box of the tile layer.
 const TILE: (u16, u16) = (320, 180);
+/// How long a wish for a keyframe of a picture that stands still may wait to be seen.
+const LOOK: Duration = Duration::from_millis(30);
 
-/// What a camera track may send.
+/// Which track it is, and what follows.
+#[derive(Debug, Clone, Copy)]
+struct Which {
+    kind: TrackKind,
+    content: Content,
+    capture: Name,
+    encoder: Name,
+}
+
+const CAMERA: Which = Which {
+    kind: TrackKind::Camera,
+    content: Content::Camera,
+    capture: Name { thread: "camera", words: "the camera" },
+    encoder: Name { thread: "video-encode", words: "the encoder of the camera" },
+};
+
+const SCREEN: Which = Which {
+    kind: TrackKind::Screen,
+    content: Content::Screen,
+    capture: Name { thread: "screen", words: "the shared screen" },
+    encoder: Name { thread: "screen-encode", words: "the encoder of the shared screen" },
+};
+
+/// What a picture track may send.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct CameraConfig {
-    /// The cap on its size.
+pub struct PictureConfig {
+    /// The cap on a camera's size. A screen is as large as it is, within what decoders take.
     pub quality: Quality,
     /// The cap on what is sent to each peer, headers included; `None` chooses by size.
     pub max_bitrate: Option<Bitrate>,
@@ -51,7 +76,7 @@ pub struct CameraConfig {
 #[derive(Debug, Clone, Copy)]
 struct Settings {
     on: bool,
-    config: CameraConfig,
+    config: PictureConfig,
 }
 
 /// What the handle and the encoder thread share.
@@ -65,6 +90,8 @@ struct Track {
     owed: [AtomicBool; 2],
     /// What is sent, main and tile.
     sending: [Shared<Option<stats::Sending>>; 2],
+    /// Of the source's pictures.
+    size: Shared<(u16, u16)>,
 }
 
 impl Track {
@@ -83,27 +110,46 @@ fn layer_index(view: View) -> Option<usize> {
     }
 }
 
-/// A running camera track. Dropping it stops it too, without waiting.
+/// A running picture track. Dropping it stops it too, without waiting.
 #[derive(Debug)]
-pub struct Camera {
+pub struct PictureTrack {
+    which: Which,
     track: Arc<Track>,
-    format: Format,
     capture: Option<Capture>,
     encoder: Option<JoinHandle<()>>,
     /// Of the encoder thread.
     fate: Fate,
 }
 
-impl Camera {
-    /// Opens the source and starts the track, on. Errors tell what is wrong with the source. `screen` gets every picture
+impl PictureTrack {
+    /// Opens a camera and starts its track, on. Errors tell what is wrong with the source. `screen` gets every picture
     /// as it is captured.
-    pub fn start(
+    pub fn camera(
         spec: &spec::Camera,
-        config: CameraConfig,
+        config: PictureConfig,
         outlets: Outlets,
         screen: Option<Arc<dyn Screen>>,
     ) -> Result<Self, Error> {
-        let source = capture::open(spec)?;
+        Self::start(CAMERA, capture::open(spec)?, config, outlets, screen)
+    }
+
+    /// The same of a display or window that is shared.
+    pub fn screen(
+        spec: &spec::Screen,
+        config: PictureConfig,
+        outlets: Outlets,
+        screen: Option<Arc<dyn Screen>>,
+    ) -> Result<Self, Error> {
+        Self::start(SCREEN, capture::open_screen(spec)?, config, outlets, screen)
+    }
+
+    fn start(
+        which: Which,
+        source: Source,
+        config: PictureConfig,
+        outlets: Outlets,
+        screen: Option<Arc<dyn Screen>>,
+    ) -> Result<Self, Error> {
         let format = source.format();
         let track = Arc::new(Track {
             settings: Shared::new(Settings { on: true, config }),
@@ -111,27 +157,29 @@ impl Camera {
             screen,
             owed: Default::default(),
             sending: Default::default(),
+            size: Shared::new((format.width, format.height)),
         });
         // Overflow: the newest picture replaces the one that waits, so an encoder that is too slow skips pictures and
         // adds no delay.
         let slot = Slot::new();
         let fate = Fate::default();
+        let fps = format.rate.0.div_ceil(format.rate.1);
         let encoder = {
             let (track, slot, fate) = (Arc::clone(&track), slot.clone(), fate.clone());
             let encode = move || {
-                watch("the encoder of the camera", &fate, || {
-                    EncoderThread::new(track, format).run(&slot);
+                watch(which.encoder.words, &fate, || {
+                    EncoderThread::new(which, track, fps).run(&slot);
                     Ok(())
                 });
             };
-            task::thread("video-encode", encode).map_err(Error::Thread)?
+            task::thread(which.encoder.thread, encode).map_err(Error::Thread)?
         };
         let wanted = {
             let track = Arc::clone(&track);
             move || track.wanted()
         };
-        let capture = Capture::start(source, slot.clone(), wanted).inspect_err(|_| slot.close())?;
-        Ok(Self { track, format, capture: Some(capture), encoder: Some(encoder), fate })
+        let capture = Capture::start(which.capture, source, slot.clone(), wanted).inspect_err(|_| slot.close())?;
+        Ok(Self { which, track, capture: Some(capture), encoder: Some(encoder), fate })
     }
 
     /// Why the source or the encoder ended by itself, told once; `None` while both run.
@@ -139,11 +187,12 @@ impl Camera {
         self.capture.as_ref().and_then(Capture::trouble).or_else(|| self.fate.take())
     }
 
-    /// What is announced to the others; changes with [`Camera::set_on`] and [`Camera::set_quality`].
+    /// What is announced to the others; changes with [`PictureTrack::set_on`], [`PictureTrack::set_quality`] and the size
+    /// of a screen.
     pub fn info(&self) -> TrackInfo {
         let Settings { on, config } = self.track.settings.get();
-        let (width, height) = config.quality.fit(self.format.width, self.format.height);
-        TrackInfo { kind: TrackKind::Camera, on, width, height, codec: Codec::H264.name().to_owned() }
+        let (width, height) = main_size(self.which.content, config, self.track.size.get());
+        TrackInfo { kind: self.which.kind, on, width, height, codec: Codec::H264.name().to_owned() }
     }
 
     /// Mutes (nothing is captured, encoded or sent) or goes on with a keyframe.
@@ -155,13 +204,13 @@ impl Camera {
     /// Changes the cap on the size, from the next picture on.
     pub fn set_quality(&self, quality: Quality) {
         let settings = self.track.settings.get();
-        self.track.settings.set(Settings { config: CameraConfig { quality, ..settings.config }, ..settings });
+        self.track.settings.set(Settings { config: PictureConfig { quality, ..settings.config }, ..settings });
     }
 
     /// Changes the cap on the rate, from the next picture on.
     pub fn set_max_bitrate(&self, max_bitrate: Option<Bitrate>) {
         let settings = self.track.settings.get();
-        self.track.settings.set(Settings { config: CameraConfig { max_bitrate, ..settings.config }, ..settings });
+        self.track.settings.set(Settings { config: PictureConfig { max_bitrate, ..settings.config }, ..settings });
     }
 
     /// Takes a receiver's word about this track.
@@ -197,211 +246,142 @@ impl Camera {
     }
 }
 
-/// One layer's encoder and what belongs to its run.
-struct Running {
-    size: (u16, u16),
-    encoder: Box<dyn VideoEncoder>,
-    packetizer: Packetizer,
-    target: Bitrate,
-    /// A picture that others refer to was not sent: only a keyframe goes on.
-    broken: bool,
-}
-
-struct LayerState {
-    layer: Layer,
-    view: View,
-    running: Option<Running>,
-    maker: Maker,
-    budget: Budget,
-    /// The size that the codec refused, so that it is not tried thirty times a second.
-    refused: Option<(u16, u16)>,
-}
-
-impl LayerState {
-    fn new(layer: Layer, view: View) -> Self {
-        let (running, refused) = (None, None);
-        Self { layer, view, running, maker: Maker::default(), budget: Budget::default(), refused }
-    }
-
-    /// The encoder for `size`, made when there is none or of another size.
-    fn running(&mut self, size: (u16, u16), fps: u32) -> Option<&mut Running> {
-        let target = self.budget.target(size.0, size.1, fps);
-        if self.refused == Some(size) {
-            return None;
-        }
-        if self.running.as_ref().is_none_or(|running| running.size != size) {
-            let fps = fps.clamp(1, 120);
-            let config = VideoConfig {
-                width: size.0,
-                height: size.1,
-                fps: u16::try_from(fps).map_or(30.0, f32::from),
-                bitrate: target,
-                temporal_layers: 2,
-            };
-            match h264::Encoder::new(config) {
-                Ok(encoder) => {
-                    tracing::debug!(layer = self.layer.name(), ?config, "encoder started");
-                    // Numbers start anywhere, so that no link confuses them with another encoder's.
-                    let packetizer = Packetizer::new(rand::random(), self.layer, rand::random());
-                    let encoder = Box::new(encoder);
-                    self.running = Some(Running { size, encoder, packetizer, target, broken: false });
-                }
-                Err(e) => {
-                    tracing::warn!(layer = self.layer.name(), "{e}");
-                    self.running = None;
-                    self.refused = Some(size);
-                }
-            }
-        }
-        let running = self.running.as_mut()?;
-        if running.target != target {
-            running.encoder.set_bitrate(target);
-            running.target = target;
-        }
-        Some(running)
-    }
-
-    /// Encodes and sends one picture of this layer's size.
-    fn send(&mut self, now: Instant, picture: &VideoFrame, fps: u32, outlets: &Outlets) {
-        let key = self.maker.poll(now);
-        if !key && !self.budget.allows(now) {
-            tracing::trace!(layer = self.layer.name(), "no room for a picture");
-            return;
-        }
-        let size = (picture.width(), picture.height());
-        let Some(running) = self.running(size, fps) else { return };
-        let force = if key || running.broken { Keyframe::Force } else { Keyframe::Auto };
-        let encoded = match running.encoder.encode(picture, force) {
-            Ok(Some(encoded)) => encoded,
-            Ok(None) => return,
-            Err(e) => {
-                tracing::warn!(layer = self.layer.name(), "{e}");
-                self.running = None;
-                return;
-            }
-        };
-        let Some(packets) = running.packetizer.cut(&encoded, picture.captured) else {
-            running.broken |= !encoded.discardable;
-            tracing::warn!(layer = self.layer.name(), bytes = encoded.data.len(), "picture too large to send");
-            return;
-        };
-        if encoded.key {
-            running.broken = false;
-            self.maker.on_keyframe(now);
-        }
-        let bytes = packets.bodies.iter().map(bytes::Bytes::len).sum();
-        self.budget.on_sent(now, packets.bodies.len(), bytes);
-        let expires = now + if encoded.key { KEYFRAME_EXPIRES } else { EXPIRES };
-        for body in packets.bodies {
-            let packet = Packet {
-                kind: PacketKind::Video,
-                track: TrackId::CAMERA,
-                priority: Priority::Video,
-                group: packets.frame,
-                expires,
-                body,
-            };
-            outlets.send(self.view, &packet);
-        }
-    }
-
-    fn sending(&self) -> Option<stats::Sending> {
-        let running = self.running.as_ref()?;
-        Some(stats::Sending {
-            target_bps: Some(running.target.bps()),
-            layer: Some(self.layer.name().to_owned()),
-            width: Some(running.size.0),
-            height: Some(running.size.1),
-            codec: Some(Codec::H264.name().to_owned()),
-        })
+/// The size of the main layer for pictures of `size`.
+fn main_size(content: Content, config: PictureConfig, size: (u16, u16)) -> (u16, u16) {
+    match content {
+        Content::Camera => config.quality.fit(size.0, size.1),
+        Content::Screen => spec::Screen::fit(size.0, size.1),
     }
 }
 
 struct EncoderThread {
+    which: Which,
     track: Arc<Track>,
-    format: Format,
     /// Pictures a second, rounded up.
     fps: u32,
     layers: [LayerState; 2],
     scaler: [Scaler; 2],
     pool: Pool,
     next_clock: Instant,
+    /// Of a screen: what it shows until something changes.
+    last: Option<Arc<VideoFrame>>,
+    repeat: Repeat,
 }
 
 impl EncoderThread {
-    fn new(track: Arc<Track>, format: Format) -> Self {
+    fn new(which: Which, track: Arc<Track>, fps: u32) -> Self {
+        let id = which.kind.id();
+        // A tile is read at a glance: nobody reads text in it.
+        let main = LayerState::new(id, Layer::Main, View::Large, which.content);
+        let tile = LayerState::new(id, Layer::Tile, View::Small, Content::Camera);
         Self {
+            which,
             track,
-            format,
-            fps: format.rate.0.div_ceil(format.rate.1),
-            layers: [LayerState::new(Layer::Main, View::Large), LayerState::new(Layer::Tile, View::Small)],
+            fps,
+            layers: [main, tile],
             scaler: [Scaler::new(), Scaler::new()],
             pool: Pool::new(2),
             next_clock: clock::now(),
+            last: None,
+            repeat: Repeat::default(),
         }
     }
 
     fn run(mut self, slot: &Slot<VideoFrame>) {
         loop {
-            match slot.recv_timeout(Duration::from_millis(500)) {
-                Ok(picture) => self.on_picture(&Arc::new(picture)),
+            let wait = if self.last.is_some() { LOOK } else { Duration::from_millis(500) };
+            match slot.recv_timeout(wait) {
+                Ok(picture) => {
+                    let (picture, captured) = (Arc::new(picture), clock::host_micros());
+                    let captured = if picture.captured == 0 { captured } else { picture.captured };
+                    if self.which.content == Content::Screen {
+                        self.last = Some(Arc::clone(&picture));
+                    }
+                    if let Some(screen) = &self.track.screen {
+                        screen.show(&picture);
+                    }
+                    let sent = self.on_picture(&picture, captured);
+                    self.repeat.on_picture(clock::now(), sent);
+                }
                 // Nothing is captured: nobody watches, or the track is muted.
                 Err(Empty::Timeout) if !self.track.wanted() => self.rest(),
-                Err(Empty::Timeout) => {}
+                Err(Empty::Timeout) => self.again(),
                 Err(Empty::Closed) => return self.rest(),
             }
         }
     }
 
-    /// Frees all encoders.
+    /// Frees all encoders. What a screen shows may be something else when it is watched again.
     fn rest(&mut self) {
+        self.last = None;
         for (layer, sending) in self.layers.iter_mut().zip(&self.track.sending) {
-            layer.running = None;
+            layer.rest();
             sending.set(None);
         }
     }
 
-    fn on_picture(&mut self, picture: &Arc<VideoFrame>) {
+    /// The picture that stands still once more, if it is time or somebody waits for it.
+    fn again(&mut self) {
+        let Some(last) = self.last.clone() else { return };
+        let now = clock::now();
+        let owed = self.layers.iter().zip(&self.track.owed).any(|(layer, owed)| {
+            self.track.outlets.wants(layer.view) && (layer.owes(now) || owed.load(Ordering::Relaxed))
+        });
+        if self.repeat.poll(now, owed) {
+            // It shows what is on the screen at this moment.
+            let sent = self.on_picture(&last, clock::host_micros());
+            self.repeat.on_repeated(clock::now(), sent);
+        }
+    }
+
+    /// Encodes a picture in each layer that is wanted; `captured` is when it was so.
+    fn on_picture(&mut self, picture: &Arc<VideoFrame>, captured: u64) -> Sent {
         let Settings { on, config } = self.track.settings.get();
         if !on {
-            return self.rest();
+            self.rest();
+            return Sent::Yes;
         }
-        if let Some(screen) = &self.track.screen {
-            screen.show(picture);
-        }
-        let main = config.quality.fit(self.format.width, self.format.height);
+        let size = (picture.width(), picture.height());
+        self.track.size.set(size);
+        let main = main_size(self.which.content, config, size);
         let sizes = [main, fit(main.0, main.1, TILE.0, TILE.1)];
         let now = clock::now();
         if now >= self.next_clock {
             self.next_clock = now + CLOCK_EVERY;
-            self.send_clock(now, picture.captured);
+            self.send_clock(now, captured);
         }
+        let mut all = Sent::Yes;
         for (index, layer) in self.layers.iter_mut().enumerate() {
             if !self.track.outlets.wants(layer.view) {
-                layer.running = None;
+                layer.rest();
                 self.track.sending[index].set(None);
                 continue;
             }
             layer.budget.set_cap(config.max_bitrate);
             if self.track.owed[index].swap(false, Ordering::Relaxed) {
-                layer.maker.on_request();
+                layer.on_request();
             }
             let size = sizes[index];
-            if size == (picture.width(), picture.height()) {
-                layer.send(clock::now(), picture, self.fps, &self.track.outlets);
+            let outlets = &self.track.outlets;
+            let sent = if size == (picture.width(), picture.height()) {
+                layer.send(clock::now(), picture, captured, self.fps, outlets)
             } else {
                 let scaled = self.scaler[index].scale(picture, size.0, size.1, &self.pool);
-                layer.send(clock::now(), &scaled, self.fps, &self.track.outlets);
+                layer.send(clock::now(), &scaled, captured, self.fps, outlets)
+            };
+            if sent == Sent::No {
+                all = Sent::No;
             }
             self.track.sending[index].set(layer.sending());
         }
+        all
     }
 
     /// Media time of a picture track is the host clock itself, so the pair says so; sound has its own unit.
     fn send_clock(&self, now: Instant, captured: u64) {
         let packet = Packet {
             kind: PacketKind::Clock,
-            track: TrackId::CAMERA,
+            track: self.which.kind.id(),
             priority: Priority::Feedback,
             group: 0,
             expires: now + CLOCK_EVERY,
@@ -433,7 +413,7 @@ mod tests {
     fn an_encoder_that_panics_is_a_trouble_of_its_camera() {
         let card = spec::Camera::TestCard { width: 64, height: 36, fps: 60 };
         let screen = Some(Arc::new(Broken) as Arc<dyn Screen>);
-        let camera = Camera::start(&card, CameraConfig::default(), Outlets::new(), screen).expect("started");
+        let camera = PictureTrack::camera(&card, PictureConfig::default(), Outlets::new(), screen).expect("started");
         let deadline = clock::now() + Duration::from_secs(10);
         let trouble = loop {
             if let Some(trouble) = camera.trouble() {
