@@ -11,7 +11,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::rc::Rc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -44,7 +44,7 @@ pub enum Answer {
 
 /// The desktop.
 pub struct Desktop {
-    folder: PathBuf,
+    folder: tempfile::TempDir,
     servers: Vec<Child>,
     address: String,
     answer: Arc<Mutex<Answer>>,
@@ -54,8 +54,6 @@ pub struct Desktop {
     sessions: Arc<Mutex<Vec<OwnedObjectPath>>>,
     quit: pw::channel::Sender<()>,
     producer: Option<JoinHandle<()>>,
-    /// Pictures go on while it is set.
-    pub moves: Arc<AtomicBool>,
 }
 
 fn beside(command: &mut Command) -> Child {
@@ -74,8 +72,10 @@ fn until(what: &str, mut fact: impl FnMut() -> bool) {
 
 impl Desktop {
     /// Starts it; its screen has this size.
-    pub fn start(folder: &Path, (width, height): (u16, u16)) -> Self {
-        fs::create_dir_all(folder).expect("the lab's folder can be written");
+    pub fn start((width, height): (u16, u16)) -> Self {
+        // Names of sockets are short.
+        let temporary = tempfile::tempdir().expect("a folder for temporary files");
+        let folder = temporary.path();
         let log = |name: &str| fs::File::create(folder.join(name)).expect("the lab's folder can be written");
         let mut daemon = beside(
             Command::new("dbus-daemon")
@@ -99,12 +99,11 @@ impl Desktop {
         let mut servers = vec![daemon, server("pipewire")];
         until("PipeWire", || folder.join("pipewire-0").exists());
         servers.push(server("wireplumber"));
-        let moves = Arc::new(AtomicBool::new(true));
         let (tell, told) = sync_channel(1);
         let (quit, quits) = pw::channel::channel();
         let producer = {
-            let (socket, moves) = (folder.join("pipewire-0"), Arc::clone(&moves));
-            std::thread::spawn(move || produce(&socket, (width, height), &moves, quits, tell))
+            let socket = folder.join("pipewire-0");
+            std::thread::spawn(move || produce(&socket, (width, height), quits, tell))
         };
         let node = node(&told);
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
@@ -126,14 +125,14 @@ impl Desktop {
                 .await
         });
         let bus = bus.expect("the portal is on the bus");
-        let (folder, producer) = (folder.to_owned(), Some(producer));
-        Self { folder, servers, address, answer, prompts, bus, runtime, sessions, quit, producer, moves }
+        let (folder, producer) = (temporary, Some(producer));
+        Self { folder, servers, address, answer, prompts, bus, runtime, sessions, quit, producer }
     }
 
     /// For the command that starts a program.
     pub fn variables(&self) -> Vec<(&'static str, OsString)> {
         vec![
-            ("XDG_RUNTIME_DIR", self.folder.clone().into_os_string()),
+            ("XDG_RUNTIME_DIR", self.folder.path().as_os_str().to_owned()),
             ("DBUS_SESSION_BUS_ADDRESS", OsString::from(&self.address)),
             ("WAYLAND_DISPLAY", OsString::from("wayland-test")),
         ]
@@ -183,7 +182,6 @@ impl Drop for Desktop {
             let _ = server.kill();
             let _ = server.wait();
         }
-        let _ = fs::remove_dir_all(&self.folder);
     }
 }
 
@@ -296,8 +294,7 @@ impl Portal {
 }
 
 fn pod(object: Object) -> Vec<u8> {
-    let written =
-        spa::pod::serialize::PodSerializer::serialize(Cursor::new(Vec::new()), &PodValue::Object(object));
+    let written = spa::pod::serialize::PodSerializer::serialize(Cursor::new(Vec::new()), &PodValue::Object(object));
     written.expect("written to memory").0.into_inner()
 }
 
@@ -305,7 +302,6 @@ fn pod(object: Object) -> Vec<u8> {
 fn produce(
     socket: &Path,
     (width, height): (u16, u16),
-    moves: &Arc<AtomicBool>,
     quits: pw::channel::Receiver<()>,
     tell: std::sync::mpsc::SyncSender<u32>,
 ) {
@@ -379,13 +375,11 @@ fn produce(
         property!(FormatProperties::VideoFramerate, Fraction, Fraction { num: 30, denom: 1 }),
     ));
     let flags = pw::stream::StreamFlags::DRIVER | pw::stream::StreamFlags::MAP_BUFFERS;
-    stream
-        .connect(Direction::Output, None, flags, &mut [Pod::from_bytes(&format).expect("a pod")])
-        .expect("connected");
+    stream.connect(Direction::Output, None, flags, &mut [Pod::from_bytes(&format).expect("a pod")]).expect("connected");
     let timer = {
-        let (stream, moves) = (stream.clone(), Arc::clone(moves));
+        let stream = stream.clone();
         main.loop_().add_timer(move |_| {
-            if moves.load(Ordering::Relaxed) && stream.is_driving() {
+            if stream.is_driving() {
                 let _ = stream.trigger_process();
             }
         })

@@ -25,7 +25,7 @@ fn seen(e: &Value, by: &str) -> bool {
 #[test]
 fn a_wayland_screen_is_asked_for_once_seen_and_ended_from_the_desktop() {
     let lab = lab!(2);
-    let mut desktop = Desktop::start(&lab.folder().join("desktop"), (1280, 720));
+    let mut desktop = Desktop::start((1280, 720));
     let (mut ann, bo) = sharing(&lab, &desktop);
     let answer = ann.ask(json!({"do": "screen", "on": true, "source": "display"}));
     assert_eq!(answer["event"], "ok", "{answer}\n{}", ann.story());
@@ -37,7 +37,9 @@ fn a_wayland_screen_is_asked_for_once_seen_and_ended_from_the_desktop() {
     // The person ends it from the desktop's own bar.
     let mark = ann.mark();
     desktop.end_sharing();
-    ann.wait_from(mark, "the end", PATIENCE, |e| e["event"] == "warning" && e["message"].to_string().contains("desktop"));
+    ann.wait_from(mark, "the end", PATIENCE, |e| {
+        e["event"] == "warning" && e["message"].to_string().contains("desktop")
+    });
     bo.wait("the end of the track", PATIENCE, |e| e["event"] == "track" && e["track"] == "screen" && e["on"] == false);
     // Sharing again asks again; a refusal is no failure of the meeting.
     desktop.answers(Answer::Refuse);

@@ -155,6 +155,15 @@ fn run(
         }
     });
     let _core = _core.register();
+    // A stream whose other end is gone only pauses: that the node went is said here.
+    let registry = core.get_registry_rc()?;
+    let fail_node = fail.clone();
+    let _registry = registry.add_listener_local().global_remove(move |id| {
+        if id == node {
+            fail_node("what was shared is closed");
+        }
+    });
+    let _registry = _registry.register();
     let words = pw::properties::properties! {
         *pw::keys::MEDIA_TYPE => "Video",
         *pw::keys::MEDIA_CATEGORY => "Capture",

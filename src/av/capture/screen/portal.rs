@@ -7,12 +7,14 @@
 //! still is repeated by the publisher.
 
 use std::os::fd::OwnedFd;
+use std::pin::pin;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
 use ashpd::desktop::screencast::{CursorMode, Screencast, SelectSourcesOptions, SourceType};
 use ashpd::desktop::{PersistMode, ResponseError, Session};
 use ashpd::enumflags2::BitFlags;
+use futures_util::StreamExt as _;
 use tokio::sync::oneshot;
 
 use super::cast::{self, Cast};
@@ -128,7 +130,7 @@ fn session(stop: &Stop, tell: &SyncSender<Cast>) -> Result<(), Error> {
         let _ = tell.send(cast.clone());
         let closed = async {
             match session.receive_closed().await {
-                Ok(_) => {}
+                Ok(said) => drop(pin!(said).next().await),
                 // Without the signal the end of the stream tells.
                 Err(_) => std::future::pending().await,
             }
