@@ -72,6 +72,12 @@ impl Equipment {
         self
     }
 
+    /// With more of them.
+    pub fn with(mut self, variables: Vec<(&'static str, OsString)>) -> Self {
+        self.variables.extend(variables);
+        self
+    }
+
     /// For the command that starts a program.
     pub fn variables(&self) -> &[(&'static str, OsString)] {
         &self.variables

@@ -23,11 +23,15 @@ mod trust;
 mod call;
 #[cfg(feature = "media")]
 mod clip;
+#[cfg(all(feature = "devices", target_os = "linux"))]
+mod desktop;
 #[cfg(feature = "devices")]
 mod devices;
 #[cfg(feature = "devices")]
 mod equipment;
 #[cfg(feature = "media")]
 mod measure;
+#[cfg(all(feature = "devices", target_os = "linux"))]
+mod portal;
 #[cfg(feature = "media")]
 mod soak;

@@ -34,6 +34,20 @@ pub fn part_to_rgba(picture: &VideoFrame, width: u16, height: u16, rgba: &mut Ve
 /// Fills `picture` from pixels of four bytes (blue, green, red, one that means nothing), `stride` bytes a row, at least as
 /// many of both as the picture has. False, and nothing is written, where they are fewer.
 pub fn from_bgrx(pixels: &[u8], stride: usize, picture: &mut VideoFrame) -> bool {
+    from_screen(pixels, stride, Order::Bgrx, picture)
+}
+
+/// In which order the four bytes of a screen's pixel hold its colours; the fourth means nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// Blue, green, red: X11, and most compositors.
+    Bgrx,
+    /// Red, green, blue.
+    Rgbx,
+}
+
+/// [`from_bgrx`] for pixels in this order.
+pub fn from_screen(pixels: &[u8], stride: usize, order: Order, picture: &mut VideoFrame) -> bool {
     let (width, height) = (usize::from(picture.width()), usize::from(picture.height()));
     let Ok(row) = u32::try_from(stride) else { return false };
     if stride < width * 4 || pixels.len() < stride * height {
@@ -51,8 +65,12 @@ pub fn from_bgrx(pixels: &[u8], stride: usize, picture: &mut VideoFrame) -> bool
         width,
         height,
     };
-    let (range, matrix) = (YuvRange::Limited, YuvStandardMatrix::Bt601);
-    yuv::bgra_to_yuv420(&mut image, pixels, row, range, matrix, YuvConversionMode::Balanced).is_ok()
+    let (range, matrix, mode) = (YuvRange::Limited, YuvStandardMatrix::Bt601, YuvConversionMode::Balanced);
+    let done = match order {
+        Order::Bgrx => yuv::bgra_to_yuv420(&mut image, pixels, row, range, matrix, mode),
+        Order::Rgbx => yuv::rgba_to_yuv420(&mut image, pixels, row, range, matrix, mode),
+    };
+    done.is_ok()
 }
 
 /// Peak signal-to-noise ratio of the luma of two pictures of one size, in decibels: above 35 is good, below 25 is

@@ -1,4 +1,4 @@
-//! Displays and windows of this machine, on X11: the only files that name its library.
+//! Displays and windows of this machine: on X11 read from its server, on Wayland by the desktop's portal and PipeWire.
 //!
 //! Nothing is captured that nobody watches or that did not change: the X server tells which part changed (Damage), only
 //! that part is read, at most thirty times a second and as rarely as five times where reading costs much. What stands
@@ -6,16 +6,27 @@
 //! (Composite), so what covers it is not seen; the pointer is drawn on top, since the server keeps it apart.
 
 mod canvas;
+#[cfg(target_os = "linux")]
+mod cast;
 mod pace;
+#[cfg(target_os = "linux")]
+mod portal;
 #[cfg(target_os = "linux")]
 mod x11;
 
 use super::LiveSource;
 use crate::av::devices::Device;
+#[cfg(target_os = "linux")]
+use crate::av::devices::Kind;
 use crate::av::{Error, spec};
 
 /// The displays, then the windows that can be shared; without our own. Blocks while the display is asked.
 pub fn list() -> Vec<Device> {
+    #[cfg(target_os = "linux")]
+    if crate::platform::is_wayland() {
+        // What there is only the desktop knows, and it tells nobody before the person has chosen.
+        return vec![Device::new(Kind::Screen, "Chosen in the desktop's own dialog", "display", true)];
+    }
     #[cfg(target_os = "linux")]
     return x11::list();
     #[cfg(not(target_os = "linux"))]
@@ -25,7 +36,13 @@ pub fn list() -> Vec<Device> {
 /// Opens a display or a window. Blocks while the display is asked.
 pub fn open(spec: &spec::Screen) -> Result<Box<dyn LiveSource>, Error> {
     #[cfg(target_os = "linux")]
-    return Ok(Box::new(x11::source::Source::open(spec)?));
+    {
+        // There the person chooses in the desktop's own dialog, whichever display was named.
+        if matches!(spec, spec::Screen::Display(_)) && crate::platform::is_wayland() {
+            return Ok(Box::new(portal::Source::open()?));
+        }
+        Ok(Box::new(x11::source::Source::open(spec)?))
+    }
     #[cfg(not(target_os = "linux"))]
     {
         let reason = format!("this build cannot share {spec} on this system");

@@ -90,8 +90,8 @@ impl Server {
     /// The server that the environment names.
     pub fn connect() -> Result<Self, Error> {
         if platform::is_wayland() {
-            let reason = "this desktop runs on Wayland, and this build shares screens on X11 only".to_owned();
-            return Err(Error::NoScreen { reason, hint: "log in to a session on X11 (often called Xorg) to share" });
+            let reason = "this desktop runs on Wayland, which asks in a dialog of its own what to share".to_owned();
+            return Err(Error::NoScreen { reason, hint: "share with display, and choose the window in that dialog" });
         }
         if !platform::has_display() {
             let hint = "start it on a desktop, or use a test source such as testcard";
