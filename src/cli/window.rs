@@ -171,6 +171,7 @@ impl Inner {
         let microphone: spec::Microphone = choices.microphone.parse().map_err(wrong)?;
         let speaker: spec::Speaker = choices.speaker.parse().map_err(wrong)?;
         let quality: spec::Quality = choices.quality.parse().unwrap_or_default();
+        let voice = spec::voice::Wish { voice: choices.voice(), ..Default::default() };
         let camera = if meet.camera { camera } else { spec::Camera::None };
         let mut settings = Settings {
             camera: camera.clone(),
@@ -180,6 +181,7 @@ impl Inner {
             speaker: speaker.clone(),
             speaker_on: true,
             quality,
+            voice,
             files: Accept::Ask,
             ..Settings::default()
         };
@@ -200,6 +202,7 @@ impl Inner {
                 microphone,
                 speaker,
                 quality,
+                voice,
                 max_bitrate: None,
                 dump_video: None,
                 dump_audio: None,

@@ -13,6 +13,9 @@ impl Actor {
         for (peer, kind) in self.parts.media.crashes() {
             self.emit(Event::Warning(failure::crashed(self.person(peer), kind)));
         }
+        if let Some(error) = self.parts.media.voice_trouble() {
+            self.emit(Event::Warning(failure::trouble(Kind::Microphone, &error)));
+        }
         let troubles = tokio::task::block_in_place(|| self.parts.media.troubles());
         if troubles.is_empty() {
             return;

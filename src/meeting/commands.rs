@@ -51,6 +51,9 @@ impl Meeting {
             Command::Microphone { on, source } => Ok(Answer::Work(Work::Microphone { on, source })),
             Command::Speaker { on, sink } => Ok(Answer::Work(Work::Speaker { on, sink })),
             Command::Quality(quality) => Ok(Answer::Work(Work::Quality(quality))),
+            Command::Voice { change, sources } => {
+                Ok(Answer::Work(Work::Voice(self.settings.voice.with(change, sources))))
+            }
             Command::View { peer, size } => {
                 let peer = self.people.directory.resolve(&peer, Reach::Present)?;
                 let changes = self.tracks.choose(peer, size);

@@ -100,6 +100,7 @@ impl Lobby {
             | Command::Microphone { .. }
             | Command::Speaker { .. }
             | Command::Quality(_)
+            | Command::Voice { .. }
             | Command::Hand { .. }
             | Command::React { .. }
             | Command::Invite

@@ -106,6 +106,8 @@ pub enum Setting {
     Speaker(crate::av::spec::Speaker, bool),
     /// The cap on the camera.
     Quality(crate::av::spec::Quality),
+    /// How the microphone is processed.
+    Voice(crate::av::spec::voice::Wish),
     /// One peer's volume.
     Volume(PeerId, f32),
 }
@@ -497,6 +499,7 @@ impl Meeting {
             Setting::Microphone(source, on) => (self.settings.microphone, self.settings.microphone_on) = (source, on),
             Setting::Speaker(sink, on) => (self.settings.speaker, self.settings.speaker_on) = (sink, on),
             Setting::Quality(quality) => self.settings.quality = quality,
+            Setting::Voice(wish) => self.settings.voice = wish,
             Setting::Volume(peer, volume) => self.people.set_volume(peer, volume),
         }
     }

@@ -104,6 +104,8 @@ pub struct Settings {
     pub speaker_on: bool,
     /// The cap on the camera.
     pub quality: spec::Quality,
+    /// How the microphone is processed.
+    pub voice: spec::voice::Wish,
     /// What is asked of everybody's pictures unless told otherwise.
     pub view: View,
     /// What happens to offered files.
@@ -122,6 +124,7 @@ impl Default for Settings {
             speaker: spec::Speaker::None,
             speaker_on: true,
             quality: spec::Quality::Auto,
+            voice: spec::voice::Wish::default(),
             view: View::Large,
             files: super::shares::Accept::Ask,
             calls: super::calls::Rules::default(),

@@ -74,7 +74,6 @@ pub enum Icon {
     SignalNone,
     Eye,
     EyeOff,
-    Headphones,
     Secure,
 }
 
@@ -142,7 +141,6 @@ impl Icon {
             Self::SignalNone => Glyph::SignalZero,
             Self::Eye => Glyph::Eye,
             Self::EyeOff => Glyph::EyeOff,
-            Self::Headphones => Glyph::Headphones,
             Self::Secure => Glyph::ShieldCheck,
         }
     }

@@ -42,6 +42,7 @@ async fn start(
             microphone,
             speaker: spec::Speaker::None,
             quality: spec::Quality::Auto,
+            voice: lets_meet::av::spec::voice::Wish::default(),
             max_bitrate: None,
             dump_video: None,
             dump_audio: None,

@@ -59,6 +59,7 @@ impl Peer {
                 microphone,
                 speaker: spec::Speaker::None,
                 quality: spec::Quality::Auto,
+                voice: lets_meet::av::spec::voice::Wish::default(),
                 max_bitrate: None,
                 dump_video: None,
                 dump_audio: None,
