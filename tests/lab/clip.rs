@@ -25,6 +25,11 @@ pub fn speech() -> PathBuf {
     made("speech.wav")
 }
 
+/// 48 kHz mono: other sentences in another voice.
+pub fn other() -> PathBuf {
+    made("other.wav")
+}
+
 /// `file:PATH`, as sources are given.
 pub fn source(path: &Path) -> String {
     format!("file:{}", path.display())

@@ -338,6 +338,8 @@ impl<'a> Capture<'a> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
     use super::*;
 
     /// Has a defect.
@@ -346,6 +348,67 @@ mod tests {
     impl Sound for Broken {
         fn read(&mut self, _wall: u64, _out: &mut [f32; FRAME_SAMPLES]) {
             panic!("as a driver's library may")
+        }
+    }
+
+    /// Everything that is sent, in order, with its moment.
+    #[derive(Debug, Default)]
+    struct Listener(Mutex<Vec<(Instant, Packet)>>);
+
+    impl media::Outlet for Listener {
+        fn send(&self, packet: media::Packet) {
+            if packet.kind == PacketKind::Audio {
+                let packet = Packet::parse(&packet.body).expect("a packet of ours");
+                self.0.lock().expect("nobody panicked").push((clock::now(), packet));
+            }
+        }
+    }
+
+    impl Listener {
+        fn heard(&self) -> Vec<(Instant, Packet)> {
+            self.0.lock().expect("nobody panicked").clone()
+        }
+
+        fn wait(&self, what: &str, fact: impl Fn(&[(Instant, Packet)]) -> bool) -> Vec<(Instant, Packet)> {
+            let deadline = clock::now() + Duration::from_secs(10);
+            loop {
+                let heard = self.heard();
+                if fact(&heard) {
+                    return heard;
+                }
+                assert!(clock::now() < deadline, "{what}: {heard:?}");
+                std::thread::yield_now();
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_that_is_said_after_a_mute_leaves() {
+        for voice in [Voice::OFF, Voice::ON] {
+            let (outlets, listener) = (Outlets::new(), Arc::new(Listener::default()));
+            outlets.set(crate::id::PeerId::from_bytes([7; 32]), View::Large, Arc::clone(&listener) as _);
+            let processing = Processing { voice, ..Processing::none() };
+            let tone = Box::new(sound::Tone::default());
+            let microphone = Microphone::run(tone, &processing, outlets, Loudness::new()).expect("started");
+            listener.wait("sound", |heard| heard.len() >= 20);
+            microphone.set_on(false);
+            let (muted, before) = (clock::now(), listener.heard().len());
+            let pauses = |heard: &[(Instant, Packet)]| heard.iter().filter(|(_, p)| p.frame.is_none()).count();
+            // Those at once, and one of those that come each second.
+            let heard = listener.wait("pauses", |heard| pauses(heard) > 3);
+            let first = heard.iter().position(|(_, packet)| packet.frame.is_none()).expect("counted");
+            // The frame under way was captured before the mute.
+            assert!(first <= before + 1, "{first} {before}");
+            assert!(heard[first..].iter().all(|(_, packet)| packet.frame.is_none() && packet.level == Level::SILENCE));
+            // What rides along is what was sent before, and rides once.
+            let sent: Vec<&Bytes> = heard[..first].iter().filter_map(|(_, packet)| packet.frame.as_ref()).collect();
+            assert!(heard[first].1.copies().all(|(_, copy)| sent.contains(&copy)));
+            assert!(heard[first + 1..].iter().all(|(_, packet)| packet.copies().count() == 0));
+            let took = heard[first].0.saturating_duration_since(muted);
+            println!("muted after {:.1} ms", took.as_secs_f64() * 1e3);
+            // Three times the goal, for a machine that is busy.
+            assert!(took < Duration::from_millis(300), "{took:?}");
+            microphone.stop();
         }
     }
 

@@ -4,14 +4,14 @@
 //! A loop is a narrow line in the spectrum that stands alone (a voice and an instrument have harmonics) and grows while all
 //! around it does not. It must have grown over each quarter of some window from 0.4 to 3.2 s, since a loop of any delay and
 //! gain takes a time of its own; what only sounds loud, or begins, is left alone. A line that the own speaker plays too is
-//! believed sooner, and what fills all of the range for 0.3 s is believed too. It is answered by a notch at its frequency, and everything is made quieter for a moment, more each time,
+//! believed sooner, and what fills all of the range for a quarter of a second is believed too. It is answered by a notch at its frequency, and everything is made quieter for a moment, more each time,
 //! until nothing grows any more; both go away again ([`NOTCH_FRAMES`], [`BACK`]).
 
 use super::spectrum::{BINS, Levels, QUIETEST, Spectrum, WIDTH, float};
 use crate::frame::FRAME_SAMPLES;
 
-/// Lines are looked for from here (156 Hz) ...
-const LOWEST: usize = 10;
+/// Lines are looked for from here (312 Hz: below are the deepest tones of voices, and small speakers play nothing) ...
+const LOWEST: usize = 20;
 /// ... to here (6.9 kHz).
 const HIGHEST: usize = 440;
 /// Spectra that are remembered, 20 ms apart: 3.2 s.
@@ -22,21 +22,24 @@ const WINDOWS: [usize; 4] = [20, 40, 80, 160];
 const AUDIBLE: f32 = -50.0;
 /// It stands so far (dB) above what is beside it.
 const SHARP: f32 = 15.0;
-/// Its harmonics are so far (dB) below it.
+/// What is at its harmonics is so far (dB) below it, and so far what stands out there too.
 const ALONE: f32 = 12.0;
+const ALONE_BY_FAR: f32 = 26.0;
+/// What stands out is so far (dB) above what is beside it.
+const OUT: f32 = 8.0;
 /// Growth over the window (dB), and from each quarter of it to the next.
 const GROWN: f32 = 9.0;
 const STEP: f32 = 1.0;
 /// So much more (dB) than what is beside it.
 const APART: f32 = 6.0;
 /// A line must stand for so many spectra, or fewer if the speaker plays it too.
-const PATIENT: u32 = 6;
-const SURE: u32 = 3;
+const PATIENT: u32 = 7;
+const SURE: u32 = 4;
 
 /// Louder than this (mean square over a frame: -7 dB of full scale) for so many frames in a row is no voice, whatever it
 /// is: a loop of much gain is there before its line stands alone.
 const OVERLOAD: f32 = 0.2;
-const OVERLOAD_FRAMES: u32 = 30;
+const OVERLOAD_FRAMES: u32 = 25;
 
 /// Most notches. Overflow: the oldest is lifted.
 const NOTCHES: usize = 6;
@@ -45,12 +48,13 @@ const NOTCH_FRAMES: u32 = 3000;
 /// How narrow it is: frequency by width.
 const NOTCH_Q: f32 = 8.0;
 /// Everything is turned down by so much (dB) when a loop is found ...
-const DUCK: f32 = -20.0;
-/// ... and comes back by so much a frame: 20 dB in 0.8 s.
-const RISE: f32 = 0.25;
-/// After each loop it comes back to so much less (dB), at most to the last ...
-const LESS: f32 = -3.0;
-const LEAST: f32 = -24.0;
+const DUCK: f32 = -40.0;
+/// ... and comes back by so much a frame: 40 dB in 0.8 s.
+const RISE: f32 = 0.5;
+/// After each loop it comes back to so much less (dB; twice that for one that filled all of the range), at most to the
+/// last ...
+const LESS: f32 = -4.0;
+const LEAST: f32 = -30.0;
 /// ... and that goes away by so much a frame (0.5 dB a second).
 const BACK: f32 = 0.005;
 
@@ -140,8 +144,9 @@ impl Guard {
             self.at = (self.at + 1) % MEMORY;
             self.known = (self.known + 1).min(MEMORY);
             let (line, loudest) = self.look();
-            if let Some(hertz) = line.or(loudest.filter(|_| self.overload >= OVERLOAD_FRAMES)) {
-                self.answer(hertz);
+            let full = self.overload >= OVERLOAD_FRAMES;
+            if let Some(hertz) = line.or(loudest.filter(|_| full)) {
+                self.answer(hertz, if full { 2.0 * LESS } else { LESS });
             }
         }
         self.notches.retain_mut(|notch| {
@@ -164,7 +169,7 @@ impl Guard {
         self.notches.is_empty() && self.gain >= 0.0
     }
 
-    fn answer(&mut self, hertz: f32) {
+    fn answer(&mut self, hertz: f32, less: f32) {
         self.found = self.found.saturating_add(1);
         tracing::debug!(hertz, found = self.found, "a feedback loop is stopped");
         self.notches.retain(|notch| (notch.hertz / hertz - 1.0).abs() > 0.03);
@@ -173,7 +178,7 @@ impl Guard {
         }
         self.notches.push(Notch::new(hertz));
         self.gain = self.gain.min(DUCK);
-        self.rest = (self.rest + LESS).max(LEAST);
+        self.rest = (self.rest + less).max(LEAST);
         // What grew before the answer says nothing of what it did.
         (self.known, self.line, self.overload) = (0, None, 0);
     }
@@ -266,7 +271,11 @@ fn stands_alone(levels: &Levels, bin: usize) -> bool {
         let place = (2..BINS - 2).find(|bin| (float(*bin) - at).abs() < 0.5);
         // Beside the line itself its own foot would be taken for another.
         let place = place.filter(|place| place.abs_diff(bin) > 8);
-        place.is_none_or(|place| (place - 1..=place + 1).all(|other| levels[other] < levels[bin] - ALONE))
+        place.is_none_or(|place| {
+            let loud = (place - 1..=place + 1).map(|other| levels[other]).fold(QUIETEST, f32::max);
+            let out = loud > around(levels, place) + OUT;
+            loud < levels[bin] - if out { ALONE_BY_FAR } else { ALONE }
+        })
     })
 }
 
