@@ -30,6 +30,12 @@ pub fn other() -> PathBuf {
     made("other.wav")
 }
 
+/// Where Python finds the package pystoi.
+#[cfg(feature = "devices")]
+pub fn pystoi() -> PathBuf {
+    made("pystoi")
+}
+
 /// `file:PATH`, as sources are given.
 pub fn source(path: &Path) -> String {
     format!("file:{}", path.display())

