@@ -10,8 +10,7 @@
 //!
 //! A library that panics is made anew for the next frame; after [`MOST_CRASHES`] times sound goes out as it is.
 //!
-//! 10 ms of sound cost, in microseconds of one core in an optimised build (measured, `cost_of_ten_milliseconds`):
-//! see `docs/adr/0010-voice-processing.md`.
+//! What it costs, and what it does to real words: `docs/adr/0010-voice-processing.md`, measured by `tests/voice.rs`.
 
 pub mod chain;
 pub mod howl;
