@@ -1,6 +1,5 @@
 //! What the voice processing does to real words: in a room in virtual time, with everything known that is in it.
 #![cfg(feature = "media")]
-#![expect(clippy::print_stdout, reason = "a test's figures are for its reader")]
 
 #[expect(dead_code, reason = "the lab uses more of it")]
 #[path = "lab/clip.rs"]

@@ -83,7 +83,7 @@ impl Libraries {
         let (early, late) = if strong { (None, gain) } else { (gain, None) };
         let level = NoiseSuppressionLevel::High;
         let spectral = (voice.noise == Noise::Standard)
-            .then(|| NoiseSuppression { level, analyze_linear_aec_output_when_available: false });
+            .then_some(NoiseSuppression { level, analyze_linear_aec_output_when_available: false });
         let first = Config {
             high_pass_filter: (voice.echo || voice.noise != Noise::Off).then(HighPassFilter::default),
             echo_canceller: voice.echo.then(EchoCanceller::default),
