@@ -489,6 +489,28 @@ mod tests {
     }
 
     #[test]
+    fn a_voice_is_changed_by_what_is_named() {
+        use spec::voice::{Change, Noise, Sources, Voice, Wish};
+        let mut table = table(Accept::Ask);
+        for (change, sources, expect) in [
+            (Change { gain: Some(false), ..Change::default() }, Sources::Devices, Voice { gain: false, ..Voice::ON }),
+            (
+                Change { noise: Some(Noise::Strong), ..Change::default() },
+                Sources::All,
+                Voice { noise: Noise::Strong, gain: false, ..Voice::ON },
+            ),
+            (Voice::OFF.into(), Sources::Devices, Voice::OFF),
+        ] {
+            let answer = table.answer(Command::Voice { change, sources });
+            let Answer::Work(Work::Voice(Wish { voice, sources })) = answer else { panic!("{answer:?}") };
+            assert_eq!(voice, expect);
+            table.meeting.on_setting(Setting::Voice(Wish { voice, sources }));
+            assert_eq!(table.meeting.state().settings.voice, Wish { voice, sources });
+        }
+        assert_eq!(table.meeting.state().settings.voice.sources, Sources::All, "asked for once, asked for");
+    }
+
+    #[test]
     fn a_restart_is_a_short_absence_of_the_same_person() {
         let mut table = table(Accept::Ask);
         table.outputs();
