@@ -123,6 +123,7 @@ const PURE: &[&str] = &[
     "src/av/repair/*",
     "src/av/jitter/*",
     "src/av/process/pace.rs",
+    "src/av/process/voice/align.rs",
     "src/av/process/voice/howl.rs",
     "src/av/process/voice/spectrum.rs",
     "src/av/spec/voice.rs",

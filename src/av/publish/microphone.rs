@@ -255,6 +255,7 @@ impl<'a> Capture<'a> {
             let wall = clock::unix_micros().wrapping_sub(clock::host_micros()).wrapping_add(captured);
             self.source.read(wall, &mut samples);
             self.processor.set(self.wishes.voice.get());
+            self.processor.slip(self.source.slipped());
             // Also while it is muted: whoever speaks again has no echo at once.
             self.processor.process(&mut samples, self.source.delay());
             let heard = [View::Small, View::Large].into_iter().any(|view| self.outlets.wants(view));

@@ -4,7 +4,7 @@
 //! The reference is the mix as it went to the speaker, each 10 ms as one frame of the host's clock: the speaker's
 //! and the microphone's own clocks are evened out between them and their devices, so that the two fit together for hours.
 //! All that was played since the last frame is taken before each frame of the microphone, so a thread that is held up
-//! costs the canceller some frames of patience and no alignment. The delay that is told is that of the newest frame: until it
+//! costs the canceller some frames of patience and no alignment; what slips in the microphone's queue is evened out by `align`. The delay that is told is that of the newest frame: until it
 //! is heard (ring and device of the speaker) and since the microphone's frame was captured (device and queue). When a device is built
 //! anew the next frame carries its new delay, and the canceller looks for the echo again by itself.
 //!
@@ -12,6 +12,7 @@
 //!
 //! What it costs, and what it does to real words: `docs/adr/0010-voice-processing.md`, measured by `tests/voice.rs`.
 
+pub mod align;
 pub mod chain;
 pub mod howl;
 pub mod reference;
@@ -25,6 +26,7 @@ use crate::av::devices::Fate;
 use crate::av::guard::guard;
 use crate::av::spec::voice::Voice;
 use crate::frame::FRAME_SAMPLES;
+use align::Align;
 use chain::tame;
 use howl::Guard;
 
@@ -60,6 +62,9 @@ pub struct Processor {
     crashes: u8,
     fate: Fate,
     playout: Frame,
+    align: Align,
+    /// Frames that the reader had lost at the last frame.
+    lost: u64,
     /// Microseconds from the handing over of the newest frame until it is heard.
     ahead: u64,
 }
@@ -87,6 +92,8 @@ impl Processor {
             crashes: 0,
             fate,
             playout: [0.0; FRAME_SAMPLES],
+            align: Align::default(),
+            lost: 0,
             ahead: 0,
         };
         made.set(processing.voice);
@@ -101,6 +108,7 @@ impl Processor {
         if !self.voice.echo {
             // It was not read for long.
             self.reader.skip();
+            self.align = Align::default();
         }
         self.voice = voice;
         self.rebuild();
@@ -126,6 +134,11 @@ impl Processor {
         }
     }
 
+    /// From the next frame on the microphone is so many samples later than it was; negative: earlier.
+    pub fn slip(&mut self, samples: isize) {
+        self.align.slip(samples);
+    }
+
     /// Processes the next 10 ms of the microphone, captured `delay` microseconds ago beyond the frame itself.
     pub fn process(&mut self, frame: &mut Frame, delay: u64) {
         if self.voice.is_off() {
@@ -141,6 +154,9 @@ impl Processor {
             while let Some(ahead) = self.reader.take(&mut self.playout) {
                 self.ahead = ahead;
                 tame(&mut self.playout);
+                self.align.push(&self.playout);
+            }
+            while self.align.pop(&mut self.playout) {
                 if let Some(guard) = &mut self.guard {
                     guard.on_playout(&self.playout);
                 }
@@ -162,6 +178,12 @@ impl Processor {
         }
         if let Some(guard) = &mut self.guard {
             guard.process(frame);
+        }
+        if self.lost != self.reader.lost() {
+            // The thread stood still for so long that nothing fits any more.
+            self.lost = self.reader.lost();
+            self.align = Align::default();
+            self.rebuild();
         }
     }
 
