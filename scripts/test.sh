@@ -3,7 +3,7 @@
 #
 #   scripts/test.sh [CARGO FLAGS]
 #
-# Three runs: everything that may share the machine, then the windows, then the lab one test at a time, since it measures
+# Runs: everything that may share the machine, voices, then the windows, then the lab one test at a time, since it measures
 # latencies.
 set -u -o pipefail
 log=$(mktemp)
@@ -21,6 +21,11 @@ lab_can_run() {
 }
 
 run "${@:1}" --no-fail-fast --lib --bins --test tidy --test corpus --test sim --test net
+# What is done to voices, with real words; a build without sound has none.
+case " $* " in
+*" --no-default-features "*) ;;
+*) run "${@:1}" --no-fail-fast --test voice ;;
+esac
 # Windows on displays of their own, one test after another; a build without pictures has none.
 case " $* " in
 *" --no-default-features "*) ;;

@@ -95,6 +95,12 @@ pub enum Error {
         /// Which part, as in "the camera".
         what: &'static str,
     },
+    /// A part of ours panicked and was made anew: it goes on.
+    #[error("{what} was started anew after a defect of this program; if it sounds wrong, switch it off, and report it")]
+    Restarted {
+        /// Which part, as in "the voice processing".
+        what: &'static str,
+    },
     /// The feature `devices` was left out of this build.
     #[error("{NOT_BUILT}; build it with the feature devices, or use a test source such as testcard or tone")]
     NoDevices,

@@ -1,6 +1,8 @@
 //! Sans-IO. Descriptions of sources and sinks as people type them (`testcard:1280x720@30`, `file:clip.y4m`, `wav:out.wav`),
 //! parsed into values that cannot be invalid.
 
+pub mod voice;
+
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;

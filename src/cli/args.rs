@@ -234,9 +234,10 @@ pub struct JoinOptions {
     #[arg(long, value_name = "C", hide = true)]
     /// Not available yet
     pub codec: Option<String>,
-    #[arg(long, hide = true)]
-    /// Not available yet
-    pub voice: bool,
+    /// Voice processing: on, off, or some of echo=on|off,noise=off|standard|strong,gain=on|off [default: on for device,
+    /// else off]
+    #[arg(long, value_name = "SPEC")]
+    pub voice: Option<spec::voice::Voice>,
 }
 
 /// Most bits a second that `--max-bitrate` takes: more than any camera track needs.
@@ -444,6 +445,12 @@ impl JoinOptions {
         })
     }
 
+    /// What is done to the microphone: to any, if somebody asked for it.
+    pub fn wish(&self) -> spec::voice::Wish {
+        let all = |voice| spec::voice::Wish { voice, sources: spec::voice::Sources::All };
+        self.voice.map_or_else(Default::default, all)
+    }
+
     /// How long to stay, if not until told.
     pub fn duration(&self) -> Option<std::time::Duration> {
         self.for_seconds.map(std::time::Duration::from_secs_f64)
@@ -455,7 +462,6 @@ impl JoinOptions {
             (self.passphrase.is_some(), "--passphrase"),
             (self.passphrase_file.is_some(), "--passphrase-file"),
             (self.codec.is_some(), "--codec"),
-            (self.voice, "--voice"),
         ]
         .into_iter()
         .find_map(|(given, name)| given.then_some(name))

@@ -172,6 +172,7 @@ impl Inner {
         let microphone: spec::Microphone = choices.microphone.parse().map_err(wrong)?;
         let speaker: spec::Speaker = choices.speaker.parse().map_err(wrong)?;
         let quality: spec::Quality = choices.quality.parse().unwrap_or_default();
+        let voice = spec::voice::Wish { voice: choices.voice(), ..Default::default() };
         let camera = if meet.camera { camera } else { spec::Camera::None };
         let mut settings = Settings {
             camera: camera.clone(),
@@ -181,6 +182,7 @@ impl Inner {
             speaker: speaker.clone(),
             speaker_on: true,
             quality,
+            voice,
             files: accept(choices),
             ..Settings::default()
         };
@@ -202,6 +204,7 @@ impl Inner {
                 speaker,
                 screen: spec::Screen::None,
                 quality,
+                voice,
                 max_bitrate: choices.most_video.map(Bitrate::from_bps),
                 dump_video: None,
                 dump_audio: None,

@@ -116,6 +116,10 @@ impl Actor {
                 self.meeting.on_setting(Setting::Quality(quality));
                 self.publish_tracks();
             }
+            Work::Voice(wish) => {
+                self.parts.media.set_voice(wish);
+                self.meeting.on_setting(Setting::Voice(wish));
+            }
             Work::Volume { peer, value } => {
                 self.choose_volume(peer, value);
             }

@@ -18,6 +18,7 @@ use crate::av::Error;
 use crate::av::devices::Kind;
 use crate::av::outlets::Outlets;
 use crate::av::playback::{self, Playback};
+use crate::av::process::voice::Processing;
 use crate::av::publish::{Microphone, PictureConfig, PictureTrack};
 use crate::av::receive::Video;
 use crate::av::spec::{self, DeviceChoice, Quality};
@@ -39,6 +40,8 @@ pub struct Config {
     pub screen: spec::Screen,
     /// Picture cap.
     pub quality: Quality,
+    /// How the microphone is processed.
+    pub voice: spec::voice::Wish,
     /// Rate cap of all pictures to one peer, headers included.
     pub max_bitrate: Option<Bitrate>,
     /// Folder for remote pictures.
@@ -314,7 +317,8 @@ impl Media {
     }
 
     fn open_microphone(&self, source: &spec::Microphone) -> Result<Microphone, Error> {
-        Microphone::start(source, self.microphone_outlets.clone(), self.levels.own())
+        let processing = Processing { voice: self.config.voice.of(source), reference: self.playback.reference() };
+        Microphone::start_processed(source, &processing, self.microphone_outlets.clone(), self.levels.own())
     }
 
     /// Replaces the sink, or silences everybody. A speaker that was lost is opened again when it is switched on.
@@ -338,6 +342,19 @@ impl Media {
         if let Some(camera) = &self.camera {
             camera.set_quality(quality);
         }
+    }
+
+    /// Processes the microphone in another way from its next frame on.
+    pub fn set_voice(&mut self, wish: spec::voice::Wish) {
+        self.config.voice = wish;
+        if let Some(microphone) = &self.microphone {
+            microphone.set_voice(wish.of(&self.config.microphone));
+        }
+    }
+
+    /// That the voice processing broke since the last call; it goes on. Ask once a second.
+    pub fn voice_trouble(&self) -> Option<Error> {
+        self.microphone.as_ref().and_then(Microphone::processing_trouble)
     }
 
     /// Tells the microphone how lossy the worst of its links is: more copies of its frames ride along.
@@ -533,6 +550,7 @@ mod tests {
             camera: spec::Camera::Device(gone()),
             microphone: spec::Microphone::Device(gone()),
             screen: spec::Screen::None,
+            voice: spec::voice::Wish::default(),
             speaker: spec::Speaker::Device(gone()),
             quality: Quality::default(),
             max_bitrate: None,

@@ -33,6 +33,8 @@ pub struct Config {
     pub screen: spec::Screen,
     /// Picture cap.
     pub quality: Quality,
+    /// How the microphone is processed.
+    pub voice: spec::voice::Wish,
     /// Rate cap of the camera, headers included.
     pub max_bitrate: Option<media::Bitrate>,
     /// Folder for remote pictures.
@@ -102,6 +104,14 @@ impl Media {
 
     /// Nothing to cap.
     pub fn set_quality(&mut self, _quality: Quality) {}
+
+    /// Nothing to process.
+    pub fn set_voice(&mut self, _wish: spec::voice::Wish) {}
+
+    /// Nothing breaks.
+    pub fn voice_trouble(&self) -> Option<Missing> {
+        None
+    }
 
     /// Nothing to repeat.
     pub fn set_loss(&self, _loss: f64) {}

@@ -16,6 +16,9 @@ impl Actor {
         if self.parts.media.painter_crashed() {
             self.emit(Event::Warning(failure::painter()));
         }
+        if let Some(error) = self.parts.media.voice_trouble() {
+            self.emit(Event::Warning(failure::trouble(Kind::Microphone, &error)));
+        }
         let troubles = tokio::task::block_in_place(|| self.parts.media.troubles());
         if troubles.is_empty() {
             // A screen that is shared may have another size by now.

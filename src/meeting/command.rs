@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use crate::av::spec;
+use crate::av::spec::voice::{Change, Sources, Wish};
 use crate::id::{CallId, PeerId, RoomName, TransferId, Username};
 use crate::invite::Invite;
 use crate::known::trust::Edit;
@@ -72,6 +73,13 @@ pub enum Command {
     },
     /// `quality`: caps what the camera sends.
     Quality(spec::Quality),
+    /// `voice`: how the microphone is processed.
+    Voice {
+        /// What changes.
+        change: Change,
+        /// Of which sources; what was asked for all of them stays so.
+        sources: Sources,
+    },
     /// `view`: what is asked of one peer's pictures.
     View {
         /// WHO.
@@ -155,6 +163,7 @@ impl Command {
             Self::Speaker { .. } => "speaker",
             Self::Screen { .. } => "screen",
             Self::Quality(_) => "quality",
+            Self::Voice { .. } => "voice",
             Self::View { .. } => "view",
             Self::Volume { .. } => "volume",
             Self::Call { .. } => "call",
@@ -219,7 +228,7 @@ pub enum Done {
 }
 
 /// A checked command that needs a shell. What it changes is told back: transfers by `Meeting::on_file`, tracks by
-/// `Meeting::set_track`, the speaker, quality and volume by `Meeting::on_setting`, a username by
+/// `Meeting::set_track`, the speaker, quality, voice and volume by `Meeting::on_setting`, a username by
 /// `Meeting::on_username`.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Work {
@@ -281,6 +290,8 @@ pub enum Work {
     },
     /// Cap the camera.
     Quality(spec::Quality),
+    /// Process the microphone so.
+    Voice(Wish),
     /// Set one peer's volume; `value` is 0 to 2.
     Volume {
         /// Whose.

@@ -52,6 +52,9 @@ impl Meeting {
             Command::Speaker { on, sink } => Ok(Answer::Work(Work::Speaker { on, sink })),
             Command::Screen { on, source } => Ok(Answer::Work(Work::Screen { on, source })),
             Command::Quality(quality) => Ok(Answer::Work(Work::Quality(quality))),
+            Command::Voice { change, sources } => {
+                Ok(Answer::Work(Work::Voice(self.settings.voice.with(change, sources))))
+            }
             Command::View { peer, size } => {
                 let peer = self.people.directory.resolve(&peer, Reach::Present)?;
                 let changes = self.tracks.choose(peer, size);
@@ -484,6 +487,28 @@ mod tests {
         assert_eq!(state.settings.quality, spec::Quality::P360);
         table.meeting.on_renamed(now, peer, DisplayName::new("Robert"));
         assert_eq!(table.meeting.state().people[0].person.name.as_str(), "Robert");
+    }
+
+    #[test]
+    fn a_voice_is_changed_by_what_is_named() {
+        use spec::voice::{Change, Noise, Sources, Voice, Wish};
+        let mut table = table(Accept::Ask);
+        for (change, sources, expect) in [
+            (Change { gain: Some(false), ..Change::default() }, Sources::Devices, Voice { gain: false, ..Voice::ON }),
+            (
+                Change { noise: Some(Noise::Strong), ..Change::default() },
+                Sources::All,
+                Voice { noise: Noise::Strong, gain: false, ..Voice::ON },
+            ),
+            (Voice::OFF.into(), Sources::Devices, Voice::OFF),
+        ] {
+            let answer = table.answer(Command::Voice { change, sources });
+            let Answer::Work(Work::Voice(Wish { voice, sources })) = answer else { panic!("{answer:?}") };
+            assert_eq!(voice, expect);
+            table.meeting.on_setting(Setting::Voice(Wish { voice, sources }));
+            assert_eq!(table.meeting.state().settings.voice, Wish { voice, sources });
+        }
+        assert_eq!(table.meeting.state().settings.voice.sources, Sources::All, "asked for once, asked for");
     }
 
     #[test]

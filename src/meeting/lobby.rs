@@ -102,6 +102,7 @@ impl Lobby {
             | Command::Speaker { .. }
             | Command::Screen { .. }
             | Command::Quality(_)
+            | Command::Voice { .. }
             | Command::Hand { .. }
             | Command::React { .. }
             | Command::Invite

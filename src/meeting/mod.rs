@@ -108,6 +108,8 @@ pub enum Setting {
     Screen(crate::av::spec::Screen, bool),
     /// The cap on the camera.
     Quality(crate::av::spec::Quality),
+    /// How the microphone is processed.
+    Voice(crate::av::spec::voice::Wish),
     /// One peer's volume.
     Volume(PeerId, f32),
 }
@@ -500,6 +502,7 @@ impl Meeting {
             Setting::Speaker(sink, on) => (self.settings.speaker, self.settings.speaker_on) = (sink, on),
             Setting::Screen(source, on) => (self.settings.screen, self.settings.screen_on) = (source, on),
             Setting::Quality(quality) => self.settings.quality = quality,
+            Setting::Voice(wish) => self.settings.voice = wish,
             Setting::Volume(peer, volume) => self.people.set_volume(peer, volume),
         }
     }

@@ -108,6 +108,8 @@ pub struct Settings {
     pub screen_on: bool,
     /// The cap on the camera.
     pub quality: spec::Quality,
+    /// How the microphone is processed.
+    pub voice: spec::voice::Wish,
     /// What is asked of everybody's pictures unless told otherwise.
     pub view: View,
     /// What happens to offered files.
@@ -128,6 +130,7 @@ impl Default for Settings {
             screen: spec::Screen::None,
             screen_on: false,
             quality: spec::Quality::Auto,
+            voice: spec::voice::Wish::default(),
             view: View::Large,
             files: super::shares::Accept::Ask,
             calls: super::calls::Rules::default(),

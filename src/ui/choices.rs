@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::theme;
+use crate::av::spec::voice::{Noise, Voice};
 use crate::id::RoomName;
 
 /// The file in the profile folder.
@@ -66,6 +67,14 @@ pub struct Choices {
     pub microphone_on: bool,
     /// The cap on the camera, as `av::spec::Quality` writes it.
     pub quality: String,
+    /// The echo of the speaker is taken out of the microphone.
+    pub echo: bool,
+    /// How much noise is, as `av::spec::voice::Noise` writes it.
+    pub noise: String,
+    /// Quiet voices are made louder.
+    pub gain: bool,
+    /// Nothing of these three is done.
+    pub original_sound: bool,
     /// The microphone is on only while Space is held.
     pub push_to_talk: bool,
     /// One's own tile is shown.
@@ -117,6 +126,10 @@ impl Default for Choices {
             camera_on: false,
             microphone_on: true,
             quality: "auto".to_owned(),
+            echo: true,
+            noise: Noise::default().to_string(),
+            gain: true,
+            original_sound: false,
             push_to_talk: false,
             own_tile: true,
             announce: true,
@@ -184,6 +197,14 @@ impl Choices {
             let _ = std::fs::remove_file(&temporary);
         }
         written
+    }
+
+    /// How a real microphone is processed.
+    pub fn voice(&self) -> Voice {
+        if self.original_sound {
+            return Voice::OFF;
+        }
+        Voice { echo: self.echo, noise: self.noise.parse().unwrap_or_default(), gain: self.gain }
     }
 
     /// Whether meetings start with the microphone on: not when it is on only while Space is held.

@@ -25,6 +25,17 @@ pub fn speech() -> PathBuf {
     made("speech.wav")
 }
 
+/// 48 kHz mono: other sentences in another voice.
+pub fn other() -> PathBuf {
+    made("other.wav")
+}
+
+/// Where Python finds the package pystoi.
+#[cfg(feature = "devices")]
+pub fn pystoi() -> PathBuf {
+    made("pystoi")
+}
+
 /// `file:PATH`, as sources are given.
 pub fn source(path: &Path) -> String {
     format!("file:{}", path.display())

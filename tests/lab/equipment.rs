@@ -241,10 +241,32 @@ impl SoundServer {
         Beside(beside(self.client("paplay").arg("--device=mouth").arg(wav)))
     }
 
+    /// Says a WAV file into the microphone and plays it by the speaker at the same moment, and waits until it is over.
+    pub fn mark(&self, wav: &Path) {
+        let words = ["load-module", "module-combine-sink", "sink_name=both", "slaves=mouth,speaker"];
+        tool(self.client("pactl").args(words));
+        tool(self.client("paplay").arg("--device=both").arg(wav));
+        tool(self.client("pactl").args(["unload-module", "module-combine-sink"]));
+    }
+
+    /// From now on the microphone hears the speaker, so many milliseconds later.
+    pub fn echo(&self, milliseconds: u32) {
+        let latency = format!("latency_msec={milliseconds}");
+        let words =
+            ["load-module", "module-loopback", "source=speaker.monitor", "sink=mouth", "adjust_time=0", &latency];
+        tool(self.client("pactl").args(words));
+    }
+
     /// Writes down what the speaker plays, as 48 kHz 16-bit mono without a head.
     pub fn hear(&self, into: &Path) -> Beside {
+        self.listen("speaker", into)
+    }
+
+    /// The same for `speaker` or `mouth`: what is said into the microphone.
+    pub fn listen(&self, to: &str, into: &Path) -> Beside {
         let file = fs::File::create(into).expect("the lab's folder can be written");
-        let words = ["--device=speaker.monitor", "--format=s16le", "--rate=48000", "--channels=1", "--latency-msec=20"];
+        let device = format!("--device={to}.monitor");
+        let words = [device.as_str(), "--format=s16le", "--rate=48000", "--channels=1", "--latency-msec=20"];
         Beside(beside(self.client("parec").args(words).stdout(file)))
     }
 }

@@ -22,6 +22,7 @@ mod trust;
 #[cfg(feature = "media")]
 mod call;
 #[cfg(feature = "media")]
+#[cfg_attr(not(feature = "devices"), allow(dead_code, reason = "some is said into microphones"))]
 mod clip;
 #[cfg(all(feature = "devices", target_os = "linux"))]
 mod desktop;
@@ -35,3 +36,5 @@ mod measure;
 mod portal;
 #[cfg(feature = "media")]
 mod soak;
+#[cfg(feature = "devices")]
+mod voice;

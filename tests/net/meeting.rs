@@ -44,6 +44,7 @@ pub fn config(folder: &Path, name: &str, connect: &[std::net::SocketAddr]) -> en
             speaker: spec::Speaker::None,
             screen: spec::Screen::None,
             quality: spec::Quality::Auto,
+            voice: lets_meet::av::spec::voice::Wish::default(),
             max_bitrate: None,
             dump_video: None,
             dump_audio: None,

@@ -43,6 +43,7 @@ async fn start(
             speaker: spec::Speaker::None,
             screen: spec::Screen::None,
             quality: spec::Quality::Auto,
+            voice: lets_meet::av::spec::voice::Wish::default(),
             max_bitrate: None,
             dump_video: None,
             dump_audio: None,

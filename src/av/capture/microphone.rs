@@ -108,6 +108,10 @@ impl Sound for Device {
         u64::try_from(samples).unwrap_or(0) * 125 / 6
     }
 
+    fn slipped(&mut self) -> isize {
+        std::mem::take(&mut self.queue.slipped)
+    }
+
     fn fate(&self) -> Option<Fate> {
         Some(self.line.fate())
     }
@@ -123,12 +127,21 @@ struct Queue {
     primed: bool,
     /// It was read from before, and what comes now is late.
     late: bool,
+    /// Samples of silence that were put in, less those that were left out, since that was asked.
+    slipped: isize,
 }
 
 impl Default for Queue {
     fn default() -> Self {
         let samples = VecDeque::with_capacity(96_000);
-        Self { samples, pacer: Pacer::new(FRAME_SAMPLES), margin: Margin::default(), primed: false, late: false }
+        Self {
+            samples,
+            pacer: Pacer::new(FRAME_SAMPLES),
+            margin: Margin::default(),
+            primed: false,
+            late: false,
+            slipped: 0,
+        }
     }
 }
 
@@ -136,6 +149,14 @@ impl Queue {
     fn clear(&mut self) {
         self.samples.clear();
         (self.primed, self.late) = (false, false);
+    }
+
+    fn silence(&mut self, out: &mut [f32; FRAME_SAMPLES]) {
+        out.fill(0.0);
+        // Before its first sound nothing can be late.
+        if self.late {
+            self.slipped = self.slipped.saturating_add_unsigned(FRAME_SAMPLES);
+        }
     }
 
     /// The next 10 ms, silence where there are none.
@@ -148,6 +169,7 @@ impl Queue {
             let beyond = self.samples.len() - mark;
             tracing::debug!(beyond, "old sound of the microphone is left out");
             self.samples.drain(..beyond);
+            self.slipped = self.slipped.saturating_sub_unsigned(beyond);
             self.pacer.restart();
         }
         if !self.primed && self.samples.len() >= mark {
@@ -162,7 +184,7 @@ impl Queue {
             }
         }
         if !self.primed {
-            out.fill(0.0);
+            self.silence(out);
             return;
         }
         let wanted = pace::length(self.pacer.step(self.samples.len()));
@@ -171,7 +193,7 @@ impl Queue {
             self.margin.on_dry();
             let (held, margin) = (self.samples.len(), self.margin.samples());
             tracing::debug!(lump, held, margin, "the microphone's queue ran dry");
-            out.fill(0.0);
+            self.silence(out);
             return;
         }
         self.margin.on_frame();
@@ -220,6 +242,8 @@ mod tests {
             queue.take(480, &mut out);
         }
         assert!(!queue.primed && queue.margin.samples() > Margin::LEAST && out == [0.0; FRAME_SAMPLES]);
+        // It begins with its mark, 1080 samples, which are two frames: the six after them were silence.
+        assert_eq!(queue.slipped, 6 * 480);
         // What comes 60 ms late comes all at once; nothing of it is lost, and the next time it is not missed.
         let held = queue.samples.len();
         feed(&mut queue, &mut next, 6 * 480);

@@ -16,6 +16,12 @@ pub trait Sound: Send {
         0
     }
 
+    /// By how many samples its sound came later, since the last call, than it would have without a break: silence was put
+    /// in. Negative: some was left out.
+    fn slipped(&mut self) -> isize {
+        0
+    }
+
     /// Where its end will be told, for a source that can end by itself.
     fn fate(&self) -> Option<Fate> {
         None

@@ -106,8 +106,9 @@ impl Sink {
         self.line.fate()
     }
 
-    /// Plays the next 10 ms. Never waits.
-    pub fn play(&mut self, mix: &[f32; FRAME_SAMPLES]) {
+    /// Plays the next 10 ms. Never waits. Gives the microseconds from now until they are heard; `None` when they are left
+    /// out.
+    pub fn play(&mut self, mix: &[f32; FRAME_SAMPLES]) -> Option<u64> {
         let pulse = self.line.pulse();
         let lump = pulse.lump();
         let mut ran_dry = pulse.ran_dry();
@@ -120,14 +121,15 @@ impl Sink {
             self.gauge.pacer.restart();
             self.ring = Some(ring);
         }
-        let Some(ring) = &mut self.ring else { return };
+        let ring = self.ring.as_mut()?;
         let held = ring.buffer().capacity() - ring.slots();
         // In samples at our rate.
         let rate = usize::try_from(self.line.rate() / 1000).unwrap_or(48).max(1);
-        let Some(length) = self.gauge.next(lump, held * 48 / rate, ran_dry) else { return };
+        let held = held * 48 / rate;
+        let length = self.gauge.next(lump, held, ran_dry)?;
         // Longer than any frame.
         let mut block = [0.0; FRAME_SAMPLES + 16];
-        let Some(block) = block.get_mut(..length) else { return };
+        let block = block.get_mut(..length)?;
         pace::stretch(mix, block);
         match &mut self.resampler {
             None => {
@@ -145,6 +147,8 @@ impl Sink {
                 self.made.clear();
             }
         }
+        // The system holds about two callbacks beyond the ring.
+        Some(u64::try_from(held + 2 * lump).unwrap_or(0) * 125 / 6)
     }
 }
 

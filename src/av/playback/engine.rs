@@ -15,6 +15,7 @@ use crate::av::guard::guard;
 use crate::av::playback::mixer::{self, Mixer};
 use crate::av::playback::track::{Figures, Track};
 use crate::av::playback::wav::{Block, Wav};
+use crate::av::process::voice::Reference;
 use crate::clock;
 use crate::frame::FRAME_SAMPLES;
 use crate::id::PeerId;
@@ -114,12 +115,20 @@ pub struct Engine {
     first: u64,
     mixer: Mixer,
     ends: Ends,
+    /// What a real speaker plays, for microphones that hear it.
+    reference: Reference,
 }
 
 impl Engine {
     /// A playback that mixes to `speaker` and takes `commands` until their sender is gone.
-    pub fn new(commands: Receiver<Command>, files: Ring<Block>, speaker: Sink, ends: Ends) -> Self {
-        Self { commands, files, voices: BTreeMap::new(), speaker, first: 0, mixer: Mixer::new(), ends }
+    pub fn new(
+        commands: Receiver<Command>,
+        files: Ring<Block>,
+        speaker: Sink,
+        ends: Ends,
+        reference: Reference,
+    ) -> Self {
+        Self { commands, files, voices: BTreeMap::new(), speaker, first: 0, mixer: Mixer::new(), ends, reference }
     }
 
     /// Plays until the commands end.
@@ -248,7 +257,9 @@ impl Engine {
                 #[cfg(feature = "devices")]
                 Sink::Device(speaker) => {
                     self.mixer.samples(&mut samples);
-                    speaker.play(&samples);
+                    if let Some(ahead) = speaker.play(&samples) {
+                        self.reference.put(&samples, ahead);
+                    }
                 }
             }
             Ok(())
@@ -268,7 +279,7 @@ mod tests {
     fn a_voice_that_panics_begins_anew_and_is_silent_in_the_end() {
         let (_sender, commands) = std::sync::mpsc::sync_channel(4);
         let ends = Ends { own: Fate::default(), voices: Ring::new(4) };
-        let mut engine = Engine::new(commands, Ring::new(4), Sink::None, ends);
+        let mut engine = Engine::new(commands, Ring::new(4), Sink::None, ends, Reference::new());
         let (peer, inbox) = (PeerId::from_bytes([1; 32]), Ring::new(4));
         let add = || Command::Add {
             peer,

@@ -25,6 +25,7 @@ use crate::av::loudness::Loudness;
 use crate::av::playback::engine::{Command, Engine, Sink};
 use crate::av::playback::track::Figures;
 use crate::av::playback::wav::{Block, Wav, Writer};
+use crate::av::process::voice::Reference;
 use crate::av::spec;
 use crate::clock;
 use crate::frame::FRAME_SAMPLES;
@@ -75,6 +76,7 @@ pub struct Playback {
     /// Of the playback thread.
     own: Fate,
     crashed: Ring<PeerId>,
+    reference: Reference,
 }
 
 impl Playback {
@@ -87,8 +89,8 @@ impl Playback {
         let writer = Writer::start()?;
         let (commands, inbox) = sync_channel(COMMANDS);
         let (own, crashed) = (Fate::default(), Ring::new(CRASHES));
-        let engine =
-            Engine::new(inbox, writer.queue(), speaker, engine::Ends { own: own.clone(), voices: crashed.clone() });
+        let (reference, ends) = (Reference::new(), engine::Ends { own: own.clone(), voices: crashed.clone() });
+        let engine = Engine::new(inbox, writer.queue(), speaker, ends, reference.clone());
         let told = own.clone();
         let play = move || {
             watch("the playback of sound", &told, || {
@@ -99,7 +101,7 @@ impl Playback {
         let thread = task::thread("playback", play).map_err(Error::Thread)?;
         let (peers, fate) = (Mutex::default(), Mutex::new(fate));
         let (commands, thread) = (Some(commands), Some(thread));
-        Ok(Self { commands, thread, writer, dump: config.dump, peers, fate, own, crashed })
+        Ok(Self { commands, thread, writer, dump: config.dump, peers, fate, own, crashed, reference })
     }
 
     fn tell(&self, command: Command) {
@@ -164,6 +166,11 @@ impl Playback {
         *self.fate.lock().unwrap_or_else(PoisonError::into_inner) = fate;
         self.tell(Command::Speaker(sink));
         Ok(())
+    }
+
+    /// What a real speaker plays, whichever it is: microphones hear it too.
+    pub fn reference(&self) -> Reference {
+        self.reference.clone()
     }
 
     /// Why the speaker ended by itself, told once; `None` while it plays.

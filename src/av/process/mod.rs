@@ -8,3 +8,4 @@ pub mod pace;
 pub mod resample;
 pub mod scale;
 pub mod tile;
+pub mod voice;

@@ -25,10 +25,13 @@ use crate::av::outlets::Outlets;
 use crate::av::packet::audio::{Audio as Packet, Level, MAX_COPIES};
 use crate::av::packet::clock::Clock;
 use crate::av::process::level::Meter;
+use crate::av::process::voice::{Processing, Processor};
 use crate::av::spec;
+use crate::av::spec::voice::Voice;
 use crate::clock;
 use crate::frame::FRAME_SAMPLES;
 use crate::media::{self, Bitrate, Codec, PacketKind, Priority, TrackId, TrackInfo, TrackKind, View};
+use crate::slot::Shared;
 use crate::stats;
 use crate::task;
 
@@ -55,6 +58,7 @@ struct Wishes {
     on: AtomicBool,
     stop: AtomicBool,
     loss: AtomicU32,
+    voice: Shared<Voice>,
     /// The thread has ended.
     over: AtomicBool,
 }
@@ -67,6 +71,8 @@ pub struct Microphone {
     source: Option<Fate>,
     /// Of the thread.
     fate: Fate,
+    /// Of the voice processing, which goes on all the same.
+    processing: Fate,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -75,32 +81,57 @@ impl Microphone {
     /// `outlets` whose view is not `None`: subscribe listeners with [`View::Large`]. `loudness` follows what is sent, or
     /// would be if somebody listened.
     pub fn start(spec: &spec::Microphone, outlets: Outlets, loudness: Loudness) -> Result<Self, Error> {
-        Self::run(sound::open(spec)?, outlets, loudness)
+        Self::run(sound::open(spec)?, &Processing::none(), outlets, loudness)
     }
 
-    fn run(source: Box<dyn Sound>, outlets: Outlets, loudness: Loudness) -> Result<Self, Error> {
-        let (of_source, fate) = (source.fate(), Fate::default());
+    /// As [`Microphone::start`], with the voice processed before it is sent.
+    pub fn start_processed(
+        spec: &spec::Microphone,
+        processing: &Processing,
+        outlets: Outlets,
+        loudness: Loudness,
+    ) -> Result<Self, Error> {
+        Self::run(sound::open(spec)?, processing, outlets, loudness)
+    }
+
+    fn run(
+        source: Box<dyn Sound>,
+        processing: &Processing,
+        outlets: Outlets,
+        loudness: Loudness,
+    ) -> Result<Self, Error> {
+        let (of_source, fate, broke) = (source.fate(), Fate::default(), Fate::default());
         let wishes = Arc::new(Wishes {
             on: AtomicBool::new(true),
             stop: AtomicBool::new(false),
             loss: AtomicU32::new(0),
+            voice: Shared::new(processing.voice),
             over: AtomicBool::new(false),
         });
         let (shared, told, heard) = (Arc::clone(&wishes), fate.clone(), loudness.clone());
         // Checked here, so that the caller hears of a codec that does not work; the thread makes its own.
         drop(Encoder::new(BITRATE)?);
+        let (processing, of_processing) = (processing.clone(), broke.clone());
         let work = move || {
-            watch("the microphone", &told, || Capture::start(source, outlets, &shared, loudness)?.run());
+            watch("the microphone", &told, || {
+                let processor = Processor::new(&processing, of_processing);
+                Capture::start(source, processor, outlets, &shared, loudness)?.run()
+            });
             shared.over.store(true, Ordering::Relaxed);
             heard.hush();
         };
         let thread = task::thread("microphone", work).map_err(Error::Thread)?;
-        Ok(Self { wishes, source: of_source, fate, thread: Some(thread) })
+        Ok(Self { wishes, source: of_source, fate, processing: broke, thread: Some(thread) })
     }
 
     /// Why the source or the track ended by itself, told once; `None` while it runs.
     pub fn trouble(&self) -> Option<Error> {
         self.source.as_ref().and_then(Fate::take).or_else(|| self.fate.take())
+    }
+
+    /// That the voice processing broke and was made anew, told once. The track goes on.
+    pub fn processing_trouble(&self) -> Option<Error> {
+        self.processing.take()
     }
 
     /// What is announced to the others; changes with [`Microphone::set_on`].
@@ -112,6 +143,11 @@ impl Microphone {
     /// Mutes (listeners are told, nothing is encoded) or goes on. Time goes on either way.
     pub fn set_on(&self, on: bool) {
         self.wishes.on.store(on, Ordering::Relaxed);
+    }
+
+    /// Processes the voice in another way from the next frame on.
+    pub fn set_voice(&self, voice: Voice) {
+        self.wishes.voice.set(voice);
     }
 
     /// Tells the worst loss of the links that carry this track, 0 to 1: above 2 % each packet carries two earlier
@@ -149,6 +185,7 @@ impl Drop for Microphone {
 /// The thread's state.
 struct Capture<'a> {
     source: Box<dyn Sound>,
+    processor: Processor,
     outlets: Outlets,
     wishes: &'a Wishes,
     encoder: Encoder,
@@ -169,9 +206,16 @@ struct Capture<'a> {
 }
 
 impl<'a> Capture<'a> {
-    fn start(source: Box<dyn Sound>, outlets: Outlets, wishes: &'a Wishes, loudness: Loudness) -> Result<Self, Error> {
+    fn start(
+        source: Box<dyn Sound>,
+        processor: Processor,
+        outlets: Outlets,
+        wishes: &'a Wishes,
+        loudness: Loudness,
+    ) -> Result<Self, Error> {
         Ok(Self {
             source,
+            processor,
             outlets,
             wishes,
             encoder: Encoder::new(BITRATE)?,
@@ -210,9 +254,13 @@ impl<'a> Capture<'a> {
             let captured = self.start_host + frame * FRAME_US;
             let wall = clock::unix_micros().wrapping_sub(clock::host_micros()).wrapping_add(captured);
             self.source.read(wall, &mut samples);
+            self.processor.set(self.wishes.voice.get());
+            self.processor.slip(self.source.slipped());
+            // Also while it is muted: whoever speaks again has no echo at once.
+            self.processor.process(&mut samples, self.source.delay());
             let heard = [View::Small, View::Large].into_iter().any(|view| self.outlets.wants(view));
             if heard && (frame.is_multiple_of(EVERY) || !self.heard) {
-                self.send_clock(frame, captured.saturating_sub(self.source.delay()));
+                self.send_clock(frame, captured.saturating_sub(self.source.delay() + self.processor.latency()));
             }
             self.heard = heard;
             let on = self.wishes.on.load(Ordering::Relaxed);
@@ -291,6 +339,8 @@ impl<'a> Capture<'a> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Mutex;
+
     use super::*;
 
     /// Has a defect.
@@ -302,9 +352,71 @@ mod tests {
         }
     }
 
+    /// Everything that is sent, in order, with its moment.
+    #[derive(Debug, Default)]
+    struct Listener(Mutex<Vec<(Instant, Packet)>>);
+
+    impl media::Outlet for Listener {
+        fn send(&self, packet: media::Packet) {
+            if packet.kind == PacketKind::Audio {
+                let packet = Packet::parse(&packet.body).expect("a packet of ours");
+                self.0.lock().expect("nobody panicked").push((clock::now(), packet));
+            }
+        }
+    }
+
+    impl Listener {
+        fn heard(&self) -> Vec<(Instant, Packet)> {
+            self.0.lock().expect("nobody panicked").clone()
+        }
+
+        fn wait(&self, what: &str, fact: impl Fn(&[(Instant, Packet)]) -> bool) -> Vec<(Instant, Packet)> {
+            let deadline = clock::now() + Duration::from_secs(10);
+            loop {
+                let heard = self.heard();
+                if fact(&heard) {
+                    return heard;
+                }
+                assert!(clock::now() < deadline, "{what}: {heard:?}");
+                std::thread::yield_now();
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_that_is_said_after_a_mute_leaves() {
+        for voice in [Voice::OFF, Voice::ON] {
+            let (outlets, listener) = (Outlets::new(), Arc::new(Listener::default()));
+            outlets.set(crate::id::PeerId::from_bytes([7; 32]), View::Large, Arc::clone(&listener) as _);
+            let processing = Processing { voice, ..Processing::none() };
+            let tone = Box::new(sound::Tone::default());
+            let microphone = Microphone::run(tone, &processing, outlets, Loudness::new()).expect("started");
+            listener.wait("sound", |heard| heard.len() >= 20);
+            microphone.set_on(false);
+            let (muted, before) = (clock::now(), listener.heard().len());
+            let pauses = |heard: &[(Instant, Packet)]| heard.iter().filter(|(_, p)| p.frame.is_none()).count();
+            // Those at once, and one of those that come each second.
+            let heard = listener.wait("pauses", |heard| pauses(heard) > 3);
+            let first = heard.iter().position(|(_, packet)| packet.frame.is_none()).expect("counted");
+            // The frame under way was captured before the mute.
+            assert!(first <= before + 1, "{first} {before}");
+            assert!(heard[first..].iter().all(|(_, packet)| packet.frame.is_none() && packet.level == Level::SILENCE));
+            // What rides along is what was sent before, and rides once.
+            let sent: Vec<&Bytes> = heard[..first].iter().filter_map(|(_, packet)| packet.frame.as_ref()).collect();
+            assert!(heard[first].1.copies().all(|(_, copy)| sent.contains(&copy)));
+            assert!(heard[first + 1..].iter().all(|(_, packet)| packet.copies().count() == 0));
+            let took = heard[first].0.saturating_duration_since(muted);
+            println!("muted after {:.1} ms", took.as_secs_f64() * 1e3);
+            // Three times the goal, for a machine that is busy.
+            assert!(took < Duration::from_millis(300), "{took:?}");
+            microphone.stop();
+        }
+    }
+
     #[test]
     fn a_source_that_panics_is_a_trouble_of_its_track() {
-        let microphone = Microphone::run(Box::new(Broken), Outlets::new(), Loudness::new()).expect("started");
+        let microphone =
+            Microphone::run(Box::new(Broken), &Processing::none(), Outlets::new(), Loudness::new()).expect("started");
         let deadline = clock::now() + Duration::from_secs(10);
         while microphone.sending().is_some() {
             assert!(clock::now() < deadline, "the thread ends");

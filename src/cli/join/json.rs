@@ -6,12 +6,13 @@ use std::path::PathBuf;
 
 use serde_json::{Map, Value, json};
 
+use crate::av::spec::voice::{Change, Sources};
 use crate::cli::args::parse_view;
 use crate::id::{CallId, PeerId, RoomName, TransferId, to_hex};
 use crate::media::TrackInfo;
 use crate::meeting::{
     Audience, Code, Command, Done, Event, Failure, FileEvent, FileStage, KnownPerson, Nearby, NearbyMeeting,
-    NearbyPerson, Person, PersonState, State, Warning,
+    NearbyPerson, Person, PersonState, Settings, State, Warning,
 };
 
 /// Longest command line; a chat line of the largest size, escaped, fits.
@@ -29,8 +30,7 @@ pub struct Request {
 }
 
 /// Words that the contract knows and that later versions bring.
-const LATER: [&str; 9] =
-    ["pause-file", "resume-file", "voice", "mute", "stop-video", "remove", "admit", "deny", "lock"];
+const LATER: [&str; 8] = ["pause-file", "resume-file", "mute", "stop-video", "remove", "admit", "deny", "lock"];
 
 /// Reads one line.
 pub fn parse(line: &str) -> Request {
@@ -135,6 +135,15 @@ fn command(word: &str, fields: &Fields<'_>) -> Result<Command, Failure> {
             #[expect(clippy::cast_possible_truncation, reason = "0 to 2, precision does not matter")]
             let value = value.ok_or_else(|| Fields::wrong("value", "a number from 0 to 2"))? as f32;
             Command::Volume { peer: fields.text("peer")?, value }
+        }
+        "voice" => {
+            let switch = |key: &str| if fields.0.contains_key(key) { fields.flag(key).map(Some) } else { Ok(None) };
+            let change = Change { echo: switch("echo")?, noise: fields.parsed("noise")?, gain: switch("gain")? };
+            if change.is_empty() {
+                let message = "The command \"voice\" needs one of \"echo\", \"noise\" and \"gain\".";
+                return Err(Failure::new(Code::BadRequest, message, "Add a field and send again."));
+            }
+            Command::Voice { change, sources: Sources::All }
         }
         "hand" => Command::Hand { up: fields.flag("up")? },
         "react" => Command::React { emoji: fields.text("emoji")? },
@@ -339,6 +348,12 @@ fn warning(warning: &Warning) -> Value {
     })
 }
 
+/// What is done to the microphone now.
+fn voice(settings: &Settings) -> Value {
+    let voice = settings.voice.of(&settings.microphone);
+    json!({ "echo": voice.echo, "noise": voice.noise.as_str(), "gain": voice.gain })
+}
+
 fn state(state: &State) -> Value {
     let person = |p: &PersonState| {
         with(
@@ -365,7 +380,7 @@ fn state(state: &State) -> Value {
             "mic": settings.microphone.to_string(), "mic_on": settings.microphone_on,
             "speaker": settings.speaker.to_string(), "speaker_on": settings.speaker_on,
             "screen": settings.screen.to_string(), "screen_on": settings.screen_on,
-            "quality": settings.quality.to_string(), "view": settings.view, "files": settings.files.as_str(),
+            "quality": settings.quality.to_string(), "voice": voice(settings), "view": settings.view, "files": settings.files.as_str(),
         },
     })
 }
@@ -373,6 +388,7 @@ fn state(state: &State) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::av::spec::voice::Noise;
     use crate::meeting::LeftReason;
     use crate::share::DisplayName;
 
@@ -413,6 +429,9 @@ mod tests {
         check(r#"{"do":"call","peer":"bo"}"#, Command::Call { who: "bo".into() });
         check(r#"{"do":"answer","call":"00000000000000ff"}"#, Command::Answer(CallId::from_u64(255)));
         check(r#"{"do":"decline","call":"00000000000000ff"}"#, Command::Decline(CallId::from_u64(255)));
+        let change = Change { echo: Some(true), noise: Some(Noise::Strong), gain: None };
+        let sources = Sources::All;
+        check(r#"{"do":"voice","echo":true,"noise":"strong"}"#, Command::Voice { change, sources });
         check(r#"{"do":"leave","ref":"7"}"#, Command::Leave);
     }
 
@@ -428,6 +447,9 @@ mod tests {
         assert_eq!(refused(r#"{"do":"camera","on":true,"source":"device:"}"#), "bad-value");
         assert_eq!(refused(r#"{"do":"camera","on":true,"source":"hose"}"#), "bad-value");
         assert_eq!(refused(r#"{"do":"volume","peer":"bo","value":9}"#), "bad-request");
+        assert_eq!(refused(r#"{"do":"voice"}"#), "bad-request");
+        assert_eq!(refused(r#"{"do":"voice","echo":"yes"}"#), "bad-request");
+        assert_eq!(refused(r#"{"do":"voice","noise":"loud"}"#), "bad-value");
     }
 
     #[test]

@@ -34,8 +34,6 @@ pub const CHOOSE_FILES: &str = "Choose files";
 pub const YOUR_NAME: &str = "Your name";
 /// What is true of everything here.
 pub const ENCRYPTED: &str = "Everything is encrypted from you to them. No server is involved.";
-/// There is no voice processing yet.
-pub const HEADPHONES: &str = "Use headphones: without them others hear themselves.";
 /// Opens the pickers.
 pub const DEVICES: &str = "Camera and sound";
 /// The picker of cameras.

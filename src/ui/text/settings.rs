@@ -5,6 +5,8 @@ pub const PROFILE: &str = "Profile";
 /// Sections.
 pub const DEVICES: &str = "Devices";
 /// Sections.
+pub const VOICE: &str = "Voice";
+/// Sections.
 pub const VIDEO: &str = "Video quality";
 /// Sections.
 pub const NETWORK: &str = "Network";
@@ -50,8 +52,6 @@ pub const MICROPHONE: &str = "Microphone";
 pub const SPEAKER: &str = "Speaker";
 /// Plays the test sound.
 pub const TEST_SOUND: &str = "Play a test sound";
-/// Why headphones.
-pub const HEADPHONES: &str = "Use headphones for now: this version does not yet remove the echo of your speakers.";
 /// The list is on its way.
 pub const LOOKING: &str = "Looking for devices …";
 /// When devices count.
@@ -62,6 +62,31 @@ pub const START_CAMERA: &str = "Start meetings with the camera on";
 pub const START_MICROPHONE: &str = "Start meetings with the microphone on";
 /// Push-to-talk.
 pub const PUSH_TO_TALK: &str = "Push-to-talk: the microphone is on while you hold Space";
+
+/// Nothing is done to the microphone.
+pub const ORIGINAL: &str = "Original sound, for music: my microphone as it is";
+/// What that costs.
+pub const ORIGINAL_WHY: &str = "Use headphones with it, or others hear themselves from your speakers.";
+/// The echo of the speaker.
+pub const ECHO: &str = "Remove the echo of my speakers";
+/// What else it does.
+pub const ECHO_WHY: &str = "It also stops howling between two machines in one room.";
+/// How much noise goes.
+pub const NOISE: &str = "Noise around me";
+/// What the three do.
+pub const NOISE_WHY: &str = "Standard removes what is steady, such as a fan. Strong also removes keys and clatter, and a little of a voice's colour.";
+/// The gain.
+pub const GAIN: &str = "Keep my voice at an even loudness";
+
+/// A choice of noise suppression.
+pub const fn noise(noise: crate::av::spec::voice::Noise) -> &'static str {
+    use crate::av::spec::voice::Noise;
+    match noise {
+        Noise::Off => "Leave it",
+        Noise::Standard => "Standard",
+        Noise::Strong => "Strong",
+    }
+}
 
 /// What the quality caps.
 pub const QUALITY_WHY: &str =

@@ -39,15 +39,6 @@ pub fn view<'a>(lobby: &'a Lobby, context: Context<'a>, session: &'a Session) ->
     let name = row![face, name, done].spacing(12).align_y(Alignment::Center);
     let mut inside = vec![name.into()];
     inside.push(devices(lobby, context, session));
-    inside.push(
-        row![
-            Icon::Headphones.coloured(look, Size::Body, c.caution),
-            quiet(look, words::HEADPHONES).width(Length::Fill)
-        ]
-        .spacing(GRID)
-        .align_y(Alignment::Center)
-        .into(),
-    );
     let body = column(inside).spacing(PAD).padding(PAD);
     // The line around the card stays outside of the picture.
     let card = container(column![stage(lobby, context, session), body])

@@ -35,6 +35,7 @@ const WORDS: f32 = 720.0;
 pub enum Section {
     Profile,
     Devices,
+    Voice,
     Video,
     Network,
     Privacy,
@@ -45,9 +46,10 @@ pub enum Section {
 
 impl Section {
     /// All of them, in the order of the list.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Profile,
         Self::Devices,
+        Self::Voice,
         Self::Video,
         Self::Network,
         Self::Privacy,
@@ -60,6 +62,7 @@ impl Section {
         match self {
             Self::Profile => ("section-profile", words::PROFILE, Icon::Profile),
             Self::Devices => ("section-devices", words::DEVICES, Icon::Microphone),
+            Self::Voice => ("section-voice", words::VOICE, Icon::Voice),
             Self::Video => ("section-video", words::VIDEO, Icon::Quality),
             Self::Network => ("section-network", words::NETWORK, Icon::Network),
             Self::Privacy => ("section-privacy", words::PRIVACY, Icon::Privacy),
@@ -300,6 +303,7 @@ impl Settings {
         match self.section {
             Section::Profile => sections::profile(context, &self.name, &self.username),
             Section::Devices => sections::devices(context, self.devices.as_ref()),
+            Section::Voice => sections::voice(context),
             Section::Video => sections::video(context),
             Section::Network => {
                 let wrong = self.network(context.choices).err();
@@ -340,6 +344,10 @@ fn live(old: &Choices, new: &Choices, model: &Model) -> Action {
         && let Ok(quality) = new.quality.parse::<spec::Quality>()
     {
         action = action.and(Action::Engine(Command::Quality(quality)));
+    }
+    if old.voice() != new.voice() {
+        let (change, sources) = (new.voice().into(), spec::voice::Sources::Devices);
+        action = action.and(Action::Engine(Command::Voice { change, sources }));
     }
     action
 }

@@ -5,6 +5,7 @@ use iced::{Alignment, Element, Length};
 
 use super::{Ask, Message, Username};
 use crate::av::spec::Quality;
+use crate::av::spec::voice::Noise;
 use crate::engine::devices::{Devices, Kind as Device};
 use crate::engine::doctor::Interface;
 use crate::meeting::{KnownPerson, Trust, Words};
@@ -73,10 +74,6 @@ pub fn devices<'a>(context: Context<'a>, devices: Option<&'a Devices>) -> Page<'
         .icon(Icon::Play)
         .id("test-sound")
         .on_press(Message::Ask(Ask::TestSound));
-    let advice =
-        row![Icon::Headphones.coloured(look, Size::Large, look.colours.caution), quiet(look, words::HEADPHONES)]
-            .spacing(8)
-            .align_y(Alignment::Center);
     column![
         named(look, words::CAMERA, picker("camera-device", Device::Camera, &choices.camera, |c, spec| c.camera = spec)),
         named(
@@ -90,7 +87,6 @@ pub fn devices<'a>(context: Context<'a>, devices: Option<&'a Devices>) -> Page<'
             picker("speaker-device", Device::Speaker, &choices.speaker, |c, spec| c.speaker = spec)
         ),
         test,
-        advice,
         quiet(look, words::DEVICES_WHEN),
         divider(look),
         switch(context, "start-camera", words::START_CAMERA, choices.camera_on, |c, on| c.camera_on = on),
@@ -112,6 +108,28 @@ fn buttons<'a, I: Into<Id>, W: Into<String>>(
         button::with_words(look, kind, name).id(id).on_press(message).into()
     });
     row(buttons).spacing(8).wrap().vertical_spacing(8).into()
+}
+
+/// What is done to the microphone's sound.
+pub fn voice<'a>(context: Context<'a>) -> Page<'a> {
+    let (look, choices) = (context.look, context.choices);
+    let noises = Noise::ALL.into_iter().map(|noise| {
+        let press = choose(choices, |choices| noise.as_str().clone_into(&mut choices.noise));
+        (format!("noise-{noise}"), words::noise(noise), choices.noise == noise.as_str(), press)
+    });
+    let original =
+        switch(context, "original-sound", words::ORIGINAL, choices.original_sound, |c, on| c.original_sound = on);
+    let mut page = column![original, quiet(look, words::ORIGINAL_WHY)].spacing(PAD);
+    if !choices.original_sound {
+        page = page
+            .push(divider(look))
+            .push(switch(context, "echo", words::ECHO, choices.echo, |c, on| c.echo = on))
+            .push(quiet(look, words::ECHO_WHY))
+            .push(named(look, words::NOISE, buttons(look, noises)))
+            .push(quiet(look, words::NOISE_WHY))
+            .push(switch(context, "gain", words::GAIN, choices.gain, |c, on| c.gain = on));
+    }
+    page.into()
 }
 
 /// How much the camera sends.

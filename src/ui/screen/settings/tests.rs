@@ -273,7 +273,6 @@ fn devices_are_asked_for_and_tried_out() {
     bench.click("section-devices");
     bench.see().find(words::LOOKING).expect("says that it looks");
     bench.settings.on_devices(devices);
-    bench.see().find(words::HEADPHONES).expect("advises headphones");
     assert!(matches!(bench.click("test-sound")[..], [Action::TestSound]));
 }
 
@@ -288,6 +287,28 @@ fn a_device_chosen_in_a_meeting_is_used_at_once() {
         panic!("{actions:?}")
     };
     assert_eq!(source.to_string(), "device:Headset");
+}
+
+#[test]
+fn the_voice_is_processed_as_chosen_at_once_and_later() {
+    use spec::voice::{Change, Noise, Sources, Voice};
+    let mut bench = Bench::new();
+    assert_eq!(bench.choices.voice(), Voice::ON);
+    bench.click("section-voice");
+    bench.click("noise-strong");
+    assert_eq!(bench.choices.voice(), Voice { noise: Noise::Strong, ..Voice::ON });
+    bench.model.enter(crate::clock::now(), crate::id::RoomName::new("x").expect("a name"));
+    let command = |actions: &[Action]| match actions {
+        [Action::Choose(_), Action::Engine(Command::Voice { change, sources: Sources::Devices })] => *change,
+        other => panic!("{other:?}"),
+    };
+    let (echo, before) = (bench.click("echo"), bench.choices.clone());
+    assert_eq!(command(&echo), Voice { echo: false, noise: Noise::Strong, gain: true }.into());
+    assert!(before.echo, "a choice in a meeting comes with its command");
+    let original = bench.click("original-sound");
+    assert_eq!(command(&original), Change::from(Voice::OFF));
+    bench.choices.original_sound = true;
+    assert!(bench.see().find(id("echo")).is_err(), "there is nothing to choose");
 }
 
 #[test]
