@@ -10,6 +10,7 @@
 //! close their files, the socket closes last.
 
 mod actor;
+mod care;
 mod commands;
 pub mod doctor;
 mod failure;
@@ -27,6 +28,7 @@ pub mod pictures;
 #[cfg(feature = "media")]
 pub mod preview;
 mod router;
+mod sources;
 mod troubles;
 mod trust;
 pub mod visit;

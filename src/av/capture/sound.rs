@@ -1,7 +1,7 @@
 //! Sources of sound. Each gives the next 10 ms when it is asked, never waits, and is told when those 10 ms happen.
 
 use crate::av::capture::wav::WavFile;
-use crate::av::devices::Fate;
+use crate::av::devices::{Device, Fate};
 use crate::av::{Error, spec};
 use crate::frame::{FRAME_SAMPLES, SAMPLE_RATE};
 
@@ -18,6 +18,11 @@ pub trait Sound: Send {
 
     /// Where its end will be told, for a source that can end by itself.
     fn fate(&self) -> Option<Fate> {
+        None
+    }
+
+    /// Which device it is, if it is one.
+    fn device(&self) -> Option<&Device> {
         None
     }
 

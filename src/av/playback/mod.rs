@@ -19,7 +19,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::av::Error;
-use crate::av::devices::Fate;
+use crate::av::devices::{Device, Fate};
 use crate::av::guard::watch;
 use crate::av::loudness::Loudness;
 use crate::av::playback::engine::{Command, Engine, Sink};
@@ -80,7 +80,13 @@ pub struct Playback {
 impl Playback {
     /// Opens the sinks and starts the threads.
     pub fn start(config: Config) -> Result<Self, Error> {
-        let (speaker, fate) = open(&config.speaker)?;
+        let output = Output::open(&config.speaker)?;
+        Self::start_to(output, config)
+    }
+
+    /// The same with a sink that is open.
+    pub fn start_to(output: Output, config: Config) -> Result<Self, Error> {
+        let Output { sink: speaker, fate } = output;
         if let Some(folder) = &config.dump {
             std::fs::create_dir_all(folder).map_err(|source| Error::Write { path: folder.clone(), source })?;
         }
@@ -158,12 +164,10 @@ impl Playback {
         self.tell(Command::Muted(peer, muted));
     }
 
-    /// Sends the mix elsewhere from now on. A real speaker may take seconds to be opened.
-    pub fn set_speaker(&self, speaker: &spec::Speaker) -> Result<(), Error> {
-        let (sink, fate) = open(speaker)?;
-        *self.fate.lock().unwrap_or_else(PoisonError::into_inner) = fate;
-        self.tell(Command::Speaker(sink));
-        Ok(())
+    /// Sends the mix elsewhere from now on. What was played to before is closed beside the calls.
+    pub fn play_to(&self, output: Output) {
+        *self.fate.lock().unwrap_or_else(PoisonError::into_inner) = output.fate;
+        self.tell(Command::Speaker(output.sink));
     }
 
     /// Why the speaker ended by itself, told once; `None` while it plays.
@@ -204,6 +208,35 @@ impl Drop for Playback {
             let _ = thread.join();
         }
         tracing::debug!(waiting = self.writer.queue().len(), "playback ended");
+    }
+}
+
+/// A sink of the mix that is open.
+#[derive(Debug)]
+pub struct Output {
+    sink: Sink,
+    fate: Option<Fate>,
+}
+
+impl Output {
+    /// Opens it. A real speaker may take seconds.
+    pub fn open(speaker: &spec::Speaker) -> Result<Self, Error> {
+        let (sink, fate) = open(speaker)?;
+        Ok(Self { sink, fate })
+    }
+
+    /// Nowhere.
+    pub fn none() -> Self {
+        Self { sink: Sink::None, fate: None }
+    }
+
+    /// Which device it is, if it is one.
+    pub fn device(&self) -> Option<&Device> {
+        match &self.sink {
+            #[cfg(feature = "devices")]
+            Sink::Device(sink) => Some(sink.device()),
+            _ => None,
+        }
     }
 }
 

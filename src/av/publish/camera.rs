@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use super::budget::Budget;
 use crate::av::capture::{self, Format, camera::Capture};
 use crate::av::codec::{Keyframe, VideoConfig, VideoEncoder, h264};
-use crate::av::devices::Fate;
+use crate::av::devices::{Device, Fate};
 use crate::av::guard::watch;
 use crate::av::outlets::Outlets;
 use crate::av::packet::clock::Clock;
@@ -137,6 +137,11 @@ impl Camera {
     /// Why the source or the encoder ended by itself, told once; `None` while both run.
     pub fn trouble(&self) -> Option<Error> {
         self.capture.as_ref().and_then(Capture::trouble).or_else(|| self.fate.take())
+    }
+
+    /// Which device gives its pictures, if one does.
+    pub fn device(&self) -> Option<&Device> {
+        self.capture.as_ref()?.device()
     }
 
     /// What is announced to the others; changes with [`Camera::set_on`] and [`Camera::set_quality`].

@@ -18,7 +18,7 @@ use bytes::Bytes;
 use crate::av::Error;
 use crate::av::capture::sound::{self, Sound};
 use crate::av::codec::opus::Encoder;
-use crate::av::devices::Fate;
+use crate::av::devices::{Device, Fate};
 use crate::av::guard::watch;
 use crate::av::loudness::Loudness;
 use crate::av::outlets::Outlets;
@@ -65,6 +65,7 @@ pub struct Microphone {
     wishes: Arc<Wishes>,
     /// Of the source.
     source: Option<Fate>,
+    device: Option<Device>,
     /// Of the thread.
     fate: Fate,
     thread: Option<JoinHandle<()>>,
@@ -79,7 +80,7 @@ impl Microphone {
     }
 
     fn run(source: Box<dyn Sound>, outlets: Outlets, loudness: Loudness) -> Result<Self, Error> {
-        let (of_source, fate) = (source.fate(), Fate::default());
+        let (of_source, device, fate) = (source.fate(), source.device().cloned(), Fate::default());
         let wishes = Arc::new(Wishes {
             on: AtomicBool::new(true),
             stop: AtomicBool::new(false),
@@ -95,12 +96,17 @@ impl Microphone {
             heard.hush();
         };
         let thread = task::thread("microphone", work).map_err(Error::Thread)?;
-        Ok(Self { wishes, source: of_source, fate, thread: Some(thread) })
+        Ok(Self { wishes, source: of_source, device, fate, thread: Some(thread) })
     }
 
     /// Why the source or the track ended by itself, told once; `None` while it runs.
     pub fn trouble(&self) -> Option<Error> {
         self.source.as_ref().and_then(Fate::take).or_else(|| self.fate.take())
+    }
+
+    /// Which device gives its sound, if one does.
+    pub fn device(&self) -> Option<&Device> {
+        self.device.as_ref()
     }
 
     /// What is announced to the others; changes with [`Microphone::set_on`].
