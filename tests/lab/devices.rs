@@ -149,6 +149,16 @@ fn a_camera_with_raw_pictures_is_seen_at_the_other_side() {
 }
 
 #[test]
+fn a_camera_with_two_planes_is_seen_at_the_other_side() {
+    cross(Layout::Nv12, (320, 180, 15), "device:Test Camera");
+}
+
+#[test]
+fn a_camera_with_jpegs_of_720_lines_is_seen_at_the_other_side() {
+    cross(Layout::Mjpeg, (1280, 720, 30), "device:Test Camera");
+}
+
+#[test]
 fn a_camera_that_is_pulled_out_or_freezes_ends_its_track_and_not_the_meeting() {
     let lab = lab!(2);
     let cameras = lab.folder().join("cameras");

@@ -27,6 +27,8 @@ mod clip;
 mod devices;
 #[cfg(feature = "devices")]
 mod equipment;
+#[cfg(feature = "devices")]
+mod hotplug;
 #[cfg(feature = "media")]
 mod measure;
 #[cfg(feature = "media")]

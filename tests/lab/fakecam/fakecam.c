@@ -13,6 +13,7 @@
  *     unplugged   the node is gone, and what is open says ENODEV
  *     frozen      no picture comes any more, and who waits for one waits for ever
  *     busy        another program has it: formats and streaming say EBUSY
+ *     slow        it takes two seconds to begin
  *
  * With $FAKECAM set the real cameras of the machine are hidden, so an empty folder is a machine without cameras. Nothing
  * needs to be mounted or installed: listing /dev and reading a camera's name in /sys are answered here too.
@@ -354,6 +355,11 @@ static int answer(Camera *c, unsigned request, void *argument) {
     case VIDIOC_DQBUF: return dequeue(c, argument);
     case VIDIOC_STREAMON:
         if (busy) return refuse(EBUSY);
+        if (has(c->folder, "slow")) {
+            pthread_mutex_unlock(&guard);
+            rest(2000000000);
+            pthread_mutex_lock(&guard);
+        }
         if (!c->buffers || load(c)) return refuse(EINVAL);
         c->streaming = 1;
         c->begun = nanoseconds();
