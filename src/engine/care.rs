@@ -78,6 +78,8 @@ pub enum Do {
     Look,
     /// Open this one in place of what is open. Answer by [`Care::on_opened`] or [`Care::on_failed`].
     Open(DeviceChoice),
+    /// Close what is open, without a word: it is switched off, and its stream is not where it was.
+    Close,
     /// Say it. With [`Told::Lost`] whatever is still open of this kind is closed.
     Tell(Told),
 }
@@ -115,6 +117,8 @@ pub struct Care {
     /// By id, those that did not work lately. Pruned by each list, which has an end.
     bad: BTreeMap<String, Bad>,
     trying: Option<String>,
+    /// What is still open is to be closed.
+    shut: bool,
     told: VecDeque<Told>,
 }
 
@@ -123,7 +127,7 @@ impl Care {
     pub fn new(kind: Kind) -> Self {
         let (wish, meant, running, list, lost, trying) = (None, None, None, None, None, None);
         let (bad, told) = (BTreeMap::new(), VecDeque::new());
-        Self { kind, wish, on: false, meant, running, list, lost, bad, trying, told }
+        Self { kind, wish, on: false, meant, running, list, lost, bad, trying, shut: false, told }
     }
 
     /// A person chose this, or switched it on or off. What runs is told by [`Care::on_opened`] before or after.
@@ -148,6 +152,7 @@ impl Care {
             self.meant = Some(device.clone());
         }
         self.bad.remove(&device.id);
+        self.shut = false;
         let now = device.name.clone();
         let chosen = self.is_chosen(&device);
         let before = self.running.replace(device);
@@ -195,6 +200,7 @@ impl Care {
         let gone = self.running.take_if(|device| !device.id.is_empty() && !there(&device.id));
         self.list = Some(devices.clone());
         if let Some(device) = gone {
+            self.shut = !self.on;
             self.lose(now, device.name, Cause::Gone);
         }
         if let Some(lost) = &mut self.lost {
@@ -202,8 +208,13 @@ impl Care {
         }
     }
 
-    /// True while a list each second is worth its price: a real device is in use, or wanted.
+    /// True while a list each second is worth its price: a real device is open, or wanted.
     pub fn watches(&self) -> bool {
+        self.wish.is_some() && (self.on || self.running.is_some())
+    }
+
+    /// True while a real device is wanted.
+    pub fn wants(&self) -> bool {
         self.wish.is_some() && self.on
     }
 
@@ -226,7 +237,10 @@ impl Care {
         if let Some(told) = self.told.pop_front() {
             return Some(Do::Tell(told));
         }
-        if self.trying.is_some() || !self.watches() {
+        if std::mem::take(&mut self.shut) {
+            return Some(Do::Close);
+        }
+        if self.trying.is_some() || !self.wants() {
             return None;
         }
         let Some(lost) = &mut self.lost else {

@@ -94,8 +94,8 @@ struct Lane {
     waiting: VecDeque<(Switch, Option<Reply>)>,
     /// Something is being opened for this.
     job: Option<Job>,
-    /// The code of the last loss.
-    code: WarningCode,
+    /// The code of a loss that is not told yet.
+    code: Option<WarningCode>,
 }
 
 /// What came of work beside the loop.
@@ -113,8 +113,7 @@ pub struct Sources {
 
 impl Default for Sources {
     fn default() -> Self {
-        let lane =
-            |kind| Lane { care: Care::new(kind), waiting: VecDeque::new(), job: None, code: WarningCode::SourceFailed };
+        let lane = |kind| Lane { care: Care::new(kind), waiting: VecDeque::new(), job: None, code: None };
         Self { lanes: Kind::ALL.map(lane), listing: None }
     }
 }
@@ -142,7 +141,7 @@ impl Actor {
             let warning = failure::trouble(kind, &error);
             let lane = self.sources.lane(kind);
             if matches!(media::cause(&error), super::care::Cause::Fails(_)) {
-                lane.code = warning.code;
+                lane.code = Some(warning.code);
                 lane.care.on_lost(now, media::name_in(&error), media::cause(&error));
             } else {
                 let wish = self.parts.media.wish(kind);
@@ -243,7 +242,7 @@ impl Actor {
                 self.switched(&switch, Err(error), reply);
                 // A camera before it was closed for nothing: it is taken again.
                 let lane = self.sources.lane(kind);
-                if self.parts.media.device(kind).is_none() && !lane.care.is_lost() && lane.care.watches() {
+                if self.parts.media.device(kind).is_none() && !lane.care.is_lost() && lane.care.wants() {
                     lane.care.on_lost(now, "", super::care::Cause::Gone);
                 }
             }
@@ -297,8 +296,8 @@ impl Actor {
         for (kind, error) in troubles {
             let warning = failure::trouble(kind, &error);
             let lane = self.sources.lane(kind);
-            if lane.care.watches() && media::is_of_device(&error) {
-                lane.code = warning.code;
+            if lane.care.wants() && media::is_of_device(&error) {
+                lane.code = Some(warning.code);
                 lane.care.on_lost(now, media::name_in(&error), media::cause(&error));
             } else {
                 // Of one that is switched off nothing is to be said: when it is switched on what is there is opened.
@@ -347,13 +346,17 @@ impl Actor {
                 match lane.care.poll(clock::now()) {
                     None => break,
                     Some(Do::Look) => self.look(),
+                    Some(Do::Close) => {
+                        self.parts.media.close(kind);
+                        self.publish_tracks();
+                    }
                     Some(Do::Tell(told)) => {
                         if matches!(told, Told::Lost { .. }) {
                             self.parts.media.close(kind);
                             self.publish_tracks();
                         }
-                        let code = match told {
-                            Told::Lost { .. } => self.sources.lane(kind).code,
+                        let code = match (&told, self.sources.lane(kind).code.take()) {
+                            (Told::Lost { .. }, code) => code.unwrap_or(missing(kind)),
                             _ => WarningCode::DeviceChanged,
                         };
                         self.emit(Event::Warning(words(kind, code, &told)));
@@ -376,6 +379,15 @@ impl Actor {
             Kind::Microphone => Setting::Microphone(settings.microphone, false),
             Kind::Speaker => Setting::Speaker(settings.speaker, false),
         });
+    }
+}
+
+/// What is said of one that is on no list any more.
+const fn missing(kind: Kind) -> WarningCode {
+    match kind {
+        Kind::Camera => WarningCode::NoCamera,
+        Kind::Microphone => WarningCode::NoMicrophone,
+        Kind::Speaker => WarningCode::NoSpeaker,
     }
 }
 

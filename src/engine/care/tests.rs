@@ -61,6 +61,7 @@ impl Desk {
     fn work(&mut self) {
         while let Some(todo) = self.care.poll(self.now) {
             match todo {
+                Do::Close => self.open = None,
                 Do::Look if self.deaf => {}
                 Do::Look => self.care.on_devices(self.now, &self.devices()),
                 Do::Tell(told) => {
@@ -192,6 +193,17 @@ fn what_is_off_is_never_opened() {
         desk.wait(10);
         assert_eq!((desk.open, desk.tries), (None, tries), "{kind}");
     }
+}
+
+#[test]
+fn what_is_off_and_was_moved_elsewhere_by_the_server_is_closed() {
+    let mut desk = Desk::new(Kind::Microphone, &[BUILT_IN, HEADSET]);
+    desk.named(HEADSET);
+    desk.wait(1);
+    desk.switch(false);
+    desk.there = vec![BUILT_IN];
+    desk.wait(1);
+    assert_eq!((desk.open, desk.tries, desk.said()), (None, 0, vec![]));
 }
 
 #[test]

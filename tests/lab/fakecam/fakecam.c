@@ -333,6 +333,11 @@ static int answer(Camera *c, unsigned request, void *argument) {
         struct v4l2_requestbuffers *r = argument;
         if (busy) return refuse(EBUSY);
         if (!now || r->memory != V4L2_MEMORY_MMAP) return refuse(EINVAL);
+        if (r->count && has(c->folder, "slow")) {
+            pthread_mutex_unlock(&guard);
+            rest(2000000000);
+            pthread_mutex_lock(&guard);
+        }
         if (r->count > BUFFERS) r->count = BUFFERS;
         c->buffers = r->count;
         c->queued = 0;
@@ -355,11 +360,6 @@ static int answer(Camera *c, unsigned request, void *argument) {
     case VIDIOC_DQBUF: return dequeue(c, argument);
     case VIDIOC_STREAMON:
         if (busy) return refuse(EBUSY);
-        if (has(c->folder, "slow")) {
-            pthread_mutex_unlock(&guard);
-            rest(2000000000);
-            pthread_mutex_lock(&guard);
-        }
         if (!c->buffers || load(c)) return refuse(EINVAL);
         c->streaming = 1;
         c->begun = nanoseconds();
