@@ -177,6 +177,13 @@ impl Care {
         }
     }
 
+    /// What a person switched on does not open: the next [`Care::aim`] leaves it out for a while.
+    pub fn on_refused(&mut self, now: Instant, choice: &DeviceChoice) {
+        if let Some(id) = self.listed(choice).map(|device| device.id.clone()) {
+            self.fails(now, id);
+        }
+    }
+
     /// What was open ended, or what was asked for at the start does not open. `name` is of use where nothing was open.
     pub fn on_lost(&mut self, now: Instant, name: &str, cause: Cause) {
         let running = self.running.take();

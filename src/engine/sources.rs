@@ -18,6 +18,8 @@ use crate::{clock, task};
 
 /// A list that did not come within this time is asked for again.
 const LIST_LIMIT: Duration = Duration::from_secs(10);
+/// So many others are tried where what a person switches on does not open.
+const MOST_TRIED: u8 = 3;
 /// Most switches of one kind that wait. Beyond it the person is told that it is too much at once.
 const MOST_WAITING: usize = 64;
 
@@ -84,7 +86,7 @@ impl Switch {
 
 /// Who asked for what is being opened.
 enum Job {
-    Person { switch: Switch, choice: Option<DeviceChoice>, reply: Option<Reply> },
+    Person { switch: Switch, choice: Option<DeviceChoice>, tried: u8, reply: Option<Reply> },
     Care(DeviceChoice),
 }
 
@@ -184,7 +186,7 @@ impl Actor {
                     if kind == Kind::Camera {
                         self.publish_tracks();
                     }
-                    self.open(kind, plan, Job::Person { switch, choice, reply });
+                    self.open(kind, plan, Job::Person { switch, choice, tried: 0, reply });
                 }
             }
         }
@@ -230,7 +232,7 @@ impl Actor {
         // Switched off since: it was on its way, and goes no further.
         let off = lane.waiting.iter().any(|(switch, _)| !switch.is_on());
         match (lane.job.take(), result) {
-            (Some(Job::Person { switch, choice, reply }), Ok(opened)) => {
+            (Some(Job::Person { switch, choice, reply, .. }), Ok(opened)) => {
                 let device = opened.device().cloned();
                 self.parts.media.install(opened, switch.is_on() && !off);
                 self.switched(&switch, Ok(()), reply);
@@ -238,7 +240,21 @@ impl Actor {
                     self.sources.lane(kind).care.on_opened(&choice, device);
                 }
             }
-            (Some(Job::Person { switch, reply, .. }), Err(error)) => {
+            (Some(Job::Person { switch, choice, tried, reply }), Err(error)) => {
+                // The list may be older than the device is away: what takes its place is tried.
+                if tried < MOST_TRIED && !switch.chooses() && media::is_of_device(&error) {
+                    if let Some(choice) = &choice {
+                        lane.care.on_refused(now, choice);
+                    }
+                    let next = lane.care.aim(now).filter(|next| Some(next) != choice.as_ref());
+                    if let Some(next) = next
+                        && let Step::Open(plan) = self.parts.media.begin(&switch, Some(next.clone()))
+                    {
+                        let tried = tried + 1;
+                        self.open(kind, plan, Job::Person { switch, choice: Some(next), tried, reply });
+                        return;
+                    }
+                }
                 self.switched(&switch, Err(error), reply);
                 // A camera before it was closed for nothing: it is taken again.
                 let lane = self.sources.lane(kind);
