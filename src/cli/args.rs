@@ -95,8 +95,8 @@ pub enum Command {
     Id,
     /// Claim, release or look up a unique username at a rendezvous
     Name(Name),
-    /// Check this machine's network and say what to do
-    Doctor,
+    /// Check this machine's network and devices and say what to do
+    Doctor(Doctor),
     /// Show a meeting of three on this machine and a table of what arrived
     Demo(Demo),
     /// Run a rendezvous service
@@ -115,6 +115,17 @@ pub enum Command {
     /// Reproduce the published numbers (not available yet)
     #[command(hide = true)]
     Bench(Later),
+}
+
+/// `lets-meet doctor`: what is tried besides what is looked at.
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub struct Doctor {
+    /// Record three seconds of the microphone, play them back, and say how loud it was; nothing is kept
+    #[arg(long)]
+    pub sound: bool,
+    /// Open the camera for a second and say what it gives
+    #[arg(long)]
+    pub camera: bool,
 }
 
 /// `lets-meet window`: the window with something chosen beforehand, for demonstrations and tests.

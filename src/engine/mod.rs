@@ -29,6 +29,8 @@ pub mod pictures;
 pub mod preview;
 mod router;
 mod sources;
+#[cfg(feature = "media")]
+pub mod trial;
 mod troubles;
 mod trust;
 pub mod visit;

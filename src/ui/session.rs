@@ -28,10 +28,10 @@ use crate::engine::{Error, Handle, devices};
 use crate::meeting::{Command, Done, Words};
 use crate::share::DisplayName;
 
-pub use preview::{ring, test_sound};
+pub use preview::{record_sound, ring, test_sound};
 
 pub use desktop::{paste, pick_files, pick_folder, reveal, save_as};
-pub use system::{check_devices, list_devices, list_interfaces, own_words};
+pub use system::{check_devices, list_devices, list_interfaces, own_words, watch_devices};
 
 /// How often it is looked who speaks.
 const LISTEN: Duration = Duration::from_millis(100);

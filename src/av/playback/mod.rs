@@ -242,13 +242,23 @@ impl Output {
 
 /// Plays two notes to `speaker` for so long, and waits until they were played.
 pub fn play_notes(speaker: &spec::Speaker, length: Duration) -> Result<(), Error> {
+    let second = u32::try_from(length.as_millis() / 20).unwrap_or(50);
+    let frames = u32::try_from(length.as_millis() / 10).unwrap_or(100);
+    play_frames(speaker, (0..frames).map(|frame| note(frame, second)))
+}
+
+/// Plays `samples`, mono at 48 kHz, to `speaker`, and waits until they were played. Less than 10 ms at the end is left out.
+pub fn play(speaker: &spec::Speaker, samples: &[f32]) -> Result<(), Error> {
+    play_frames(speaker, samples.as_chunks::<FRAME_SAMPLES>().0.iter().copied())
+}
+
+fn play_frames(speaker: &spec::Speaker, frames: impl Iterator<Item = [f32; FRAME_SAMPLES]>) -> Result<(), Error> {
     let (mut sink, fate) = open(speaker)?;
     let writer = Writer::start()?;
     #[cfg(feature = "devices")]
-    let start = clock::now();
+    let mut due = clock::now();
     let mut position = 0u64;
-    for frame in 0..u32::try_from(length.as_millis() / 10).unwrap_or(100) {
-        let samples = note(frame, u32::try_from(length.as_millis() / 20).unwrap_or(50));
+    for samples in frames {
         match &mut sink {
             Sink::None => {}
             Sink::File(wav) => {
@@ -259,7 +269,7 @@ pub fn play_notes(speaker: &spec::Speaker, length: Duration) -> Result<(), Error
             #[cfg(feature = "devices")]
             Sink::Device(speaker) => {
                 speaker.play(&samples);
-                let due = start + Duration::from_millis(10) * (frame + 1);
+                due += Duration::from_millis(10);
                 std::thread::sleep(due.saturating_duration_since(clock::now()));
             }
         }
