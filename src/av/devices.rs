@@ -170,10 +170,15 @@ impl Devices {
     }
 }
 
-/// What there is now. Blocks while the system is asked.
+/// What there is now; what the system does not say in time is left out. Blocks while the system is asked.
 pub fn list() -> Devices {
     #[cfg(feature = "devices")]
-    return Devices::new(crate::av::capture::device::list().into_iter().chain(sound::list()).chain(screens()));
+    return Devices::new(
+        [crate::av::capture::device::list(), sound::list()]
+            .into_iter()
+            .flat_map(Option::unwrap_or_default)
+            .chain(screens()),
+    );
     #[cfg(not(feature = "devices"))]
     Devices::default()
 }
@@ -185,6 +190,15 @@ pub fn screens() -> Vec<Device> {
     return crate::av::capture::screen::list();
     #[cfg(not(feature = "devices"))]
     Vec::new()
+}
+
+/// [`list`] without screens, for who draws conclusions from what is not in it: `None` when the system did not answer in
+/// time.
+pub fn look() -> Option<Devices> {
+    #[cfg(feature = "devices")]
+    return Some(Devices::new(crate::av::capture::device::list()?.into_iter().chain(sound::list()?)));
+    #[cfg(not(feature = "devices"))]
+    None
 }
 
 /// Why something ended by itself: set by its thread, taken once by its owner.

@@ -98,7 +98,7 @@ pub enum Command {
     /// Claim, release or look up a unique username at a rendezvous
     Name(Name),
     /// Check this machine's network and devices and say what to do
-    Doctor,
+    Doctor(Doctor),
     /// Show two windows in one meeting, or without a display a meeting of three and a table of what arrived
     Demo(Demo),
     /// Run a rendezvous service
@@ -117,6 +117,17 @@ pub enum Command {
     /// Reproduce the published numbers (not available yet)
     #[command(hide = true)]
     Bench(Later),
+}
+
+/// `lets-meet doctor`: what is tried besides what is looked at.
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub struct Doctor {
+    /// Record three seconds of the microphone, play them back, and say how loud it was; nothing is kept
+    #[arg(long)]
+    pub sound: bool,
+    /// Open the camera for a second and say what it gives
+    #[arg(long)]
+    pub camera: bool,
 }
 
 /// `lets-meet window`: the window with something chosen beforehand, for demonstrations and tests.

@@ -12,6 +12,7 @@ use super::commands::{Accept, Ends};
 use super::introduce::Introduced;
 use super::media::Media;
 use super::router::Router;
+use super::sources::{News, Sources};
 use super::words::Wordbook;
 use super::{Config, Reply, failure, files};
 use crate::endpoint::Endpoint;
@@ -85,6 +86,8 @@ pub struct Actor {
     pub(super) answering: BTreeMap<CallId, Reply>,
     /// Volumes that are not written down yet. As many as a person chooses in a second.
     pub(super) chosen: BTreeMap<PeerId, f32>,
+    /// Cameras, microphones and speakers.
+    pub(super) sources: Sources,
     /// Answers that come later: results of spawned work.
     pub(super) later: (mpsc::Sender<Later>, mpsc::Receiver<Later>),
 }
@@ -93,6 +96,7 @@ pub struct Actor {
 pub enum Later {
     Named(Result<Done, Failure>, Reply),
     Remembered(Result<(), known::Error>),
+    Source(News),
     Decided(Result<(Edit, Done), Failure>, Reply),
     LookedUp(Vec<(PeerId, Username, Vec<SocketAddr>)>, Command, Reply),
 }
@@ -119,8 +123,21 @@ impl Actor {
         let typed_until = clock::now() + TYPED_PATIENCE;
         let (seated, sighted) = (BTreeMap::new(), BTreeMap::new());
         let (unwelcome, answering) = (BTreeSet::new(), BTreeMap::new());
-        let chosen = BTreeMap::new();
-        Self { parts, meeting, seated, sighted, unwelcome, typed, typed_until, listen, answering, chosen, later }
+        let (chosen, sources) = (BTreeMap::new(), Sources::default());
+        Self {
+            parts,
+            meeting,
+            seated,
+            sighted,
+            unwelcome,
+            typed,
+            typed_until,
+            listen,
+            answering,
+            chosen,
+            sources,
+            later,
+        }
     }
 
     pub async fn run(mut self, mut inboxes: Inboxes) {
@@ -174,7 +191,7 @@ impl Actor {
         }
         self.emit(Event::Ready { me, room, listen });
         self.publish_tracks();
-        self.tell_troubles();
+        self.begin_sources();
         for (address, peer) in self.parts.config.connect.clone() {
             self.on_sighting(Sighting {
                 peer,
@@ -466,6 +483,7 @@ impl Actor {
                 }
                 let _ = reply.send(result);
             }
+            Later::Source(news) => self.on_source(news),
             Later::Decided(result, reply) => self.on_decision(result, reply),
             Later::Remembered(Ok(())) => {}
             Later::Remembered(Err(error)) => {
@@ -519,7 +537,8 @@ impl Actor {
                 self.warn(WarningCode::Other, None, &message, hint);
             }
         }
-        self.tell_troubles();
+        self.tell_crashes();
+        self.tick_sources();
         let mut peers = BTreeMap::new();
         for peer in self.seated.keys() {
             let mut figures = self.parts.media.stats(*peer);

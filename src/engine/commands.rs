@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 
 use super::actor::{Actor, Later};
-use super::{Reply, failure, files};
+use super::sources::Switch;
+use super::{Reply, files};
 use crate::clock;
 use crate::id::{LinkKey, TransferId, Username};
 use crate::invite::Invite;
@@ -65,6 +66,16 @@ impl Actor {
             Ok(Answer::Work(Work::Decide(edit))) => self.decide(edit, reply),
             Ok(Answer::Work(Work::Words(peer))) => self.tell_words(peer, reply),
             Ok(Answer::Work(Work::Answer(call))) => drop(self.answering.insert(call, reply)),
+            Ok(Answer::Work(Work::Camera { on, source })) => {
+                self.switch(Switch::Camera { on, source }, Some(reply));
+            }
+            Ok(Answer::Work(Work::Microphone { on, source })) => {
+                self.switch(Switch::Microphone { on, source }, Some(reply));
+            }
+            Ok(Answer::Work(Work::Screen { on, source })) => {
+                self.switch(Switch::Screen { on, source }, Some(reply));
+            }
+            Ok(Answer::Work(Work::Speaker { on, sink })) => self.switch(Switch::Speaker { on, sink }, Some(reply)),
             Ok(Answer::Work(Work::Leave)) => {
                 let _ = reply.send(Ok(Done::Ok));
                 return Ends::Now;
@@ -80,37 +91,6 @@ impl Actor {
 
     fn work(&mut self, work: Work) -> Result<Done, Failure> {
         match work {
-            Work::Camera { on, source } => {
-                let new = source.clone();
-                if let Err(error) = self.parts.media.set_camera(on, source) {
-                    // The camera before may be closed by now.
-                    self.publish_tracks();
-                    return Err(failure::source(&error, "camera"));
-                }
-                let source = new.unwrap_or_else(|| self.meeting.state().settings.camera);
-                self.meeting.on_setting(Setting::Camera(source, on));
-                self.publish_tracks();
-            }
-            Work::Microphone { on, source } => {
-                let new = source.clone();
-                self.parts.media.set_microphone(on, source).map_err(|error| failure::source(&error, "microphone"))?;
-                let source = new.unwrap_or_else(|| self.meeting.state().settings.microphone);
-                self.meeting.on_setting(Setting::Microphone(source, on));
-                self.publish_tracks();
-            }
-            Work::Speaker { on, sink } => {
-                let new = sink.clone();
-                self.parts.media.set_speaker(on, sink).map_err(|error| failure::media(&error))?;
-                let sink = new.unwrap_or_else(|| self.meeting.state().settings.speaker);
-                self.meeting.on_setting(Setting::Speaker(sink, on));
-            }
-            Work::Screen { on, source } => {
-                let new = source.clone();
-                self.parts.media.set_screen(on, source).map_err(|error| failure::source(&error, "screen"))?;
-                let source = new.unwrap_or_else(|| self.meeting.state().settings.screen);
-                self.meeting.on_setting(Setting::Screen(source, on));
-                self.publish_tracks();
-            }
             Work::Quality(quality) => {
                 self.parts.media.set_quality(quality);
                 self.meeting.on_setting(Setting::Quality(quality));
@@ -129,6 +109,7 @@ impl Actor {
                 self.announce();
             }
             // Answered by `carry_out`, since they take time.
+            Work::Camera { .. } | Work::Microphone { .. } | Work::Speaker { .. } | Work::Screen { .. } => {}
             Work::Answer(_) | Work::Claim(_) | Work::Release(_) | Work::Invite | Work::Leave => {}
             Work::Offer { .. } | Work::Decide(_) | Work::Words(_) => {}
             Work::Accept { .. } | Work::Decline { .. } | Work::Cancel { .. } => {}

@@ -1,8 +1,10 @@
 //! The media half of the engine: starts and stops tracks, wires senders to receivers, collects their figures. Once a
 //! track is wired, its packets pass neither this file nor the engine's loop.
 //!
-//! Calls here may block for tens of milliseconds (opening a file, joining a codec thread); the engine makes them from
-//! a place where that is allowed.
+//! Calls here may block for tens of milliseconds (starting a codec thread); the engine makes them from a place where
+//! that is allowed. What takes longer is opened elsewhere and swapped in (`media/swap.rs`).
+
+mod swap;
 
 mod screen;
 mod shown;
@@ -15,17 +17,20 @@ use super::levels::Levels;
 use super::pictures::{Key, Pictures};
 use super::router::Router;
 use crate::av::Error;
-use crate::av::devices::Kind;
+use crate::av::devices::{Device, Kind};
 use crate::av::outlets::Outlets;
-use crate::av::playback::{self, Playback};
-use crate::av::process::voice::Processing;
-use crate::av::publish::{Microphone, PictureConfig, PictureTrack};
+use crate::av::playback::{self, Output, Playback};
+use crate::av::publish::{Microphone, PictureTrack};
 use crate::av::receive::Video;
 use crate::av::spec::{self, DeviceChoice, Quality};
 use crate::id::PeerId;
 use crate::media::{self, Bitrate, ClockMap, Codec, Feedback, TrackId, TrackInfo, TrackKind, View};
 use crate::slot::Shared;
-use crate::{stats, task};
+use crate::stats;
+pub use swap::{Opened, Plan, Step, cause, is_of_device, name_in};
+
+/// Why a source or sink does not work.
+pub use crate::av::Error as Trouble;
 
 /// What the tracks start with.
 #[derive(Debug, Clone)]
@@ -87,8 +92,9 @@ pub struct Media {
     microphone_outlets: Outlets,
     playback: Playback,
     speaker_on: bool,
-    /// The speaker ended by itself; it is opened again when it is switched on.
+    /// Nothing is open where a speaker was chosen; one is opened when it is switched on.
     speaker_lost: bool,
+    speaker_device: Option<Device>,
     /// What was asked for at the start and is not there.
     missing: Vec<(Kind, Error)>,
     remotes: BTreeMap<PeerId, Remote>,
@@ -105,19 +111,20 @@ impl Media {
     /// Starts playback and the configured sources. Errors name the source or sink that failed; a default device that
     /// cannot be used is none ([`Media::troubles`] tells it). Real devices may take seconds.
     pub fn start(config: Config, router: Arc<Router>, (pictures, levels): (Pictures, Levels)) -> Result<Self, Error> {
-        let sink = |speaker| playback::Config { speaker, dump: config.dump_audio.clone() };
         let mut missing = Vec::new();
-        let playback = match Playback::start(sink(config.speaker.clone())) {
+        let output = match Output::open(&config.speaker) {
             Err(error)
                 if (config.lenient || config.speaker == spec::Speaker::Device(DeviceChoice::Default))
                     && is_bearable(&error) =>
             {
                 missing.push((Kind::Speaker, error));
-                Playback::start(sink(spec::Speaker::None))?
+                Output::none()
             }
             result => result?,
         };
-        let speaker_lost = !missing.is_empty();
+        let (speaker_lost, speaker_device) = (!missing.is_empty(), output.device().cloned());
+        let sink = playback::Config { speaker: config.speaker.clone(), dump: config.dump_audio.clone() };
+        let playback = Playback::start_to(output, sink)?;
         let mut media = Self {
             router,
             camera: None,
@@ -129,6 +136,7 @@ impl Media {
             playback,
             speaker_on: !speaker_lost,
             speaker_lost,
+            speaker_device,
             missing,
             remotes: BTreeMap::new(),
             away: VecDeque::new(),
@@ -141,17 +149,17 @@ impl Media {
             std::fs::create_dir_all(dir).map_err(|source| Error::Write { path: dir.clone(), source })?;
         }
         if media.config.camera != spec::Camera::None {
-            let result = media.set_camera(true, Some(media.config.camera.clone()));
+            let result = media.plan_camera(media.config.camera.clone()).carry_out();
             let default = media.config.camera == spec::Camera::Device(DeviceChoice::Default);
             media.bear(Kind::Camera, default, result)?;
         }
         if media.config.microphone != spec::Microphone::None {
-            let result = media.set_microphone(true, Some(media.config.microphone.clone()));
+            let result = media.plan_microphone(media.config.microphone.clone()).carry_out();
             let default = media.config.microphone == spec::Microphone::Device(DeviceChoice::Default);
             media.bear(Kind::Microphone, default, result)?;
         }
         if media.config.screen != spec::Screen::None {
-            let result = media.set_screen(true, Some(media.config.screen.clone()));
+            let result = media.plan_screen(media.config.screen.clone()).carry_out();
             let default = media.config.screen == spec::Screen::Display(None);
             media.bear(Kind::Screen, default, result)?;
         }
@@ -159,40 +167,12 @@ impl Media {
     }
 
     /// A device that may lack ([`Config::lenient`], or the default one) is told later; anything else ends the start.
-    fn bear(&mut self, kind: Kind, default: bool, result: Result<(), Error>) -> Result<(), Error> {
+    fn bear(&mut self, kind: Kind, default: bool, result: Result<Opened, Error>) -> Result<(), Error> {
         match result {
-            Err(error) if (default || self.config.lenient) && is_bearable(&error) => {
-                self.missing.push((kind, error));
-                Ok(())
-            }
-            result => result,
+            Err(error) if (default || self.config.lenient) && is_bearable(&error) => self.missing.push((kind, error)),
+            result => self.install(result?, true),
         }
-    }
-
-    /// What ended by itself or was not there since the last call, with its track gone. Ask once a second.
-    pub fn troubles(&mut self) -> Vec<(Kind, Error)> {
-        let mut found = std::mem::take(&mut self.missing);
-        if let Some(error) = self.camera.as_ref().and_then(PictureTrack::trouble) {
-            self.close_camera();
-            found.push((Kind::Camera, error));
-        }
-        if let Some(error) = self.microphone.as_ref().and_then(Microphone::trouble) {
-            if let Some(microphone) = self.microphone.take() {
-                microphone.stop();
-            }
-            found.push((Kind::Microphone, error));
-        }
-        if let Some(error) = self.screen.as_ref().and_then(PictureTrack::trouble) {
-            self.close_screen();
-            found.push((Kind::Screen, error));
-        }
-        if let Some(error) = self.playback.trouble() {
-            // To nowhere always works.
-            let _ = self.playback.set_speaker(&spec::Speaker::None);
-            (self.speaker_lost, self.speaker_on) = (true, false);
-            found.push((Kind::Speaker, error));
-        }
-        found
+        Ok(())
     }
 
     /// Whose picture or voice broke off by a defect since the last call. It is tried again by itself; a picture that broke
@@ -220,120 +200,12 @@ impl Media {
         self.pictures.crashes() > 0
     }
 
-    /// Ends the camera track at once. The camera itself may take a second, which is waited for elsewhere: whoever opens it
-    /// again waits until it is free.
-    fn close_camera(&mut self) {
-        if let Some(camera) = self.camera.take() {
-            camera.set_on(false);
-            if let Err(error) = task::thread("camera-close", move || camera.stop()) {
-                tracing::warn!(%error, "the camera was left to close by itself");
-            }
-        }
-        self.pictures.close(Key::own());
-    }
-
-    fn open_camera(&mut self, source: &spec::Camera) -> Result<PictureTrack, Error> {
-        let config = PictureConfig { quality: self.config.quality, max_bitrate: self.share_of(TrackKind::Camera) };
-        let screen = self.pictures.screen(Key::own());
-        PictureTrack::camera(source, config, self.camera_outlets.clone(), Some(screen))
-    }
-
     /// What we publish now.
     pub fn tracks(&self) -> Vec<TrackInfo> {
         let camera = self.camera.as_ref().map(PictureTrack::info);
         let microphone = self.microphone.as_ref().map(Microphone::info);
         let screen = self.screen.as_ref().map(PictureTrack::info);
         camera.into_iter().chain(microphone).chain(screen).collect()
-    }
-
-    /// Starts, replaces, mutes or unmutes the camera. A source that fails leaves the one in use, but for a real camera in
-    /// place of another: that can be the same one, so the old one is closed first. A real camera chosen while it is off
-    /// is opened when it is switched on, as is one that was lost.
-    pub fn set_camera(&mut self, on: bool, source: Option<spec::Camera>) -> Result<(), Error> {
-        match source {
-            Some(spec::Camera::None) => {
-                self.close_camera();
-                self.config.camera = spec::Camera::None;
-            }
-            Some(source) => {
-                let real = matches!(source, spec::Camera::Device(_));
-                if real && (!on || matches!(self.config.camera, spec::Camera::Device(_))) {
-                    self.close_camera();
-                }
-                self.config.camera = source.clone();
-                if !real || on {
-                    let camera = self.open_camera(&source)?;
-                    camera.set_on(on);
-                    if let Some(old) = self.camera.replace(camera) {
-                        old.stop();
-                    }
-                }
-            }
-            None => match (&self.camera, &self.config.camera) {
-                (Some(camera), _) => camera.set_on(on),
-                (None, spec::Camera::Device(_)) if on => {
-                    self.camera = Some(self.open_camera(&self.config.camera.clone())?);
-                }
-                (None, spec::Camera::Device(_)) => {}
-                (None, _) => return Err(Error::NoSource),
-            },
-        }
-        self.share_out();
-        match &self.camera {
-            Some(_) if on => self.pictures.open(Key::own()),
-            _ => self.pictures.close(Key::own()),
-        }
-        Ok(())
-    }
-
-    /// Starts, replaces, mutes or unmutes the microphone. A source that fails leaves the one in use.
-    pub fn set_microphone(&mut self, on: bool, source: Option<spec::Microphone>) -> Result<(), Error> {
-        match source {
-            Some(spec::Microphone::None) => {
-                if let Some(microphone) = self.microphone.take() {
-                    microphone.stop();
-                }
-                self.config.microphone = spec::Microphone::None;
-            }
-            Some(source) => {
-                let microphone = self.open_microphone(&source);
-                self.config.microphone = source;
-                let microphone = microphone?;
-                microphone.set_on(on);
-                if let Some(old) = self.microphone.replace(microphone) {
-                    old.stop();
-                }
-            }
-            None => match (&self.microphone, &self.config.microphone) {
-                (Some(microphone), _) => microphone.set_on(on),
-                (None, spec::Microphone::Device(_)) if on => {
-                    self.microphone = Some(self.open_microphone(&self.config.microphone)?);
-                }
-                (None, spec::Microphone::Device(_)) => {}
-                (None, _) => return Err(Error::NoSource),
-            },
-        }
-        Ok(())
-    }
-
-    fn open_microphone(&self, source: &spec::Microphone) -> Result<Microphone, Error> {
-        let processing = Processing { voice: self.config.voice.of(source), reference: self.playback.reference() };
-        Microphone::start_processed(source, &processing, self.microphone_outlets.clone(), self.levels.own())
-    }
-
-    /// Replaces the sink, or silences everybody. A speaker that was lost is opened again when it is switched on.
-    pub fn set_speaker(&mut self, on: bool, sink: Option<spec::Speaker>) -> Result<(), Error> {
-        let lost = || self.config.speaker.clone();
-        if let Some(sink) = sink.or_else(|| (on && self.speaker_lost).then(lost)) {
-            self.playback.set_speaker(&sink)?;
-            self.config.speaker = sink;
-            self.speaker_lost = false;
-        }
-        self.speaker_on = on;
-        for (peer, remote) in self.remotes.iter().filter(|(_, remote)| remote.hears) {
-            self.playback.set_muted(*peer, !(on && remote.speaks));
-        }
-        Ok(())
     }
 
     /// Caps the camera's size.
@@ -541,6 +413,7 @@ fn is_bearable(error: &Error) -> bool {
 mod tests {
     use super::*;
     use crate::engine::failure;
+    use crate::engine::sources::Switch;
     use crate::meeting::WarningCode;
 
     /// Devices that were chosen by names that nothing has.
@@ -570,17 +443,24 @@ mod tests {
         assert_eq!(media.tracks(), [], "nothing takes their place");
         assert!(!media.speaker_on && media.speaker_lost);
         let troubles: Vec<_> =
-            media.troubles().iter().map(|(kind, error)| (*kind, failure::trouble(*kind, error).code)).collect();
+            media.missing().iter().map(|(kind, error)| (*kind, failure::trouble(*kind, error).code)).collect();
         let expect = [
             (Kind::Speaker, WarningCode::NoSpeaker),
             (Kind::Camera, WarningCode::NoCamera),
             (Kind::Microphone, WarningCode::NoMicrophone),
         ];
         assert_eq!(troubles, expect);
-        assert!(media.troubles().is_empty(), "told once");
+        assert!(media.missing().is_empty(), "told once");
         // To switch one on is to look for the chosen one again, and for no other.
-        for result in [media.set_camera(true, None), media.set_microphone(true, None), media.set_speaker(true, None)] {
-            assert!(matches!(result, Err(Error::NoDevice { .. })), "{result:?}");
+        let switches = [
+            Switch::Camera { on: true, source: None },
+            Switch::Microphone { on: true, source: None },
+            Switch::Speaker { on: true, sink: None },
+        ];
+        for switch in switches {
+            let Step::Open(plan) = media.begin(&switch, None) else { panic!("{switch:?} opens nothing") };
+            let result = plan.carry_out();
+            assert!(matches!(result, Err(Error::NoDevice { .. })), "{switch:?}: {result:?}");
         }
         assert_eq!(media.tracks(), []);
         media.stop();

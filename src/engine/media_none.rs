@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
+use super::care::Cause;
 use super::levels::Levels;
 use super::pictures::Pictures;
 use super::router::Router;
-use crate::av::devices::Kind;
-use crate::av::spec::{self, Quality};
+use super::sources::Switch;
+use crate::av::devices::{Device, Kind};
+use crate::av::spec::{self, DeviceChoice, Quality};
 use crate::id::PeerId;
 use crate::media::{self, ClockMap, Feedback, TrackId, TrackInfo, TrackKind, View};
 use crate::slot::Shared;
@@ -19,6 +21,54 @@ use crate::stats;
 #[derive(Debug, Error)]
 #[error("this build has no pictures and no sound; build it with the feature media")]
 pub struct Missing;
+
+/// Why a source or sink does not work.
+pub use Missing as Trouble;
+
+/// Nothing is ever opened.
+#[derive(Debug)]
+pub enum Opened {}
+
+impl Opened {
+    /// None.
+    pub fn device(&self) -> Option<&Device> {
+        match *self {}
+    }
+}
+
+/// Nothing to carry out.
+pub struct Plan;
+
+impl Plan {
+    /// Fails.
+    pub fn carry_out(self) -> Result<Opened, Missing> {
+        Err(Missing)
+    }
+}
+
+/// What a switch needs: nothing that could be had.
+#[expect(dead_code, reason = "the same words as with media")]
+pub enum Step {
+    /// It is done.
+    Done(Result<(), Missing>),
+    /// This is to be opened first.
+    Open(Plan),
+}
+
+/// Never a device's fault.
+pub fn cause(_: &Missing) -> Cause {
+    Cause::Gone
+}
+
+/// None.
+pub fn name_in(_: &Missing) -> &str {
+    ""
+}
+
+/// Never.
+pub fn is_of_device(_: &Missing) -> bool {
+    false
+}
 
 /// What the tracks start with: anything but `none` is refused.
 #[derive(Debug, Clone)]
@@ -83,18 +133,39 @@ impl Media {
     }
 
     /// Fails.
-    pub fn set_camera(&mut self, _on: bool, _source: Option<spec::Camera>) -> Result<(), Missing> {
-        Err(Missing)
+    pub fn begin(&mut self, _switch: &Switch, _instead: Option<DeviceChoice>) -> Step {
+        Step::Done(Err(Missing))
     }
 
-    /// Fails.
-    pub fn set_microphone(&mut self, _on: bool, _source: Option<spec::Microphone>) -> Result<(), Missing> {
-        Err(Missing)
+    /// Never asked for: there is no wish.
+    pub fn replace(&mut self, _kind: Kind, _choice: DeviceChoice) -> Plan {
+        Plan
     }
 
-    /// Fails.
-    pub fn set_speaker(&mut self, _on: bool, _sink: Option<spec::Speaker>) -> Result<(), Missing> {
-        Err(Missing)
+    /// Nothing is ever open.
+    pub fn install(&mut self, opened: Opened, _on: bool) {
+        match opened {}
+    }
+
+    /// Nothing is ever chosen.
+    pub fn keep(&mut self, _switch: &Switch) {}
+
+    /// None.
+    pub fn wish(&self, _kind: Kind) -> Option<DeviceChoice> {
+        None
+    }
+
+    /// None.
+    pub fn device(&self, _kind: Kind) -> Option<Device> {
+        None
+    }
+
+    /// Nothing is open.
+    pub fn close(&mut self, _kind: Kind) {}
+
+    /// Nothing was asked for.
+    pub fn missing(&mut self) -> Vec<(Kind, Missing)> {
+        Vec::new()
     }
 
     /// Fails.

@@ -11,6 +11,7 @@
 
 mod actor;
 mod begun;
+mod care;
 mod commands;
 pub mod doctor;
 mod failure;
@@ -28,6 +29,9 @@ pub mod pictures;
 #[cfg(feature = "media")]
 pub mod preview;
 mod router;
+mod sources;
+#[cfg(feature = "media")]
+pub mod trial;
 mod troubles;
 mod trust;
 pub mod visit;

@@ -4,12 +4,11 @@ use super::actor::Actor;
 use super::failure;
 use crate::av::devices::Kind;
 use crate::id::PeerId;
-use crate::meeting::{Event, Person, Setting, Warning, WarningCode};
+use crate::meeting::{Event, Person, Warning, WarningCode};
 
 impl Actor {
-    /// Sources and sinks that are not there, or ended by themselves: told, and their tracks are gone. What of others
-    /// cannot be shown or played is told with their name.
-    pub(super) fn tell_troubles(&mut self) {
+    /// What of others cannot be shown or played is told with their name.
+    pub(super) fn tell_crashes(&mut self) {
         for (peer, kind) in self.parts.media.crashes() {
             self.emit(Event::Warning(failure::crashed(self.person(peer), kind)));
         }
@@ -19,22 +18,6 @@ impl Actor {
         if let Some(error) = self.parts.media.voice_trouble() {
             self.emit(Event::Warning(failure::trouble(Kind::Microphone, &error)));
         }
-        let troubles = tokio::task::block_in_place(|| self.parts.media.troubles());
-        if troubles.is_empty() {
-            // A screen that is shared may have another size by now.
-            return self.publish_tracks();
-        }
-        for (kind, error) in troubles {
-            self.emit(Event::Warning(failure::trouble(kind, &error)));
-            let settings = self.meeting.state().settings;
-            self.meeting.on_setting(match kind {
-                Kind::Camera => Setting::Camera(settings.camera, false),
-                Kind::Microphone => Setting::Microphone(settings.microphone, false),
-                Kind::Speaker => Setting::Speaker(settings.speaker, false),
-                Kind::Screen => Setting::Screen(settings.screen, false),
-            });
-        }
-        self.publish_tracks();
     }
 
     /// A warning of the mesh.

@@ -246,6 +246,8 @@ warning_codes! {
     NoSpeaker = "no-speaker",
     /// No screen can be shared here, or not this one.
     NoScreen = "no-screen",
+    /// Another device is used than before: one was lost, the chosen one is back, or the system prefers another.
+    DeviceChanged = "device-changed",
     /// No network interface is up; one that appears is taken up.
     NoNetwork = "no-network",
     /// A source or sink ended or failed in mid-call, or a default device could not be opened; with a person: their picture

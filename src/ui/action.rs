@@ -66,6 +66,8 @@ pub enum Action {
     },
     /// Play the test sound on the chosen speaker.
     TestSound,
+    /// Record the chosen microphone for three seconds and play it on the chosen speaker.
+    RecordSound,
     /// Look at the network; the findings go into the model.
     Check,
     /// The same and the devices, in a dialog.

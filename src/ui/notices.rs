@@ -174,7 +174,9 @@ pub fn warning(warning: &Warning) -> Toast {
 fn way(code: WarningCode) -> Option<(&'static str, Does)> {
     use WarningCode as W;
     match code {
-        W::NoCamera | W::NoMicrophone | W::NoSpeaker | W::SourceFailed => Some((text::SETTINGS, Does::Devices)),
+        W::NoCamera | W::NoMicrophone | W::NoSpeaker | W::SourceFailed | W::DeviceChanged => {
+            Some((text::SETTINGS, Does::Devices))
+        }
         W::NoNetwork | W::DiscoveryFailed => Some((lobby::CHECK_NETWORK, Does::Doctor)),
         W::NameLost => Some((lobby::OPEN_SETTINGS, Does::Settings)),
         W::RendezvousUnreachable
@@ -224,8 +226,13 @@ mod tests {
 
     #[test]
     fn a_warning_leads_to_where_something_can_be_done() {
-        let devices =
-            [WarningCode::NoCamera, WarningCode::NoMicrophone, WarningCode::NoSpeaker, WarningCode::SourceFailed];
+        let devices = [
+            WarningCode::NoCamera,
+            WarningCode::NoMicrophone,
+            WarningCode::NoSpeaker,
+            WarningCode::SourceFailed,
+            WarningCode::DeviceChanged,
+        ];
         let network = [WarningCode::NoNetwork, WarningCode::DiscoveryFailed];
         // One has a dialog, the other is said by the end of the meeting.
         let silent = [WarningCode::VerifiedKeyChanged, WarningCode::Replaced];

@@ -30,10 +30,10 @@ use crate::engine::{Handle, devices};
 use crate::meeting::{Code, Command, Done, Failure, Words};
 use crate::share::DisplayName;
 
-pub use preview::{ring, test_sound};
+pub use preview::{record_sound, ring, test_sound};
 
 pub use desktop::{paste, pick_files, pick_folder, reveal, save_as};
-pub use system::{check_devices, list_devices, list_interfaces, list_screens, own_words};
+pub use system::{check_devices, list_devices, list_interfaces, list_screens, own_words, watch_devices};
 pub use trouble::{Trouble, Way};
 
 /// How often it is looked who speaks.

@@ -89,6 +89,7 @@ impl Equipment {
 pub enum Layout {
     Mjpeg,
     Yuyv,
+    Nv12,
 }
 
 /// A camera that shows a test card.
@@ -123,6 +124,11 @@ impl Camera {
                 fs::write(camera.join("clip.yuyv"), bytes).expect("the lab's folder can be written");
                 ("YUYV", "clip.yuyv")
             }
+            Layout::Nv12 => {
+                let bytes: Vec<u8> = pictures.iter().flat_map(|picture| nv12(picture, width, height)).collect();
+                fs::write(camera.join("clip.nv12"), bytes).expect("the lab's folder can be written");
+                ("NV12", "clip.nv12")
+            }
             Layout::Mjpeg => {
                 let raw = camera.join("clip.raw");
                 fs::write(&raw, pictures.concat()).expect("the lab's folder can be written");
@@ -154,7 +160,7 @@ impl Camera {
         fs::write(camera.join("camera"), format!("name {name}\n")).expect("the lab's folder can be written");
     }
 
-    /// Makes trouble: `unplugged`, `frozen` or `busy`.
+    /// Makes trouble: `unplugged`, `frozen`, `busy` or `slow`.
     pub fn begin(&self, trouble: &str) {
         fs::write(self.folder.join(trouble), b"").expect("the lab's folder can be written");
     }
@@ -177,6 +183,12 @@ fn yuyv(picture: &[u8], width: u16, height: u16) -> Vec<u8> {
         }
     }
     out
+}
+
+fn nv12(picture: &[u8], width: u16, height: u16) -> Vec<u8> {
+    let luma = usize::from(width) * usize::from(height);
+    let (u, v) = picture[luma..].split_at(luma / 4);
+    picture[..luma].iter().copied().chain(u.iter().zip(v).flat_map(|(u, v)| [*u, *v])).collect()
 }
 
 /// A PulseAudio server of its own: the speaker `Test_Speaker`, and the microphone `Test_Microphone`, which hears what
@@ -236,6 +248,44 @@ impl SoundServer {
         command
     }
 
+    fn control(&self, words: &[&str]) -> String {
+        let out = tool(self.client("pactl").args(words));
+        String::from_utf8_lossy(&out).trim().to_owned()
+    }
+
+    /// Plugs in another speaker.
+    pub fn plug_in_speaker(&self, name: &str) -> Plugged {
+        let (sink, words) = (format!("sink_name={name}"), format!("sink_properties=device.description={name}"));
+        Plugged(self.control(&["load-module", "module-null-sink", &sink, "rate=48000", &words]))
+    }
+
+    /// Plugs in another microphone, which hears the same mouth.
+    pub fn plug_in_microphone(&self, name: &str) -> Plugged {
+        let (source, words) = (format!("source_name={name}"), format!("source_properties=device.description={name}"));
+        Plugged(self.control(&["load-module", "module-remap-source", &source, "master=mouth.monitor", &words]))
+    }
+
+    /// Pulls one out.
+    pub fn pull_out(&self, plugged: Plugged) {
+        self.control(&["unload-module", &plugged.0]);
+    }
+
+    /// Changes what the system prefers: a `sink` or a `source`.
+    pub fn prefer(&self, what: &str, name: &str) {
+        self.control(&[&format!("set-default-{what}"), name]);
+    }
+
+    /// The names of the devices (`sinks`, `sources`) that programs play to or listen to now, as the server knows.
+    pub fn used(&self, devices: &str, streams: &str) -> Vec<String> {
+        let field = |line: &str, at: usize| line.split('\t').nth(at).unwrap_or_default().to_owned();
+        let names = self.control(&["list", "short", devices]);
+        let of_index = |index: &str| names.lines().find(|line| field(line, 0) == index).map(|line| field(line, 1));
+        // Those of the server's own modules have no client.
+        let streams = self.control(&["list", "short", streams]);
+        let of_programs = streams.lines().filter(|line| field(line, 2) != "-");
+        of_programs.filter_map(|line| of_index(&field(line, 1))).collect()
+    }
+
     /// Says a WAV file into the microphone.
     pub fn speak(&self, wav: &Path) -> Beside {
         Beside(beside(self.client("paplay").arg("--device=mouth").arg(wav)))
@@ -270,6 +320,9 @@ impl SoundServer {
         Beside(beside(self.client("parec").args(words).stdout(file)))
     }
 }
+
+/// A device that was plugged in by hand.
+pub struct Plugged(String);
 
 /// The server itself, with its socket and state in `folder`.
 fn launch(folder: &Path, log: &Path) -> Child {

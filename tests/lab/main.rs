@@ -30,6 +30,8 @@ mod desktop;
 mod devices;
 #[cfg(feature = "devices")]
 mod equipment;
+#[cfg(feature = "devices")]
+mod hotplug;
 #[cfg(feature = "media")]
 mod measure;
 #[cfg(all(feature = "devices", target_os = "linux"))]

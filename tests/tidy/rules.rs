@@ -119,6 +119,7 @@ const PURE: &[&str] = &[
     "src/meeting/*",
     "src/ui/model/*",
     "src/ui/alerts.rs",
+    "src/engine/care.rs",
     "src/av/packet/*",
     "src/av/repair/*",
     "src/av/jitter/*",

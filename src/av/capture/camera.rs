@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::{Format, LiveSource, Source, VideoSource};
 use crate::av::Error;
-use crate::av::devices::Fate;
+use crate::av::devices::{Device, Fate};
 use crate::av::guard::watch;
 use crate::clock;
 use crate::frame::{Pool, VideoFrame};
@@ -35,6 +35,7 @@ pub struct Name {
 #[derive(Debug)]
 pub struct Capture {
     format: Format,
+    device: Option<Device>,
     stop: Ring<()>,
     fate: Fate,
     thread: Option<JoinHandle<()>>,
@@ -49,7 +50,7 @@ impl Capture {
         slot: Slot<VideoFrame>,
         wanted: impl Fn() -> bool + Send + 'static,
     ) -> Result<Self, Error> {
-        let format = source.format();
+        let (format, device) = (source.format(), source.device().cloned());
         // Nothing is ever pushed: it only ends waits. So it cannot overflow.
         let stop = Ring::new(1);
         let (ended, fate) = (stop.clone(), Fate::default());
@@ -65,12 +66,17 @@ impl Capture {
             drop(source);
         };
         let thread = task::thread(name.thread, run).map_err(Error::Thread)?;
-        Ok(Self { format, stop, fate, thread: Some(thread) })
+        Ok(Self { format, device, stop, fate, thread: Some(thread) })
     }
 
     /// Why the source ended by itself, told once; `None` while it runs.
     pub fn trouble(&self) -> Option<Error> {
         self.fate.take()
+    }
+
+    /// Which device the source is, if it is one.
+    pub fn device(&self) -> Option<&Device> {
+        self.device.as_ref()
     }
 
     /// What the source gives.

@@ -9,9 +9,10 @@
 //! A camera whose pictures nobody wants for two seconds (muted, or nobody looks) is closed, so that its light goes out
 //! and others can use it; the next wish opens it again.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use nokhwa::Camera;
@@ -45,34 +46,69 @@ const LAYOUTS: &[FrameFormat] = &[FrameFormat::MJPEG, FrameFormat::YUYV, FrameFo
 /// What a camera is asked for, if it has it: as the test card.
 const WISH: (u32, u32, u32) = (1280, 720, 30);
 
-/// The cameras that give pictures, in the system's order. Empty when the system does not answer in time.
-pub fn list() -> Vec<Device> {
+/// The cameras that give pictures, in the system's order; `None` when the system does not answer in time. A node is opened
+/// once to see what it is, and not again while it is there: that wakes a camera up.
+pub fn list() -> Option<Vec<Device>> {
     let found = worker::within(LIST_LIMIT, "camera-list", || {
         let mut nodes = nokhwa::query(ApiBackend::Auto).unwrap_or_default();
         nodes.sort_by_key(|node| node.index().as_index().unwrap_or(u32::MAX));
-        nodes.retain(|node| is_camera(node.index()));
-        nodes.iter().map(|node| (node.human_name(), id_of(node.index()))).collect::<Vec<_>>()
+        let mut nodes: Vec<(CameraIndex, String, String)> =
+            nodes.iter().map(|node| (node.index().clone(), node.human_name(), id_of(node.index()))).collect();
+        NODES.keep(&nodes);
+        nodes.retain(|(index, name, id)| NODES.is_camera(index, name, id));
+        nodes.into_iter().map(|(_, name, id)| (name, id)).collect::<Vec<_>>()
     });
     if found.is_none() {
         tracing::warn!("the system does not say which cameras there are");
     }
-    let found = found.unwrap_or_default();
-    found.iter().enumerate().map(|(at, (name, id))| Device::new(Kind::Camera, name, id, at == 0)).collect()
+    let found = found?;
+    Some(found.iter().enumerate().map(|(at, (name, id))| Device::new(Kind::Camera, name, id, at == 0)).collect())
 }
 
-/// A node with pictures in a layout that we read, or one that cannot be asked now because it is in use.
-fn is_camera(index: &CameraIndex) -> bool {
-    if Hold::is_taken(&id_of(index)) {
-        return true;
+/// What is known of the nodes that are there: name and id, and whether it is a camera.
+struct Nodes(Mutex<BTreeMap<(String, String), bool>>);
+
+static NODES: Nodes = Nodes(Mutex::new(BTreeMap::new()));
+
+impl Nodes {
+    fn known(&self) -> MutexGuard<'_, BTreeMap<(String, String), bool>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    /// Forgets those that are gone: what is plugged in at their place is another.
+    fn keep(&self, there: &[(CameraIndex, String, String)]) {
+        self.known().retain(|(name, id), _| there.iter().any(|(_, now, place)| now == name && place == id));
+    }
+
+    /// A node with pictures in a layout that we read, or one that cannot be asked now because it is in use.
+    fn is_camera(&self, index: &CameraIndex, name: &str, id: &str) -> bool {
+        let key = (name.to_owned(), id.to_owned());
+        if let Some(known) = self.known().get(&key) {
+            return *known;
+        }
+        if Hold::is_taken(id) {
+            return true;
+        }
+        let (camera, sure) = look_at(index);
+        if sure {
+            self.known().insert(key, camera);
+        }
+        camera
+    }
+}
+
+/// Whether a node is a camera, and whether that will not change while it is there.
+fn look_at(index: &CameraIndex) -> (bool, bool) {
     match Camera::new(index.clone(), RequestedFormat::with_formats(RequestedFormatType::None, LAYOUTS)) {
-        Ok(_) => true,
+        Ok(_) => (true, true),
         // The words for: it has no such format at all. Anything else (busy, forbidden) is a camera with a trouble.
         Err(nokhwa::NokhwaError::GetPropertyError { property, error }) => {
-            !(property == "CameraFormat" || property == "FrameFormat" || error.contains("unsupported"))
+            let none = property == "CameraFormat" || property == "FrameFormat" || error.contains("unsupported");
+            (!none, none)
         }
-        Err(nokhwa::NokhwaError::OpenDeviceError(..)) => false,
-        Err(_) => true,
+        // As it is for a moment after it was plugged in.
+        Err(nokhwa::NokhwaError::OpenDeviceError(..)) => (false, false),
+        Err(_) => (true, false),
     }
 }
 
@@ -123,7 +159,7 @@ impl State {
 /// An open camera.
 #[derive(Debug)]
 pub struct Source {
-    name: String,
+    device: Device,
     format: Format,
     state: Arc<State>,
     pictures: Slot<VideoFrame>,
@@ -134,8 +170,9 @@ impl Source {
     /// Opens the camera that `choice` means. Takes as long as the driver does, at most [`OPEN_LIMIT`].
     pub fn open(choice: &DeviceChoice) -> Result<Self, Error> {
         let missing = || Error::NoDevice { kind: Kind::Camera, choice: choice.clone() };
-        let device = Devices::new(list()).find(Kind::Camera, choice).cloned().ok_or_else(missing)?;
-        let Device { name, id, .. } = device;
+        let device =
+            Devices::new(list().unwrap_or_default()).find(Kind::Camera, choice).cloned().ok_or_else(missing)?;
+        let Device { name, id, .. } = device.clone();
         let (state, pictures) = (Arc::new(State::default()), Slot::new());
         state.sign();
         let (tell, opened) = sync_channel(1);
@@ -156,7 +193,7 @@ impl Source {
             Ok(Err(error)) => return Err(error),
             Err(_) => return Err(trouble(&name, "it does not answer".to_owned())),
         };
-        Ok(Self { name, format, state, pictures, worker })
+        Ok(Self { device, format, state, pictures, worker })
     }
 }
 
@@ -165,18 +202,26 @@ impl LiveSource for Source {
         self.format
     }
 
+    fn device(&self) -> Option<&Device> {
+        Some(&self.device)
+    }
+
     fn next(&mut self, wanted: bool, wait: Duration) -> Result<Option<VideoFrame>, Error> {
         self.state.wanted.store(wanted, Ordering::Relaxed);
         match self.pictures.recv_timeout(wait) {
             Ok(picture) => return Ok(Some(picture)),
             Err(Empty::Closed) => {
-                return Err(self.state.fate.take().unwrap_or_else(|| trouble(&self.name, "it ended".to_owned())));
+                return Err(self
+                    .state
+                    .fate
+                    .take()
+                    .unwrap_or_else(|| trouble(&self.device.name, "it ended".to_owned())));
             }
             Err(Empty::Timeout) => {}
         }
         let limit = if self.state.gave.load(Ordering::Relaxed) { NEXT_LIMIT } else { FIRST_LIMIT };
         if !self.state.resting.load(Ordering::Relaxed) && !self.worker.is_over() && self.state.silent_for() > limit {
-            return Err(trouble(&self.name, "it gives no pictures any more".to_owned()));
+            return Err(trouble(&self.device.name, "it gives no pictures any more".to_owned()));
         }
         Ok(None)
     }

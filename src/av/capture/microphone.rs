@@ -22,7 +22,14 @@ const FAR: usize = 4800;
 const BLOCK: usize = 256;
 
 /// The callback's end. Overflow: what is new is lost; a second of old sound is thrown away by the reader.
-struct Input(rtrb::Producer<f32>);
+#[derive(Debug)]
+pub struct Input(rtrb::Producer<f32>);
+
+/// A ring of a second at `rate` samples a second, at both ends.
+pub fn ring(rate: u32) -> (Input, rtrb::Consumer<f32>) {
+    let (producer, consumer) = rtrb::RingBuffer::new(usize::try_from(rate).unwrap_or(48_000));
+    (Input(producer), consumer)
+}
 
 impl End for Input {
     fn give(&mut self, sample: f32) -> bool {
@@ -53,9 +60,9 @@ impl Device {
         let rings = Slot::new();
         let fresh = rings.clone();
         let line = Line::open(Kind::Microphone, choice, move |rate| {
-            let (producer, consumer) = rtrb::RingBuffer::new(usize::try_from(rate).unwrap_or(48_000));
+            let (input, consumer) = ring(rate);
             fresh.put(consumer);
-            Input(producer)
+            input
         })?;
         let resampler = match line.rate() {
             SAMPLE_RATE => None,
@@ -114,6 +121,10 @@ impl Sound for Device {
 
     fn fate(&self) -> Option<Fate> {
         Some(self.line.fate())
+    }
+
+    fn device(&self) -> Option<&crate::av::devices::Device> {
+        Some(self.line.device())
     }
 }
 

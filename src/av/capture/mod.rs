@@ -14,6 +14,7 @@ pub mod y4m;
 
 use std::time::Duration;
 
+use crate::av::devices::Device;
 use crate::av::{Error, spec};
 use crate::frame::VideoFrame;
 
@@ -65,6 +66,11 @@ pub trait LiveSource: Send {
     /// The next picture, waited for up to `wait`; `None` when none came or, since it is not `wanted`, none was made.
     /// Called again and again. An error ends the source.
     fn next(&mut self, wanted: bool, wait: Duration) -> Result<Option<VideoFrame>, Error>;
+
+    /// Which device it is, if it is one.
+    fn device(&self) -> Option<&Device> {
+        None
+    }
 }
 
 /// A source of pictures, by who sets the pace.
@@ -81,6 +87,14 @@ impl Source {
         match self {
             Self::Paced(source) => source.format(),
             Self::Live(source) => source.format(),
+        }
+    }
+
+    /// Which device it is, if it is one.
+    pub fn device(&self) -> Option<&Device> {
+        match self {
+            Self::Paced(_) => None,
+            Self::Live(source) => source.device(),
         }
     }
 }

@@ -1,8 +1,11 @@
 //! Sources of sound. Each gives the next 10 ms when it is asked, never waits, and is told when those 10 ms happen.
 
+use std::time::Duration;
+
 use crate::av::capture::wav::WavFile;
-use crate::av::devices::Fate;
+use crate::av::devices::{Device, Fate};
 use crate::av::{Error, spec};
+use crate::clock;
 use crate::frame::{FRAME_SAMPLES, SAMPLE_RATE};
 
 /// A source of sound, mono at 48 kHz.
@@ -27,6 +30,11 @@ pub trait Sound: Send {
         None
     }
 
+    /// Which device it is, if it is one.
+    fn device(&self) -> Option<&Device> {
+        None
+    }
+
     /// Leaves out so many frames: time went on without anybody reading.
     fn skip(&mut self, _frames: u64) {}
 }
@@ -43,6 +51,35 @@ pub fn open(spec: &spec::Microphone) -> Result<Box<dyn Sound>, Error> {
         #[cfg(not(feature = "devices"))]
         spec::Microphone::Device(_) => return Err(Error::NoDevices),
     })
+}
+
+/// What a microphone gives for so long, from its first sound on or after a second of silence. Blocks meanwhile.
+pub fn record(spec: &spec::Microphone, length: Duration) -> Result<Vec<f32>, Error> {
+    let mut source = open(spec)?;
+    let fate = source.fate();
+    let (start, wall) = (clock::now(), clock::unix_micros());
+    let frames = u64::try_from(length.as_millis() / 10).unwrap_or(0);
+    let mut samples = Vec::new();
+    // Devices need a moment until their first sample: those before it are no sound of the room.
+    let mut waited = 0;
+    let mut frame = 0;
+    while frame < frames {
+        let tick = waited + frame;
+        let due = start + Duration::from_millis(10) * u32::try_from(tick + 1).unwrap_or(u32::MAX);
+        std::thread::sleep(due.saturating_duration_since(clock::now()));
+        let mut block = [0.0; FRAME_SAMPLES];
+        source.read(wall + tick * 10_000, &mut block);
+        if let Some(error) = fate.as_ref().and_then(Fate::take) {
+            return Err(error);
+        }
+        if frame == 0 && waited < 100 && block.iter().all(|sample| *sample == 0.0) {
+            waited += 1;
+            continue;
+        }
+        frame += 1;
+        samples.extend_from_slice(&block);
+    }
+    Ok(samples)
 }
 
 /// Sample `i` (below 48000) of a sine of a whole number of hertz.

@@ -6,7 +6,13 @@
 //! looks at the counts and builds the stream anew, at most once a second. Without a wish the PulseAudio half buffers for
 //! two seconds: 10 ms are asked for, and more on a machine that is too busy for that. Closing may hang: the thread that owns the stream is a [`Worker`].
 //!
-//! The callbacks allocate nothing, lock nothing and log nothing.
+//! The callbacks allocate nothing, free nothing, lock nothing, log nothing and call nothing of the system: what they do is
+//! [`Feed`] and [`Drain`], which run without hardware under a test's allocator (`tests/realtime.rs`). They touch
+//! atomics and a ring whose ends are one atomic each, and read the clock, which the kernel maps into the process. (The
+//! library around them takes a lock of its own to wake its thread that asks for the latency; that is not ours to mend.)
+//!
+//! A stream that breaks is built anew for the same device, which was pinned when it was opened first. Which device is used
+//! when that one is gone is not decided here.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
@@ -58,10 +64,10 @@ impl Way {
     }
 }
 
-/// The microphones and speakers. Empty when the system does not answer in time.
-pub fn list() -> Vec<Device> {
+/// The microphones and speakers; `None` when the system does not answer in time.
+pub fn list() -> Option<Vec<Device>> {
     let found = worker::within(LIST_LIMIT, "sound-list", || {
-        let host = host();
+        let Some(host) = host() else { return Vec::new() };
         let mut all = devices_of(&host, Kind::Microphone);
         all.extend(devices_of(&host, Kind::Speaker));
         all.into_iter().map(|(device, _)| device).collect::<Vec<_>>()
@@ -69,13 +75,19 @@ pub fn list() -> Vec<Device> {
     if found.is_none() {
         tracing::warn!("the sound system does not say which devices there are");
     }
-    found.unwrap_or_default()
+    found
 }
 
-/// The sound system.
-fn host() -> cpal::Host {
+/// The sound system. Once a sound server answered, only a server does: while it is away the hardware below it is not ours
+/// to take, or it could not have it when it is back.
+fn host() -> Option<cpal::Host> {
+    static SERVED: AtomicBool = AtomicBool::new(false);
     platform::make_sound_cookie();
-    cpal::default_host()
+    let host = cpal::default_host();
+    // The library's names of hosts differ between systems.
+    let serves = !host.id().name().eq_ignore_ascii_case("alsa");
+    let before = SERVED.fetch_or(serves, Ordering::Relaxed);
+    (serves || !before).then_some(host)
 }
 
 /// The devices of one kind, with the library's own.
@@ -99,8 +111,13 @@ fn devices_of(host: &cpal::Host, kind: Kind) -> Vec<(Device, cpal::Device)> {
     described.collect()
 }
 
-/// False for what a sound system lists beside real devices: what a speaker plays as a source (PulseAudio), and ALSA's
-/// plugins and second ways to the same card.
+/// False for what a sound server has in place of a device: what a speaker plays, as a source, and the sink to nowhere.
+fn is_real_name(id: &str) -> bool {
+    !(id.ends_with(".monitor") || id == "auto_null")
+}
+
+/// False for what a sound system lists beside real devices: what a server makes up, and ALSA's plugins and second ways to
+/// the same card.
 fn is_meant_for_people(id: &str) -> bool {
     let plugins = [
         "null",
@@ -132,7 +149,7 @@ fn is_meant_for_people(id: &str) -> bool {
         "phoneline:",
     ];
     let numbered = id.strip_prefix("plughw:CARD=").is_some_and(|card| card.starts_with(|c: char| c.is_ascii_digit()));
-    !(id.ends_with(".monitor") || plugins.contains(&id) || ways.iter().any(|way| id.starts_with(way)) || numbered)
+    is_real_name(id) && !(plugins.contains(&id) || ways.iter().any(|way| id.starts_with(way)) || numbered)
 }
 
 /// What the callbacks, the thread and the owner share.
@@ -197,10 +214,77 @@ pub trait End: Send + 'static {
     fn take(&mut self) -> Option<f32>;
 }
 
+/// A microphone's callback.
+#[derive(Debug)]
+pub struct Feed<E> {
+    end: E,
+    pulse: Arc<Pulse>,
+    channels: usize,
+    rate: u32,
+    share: f32,
+}
+
+impl<E: End> Feed<E> {
+    /// For samples of so many channels, `rate` of each a second.
+    pub fn new(end: E, pulse: Arc<Pulse>, channels: u16, rate: u32) -> Self {
+        let channels = channels.max(1);
+        Self { end, pulse, channels: usize::from(channels), rate, share: 1.0 / f32::from(channels) }
+    }
+
+    /// Takes what the device brought, the channels of a sample side by side.
+    pub fn on_data<T: SizedSample>(&mut self, data: &[T])
+    where
+        f32: FromSample<T>,
+    {
+        self.pulse.beat(data.len() / self.channels, self.rate);
+        for frame in data.chunks_exact(self.channels) {
+            let sum: f32 = frame.iter().map(|sample| f32::from_sample(*sample)).sum();
+            if !self.end.give(sum * self.share) {
+                break;
+            }
+        }
+    }
+}
+
+/// A speaker's callback.
+#[derive(Debug)]
+pub struct Drain<E> {
+    end: E,
+    pulse: Arc<Pulse>,
+    channels: usize,
+    rate: u32,
+}
+
+impl<E: End> Drain<E> {
+    /// For samples of so many channels, `rate` of each a second.
+    pub fn new(end: E, pulse: Arc<Pulse>, channels: u16, rate: u32) -> Self {
+        Self { end, pulse, channels: usize::from(channels.max(1)), rate }
+    }
+
+    /// Fills what the device asks for, silence where there is nothing to play.
+    pub fn on_data<T: SizedSample + FromSample<f32>>(&mut self, data: &mut [T]) {
+        self.pulse.beat(data.len() / self.channels, self.rate);
+        let mut dry = false;
+        for frame in data.chunks_exact_mut(self.channels) {
+            let sample = self.end.take().unwrap_or_else(|| {
+                dry = true;
+                0.0
+            });
+            // Left and right; other channels of a large set stay silent.
+            let (front, rest) = frame.split_at_mut(self.channels.min(2));
+            front.fill(T::from_sample(sample));
+            rest.fill(T::EQUILIBRIUM);
+        }
+        if dry {
+            self.pulse.dry.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
 /// An open device. Dropping it closes it.
 #[derive(Debug)]
 pub struct Line {
-    name: String,
+    device: Device,
     rate: u32,
     pulse: Arc<Pulse>,
     fate: Fate,
@@ -225,10 +309,11 @@ impl Line {
             };
             Worker::start(name, move |stop| {
                 watch(what, &fate, || {
-                    let mut keeper = Keeper { kind, choice, pulse, end, asked: 1 };
+                    let mut keeper = Keeper { kind, choice, pinned: None, pulse, end, asked: 1 };
                     match keeper.build() {
                         Ok(built) => {
-                            let _ = tell.send(Ok((built.name.clone(), built.rate)));
+                            let _ = tell.send(Ok((built.device.clone(), built.rate)));
+                            keeper.pin(&built.device);
                             keeper.keep(stop, built)
                         }
                         Err(error) => {
@@ -239,17 +324,17 @@ impl Line {
                 });
             })?
         };
-        let (name, rate) = match opened.recv_timeout(OPEN_LIMIT) {
+        let (device, rate) = match opened.recv_timeout(OPEN_LIMIT) {
             Ok(result) => result?,
             Err(_) => return Err(trouble(kind, "the sound system", "it does not answer".to_owned())),
         };
-        tracing::info!(%kind, name, rate, "opened");
-        Ok(Self { name, rate, pulse, fate, _worker: worker })
+        tracing::info!(%kind, name = device.name, rate, "opened");
+        Ok(Self { device, rate, pulse, fate, _worker: worker })
     }
 
-    /// The device's name.
-    pub fn name(&self) -> &str {
-        &self.name
+    /// Which device it is. A default that no list shows has no id.
+    pub fn device(&self) -> &Device {
+        &self.device
     }
 
     /// Samples a second.
@@ -273,8 +358,14 @@ fn trouble(kind: Kind, name: &str, reason: String) -> Error {
     Error::Device { kind, name: name.to_owned(), reason, hint }
 }
 
+/// Another program has it for itself alone.
+fn busy(kind: Kind, name: &str) -> Error {
+    let hint = "close that program, or choose another that lets-meet devices lists";
+    Error::Device { kind, name: name.to_owned(), reason: "another program uses it".to_owned(), hint }
+}
+
 struct Built {
-    name: String,
+    device: Device,
     rate: u32,
     /// Only held: dropping it closes the stream.
     stream: cpal::Stream,
@@ -284,6 +375,8 @@ struct Built {
 struct Keeper<F> {
     kind: Kind,
     choice: DeviceChoice,
+    /// What was opened first: another device is not taken without a word.
+    pinned: Option<DeviceChoice>,
     pulse: Arc<Pulse>,
     end: F,
     /// How much a callback is asked to take, in units of 10 ms.
@@ -291,9 +384,13 @@ struct Keeper<F> {
 }
 
 impl<E: End, F: FnMut(u32) -> E> Keeper<F> {
+    fn pin(&mut self, device: &Device) {
+        self.pinned = (!device.id.is_empty()).then(|| DeviceChoice::Name(device.id.clone()));
+    }
+
     /// Watches the stream, and builds it anew when it breaks.
     fn keep(&mut self, stop: &Stop, built: Built) -> Result<(), Error> {
-        let (name, rate) = (built.name.clone(), built.rate);
+        let (name, rate) = (built.device.name.clone(), built.rate);
         let mut stream = Some(built.stream);
         let (mut calm, mut looks) = (0u32, 0u32);
         while !stop.wait(LOOK) {
@@ -329,6 +426,12 @@ impl<E: End, F: FnMut(u32) -> E> Keeper<F> {
                     Ok(_) => last = Some(trouble(self.kind, &name, "it came back with another rate".to_owned())),
                     Err(error) => last = Some(error),
                 }
+                // It is not there and others are: somebody else decides which one is used.
+                if matches!(last, Some(Error::NoDevice { .. }))
+                    && list().iter().flatten().any(|other| other.kind == self.kind)
+                {
+                    break;
+                }
                 if stop.wait(Duration::from_millis(250)) {
                     return Ok(());
                 }
@@ -342,22 +445,23 @@ impl<E: End, F: FnMut(u32) -> E> Keeper<F> {
 
     fn build(&mut self) -> Result<Built, Error> {
         let missing = || Error::NoDevice { kind: self.kind, choice: self.choice.clone() };
-        let host = host();
+        let choice = self.pinned.as_ref().unwrap_or(&self.choice);
+        let host = host().ok_or_else(missing)?;
         let mut all = devices_of(&host, self.kind);
         let words = Devices::new(all.iter().map(|(words, _)| words.clone()));
-        let (name, device) = match words.find(self.kind, &self.choice) {
+        let (found, device) = match words.find(self.kind, choice) {
             Some(found) => {
                 let at = all.iter().position(|(words, _)| words == found).ok_or_else(missing)?;
-                let (words, device) = all.swap_remove(at);
-                (words.name, device)
+                all.swap_remove(at)
             }
             // ALSA's default is not always in its list.
-            None if self.choice == DeviceChoice::Default => {
+            None if *choice == DeviceChoice::Default => {
                 let default = match Way::of(self.kind) {
                     Way::In => host.default_input_device(),
                     Way::Out => host.default_output_device(),
                 };
-                (format!("default {}", self.kind), default.filter(is_real).ok_or_else(missing)?)
+                let found = Device::new(self.kind, &format!("default {}", self.kind), "", true);
+                (found, default.filter(is_real).ok_or_else(missing)?)
             }
             None => return Err(missing()),
         };
@@ -367,9 +471,9 @@ impl<E: End, F: FnMut(u32) -> E> Keeper<F> {
             ErrorKind::HostUnavailable | ErrorKind::DeviceNotAvailable if lost => {
                 Error::NoDevice { kind, choice: DeviceChoice::Default }
             }
-            ErrorKind::DeviceBusy => trouble(kind, &name, "another program uses it".to_owned()),
-            ErrorKind::PermissionDenied => trouble(kind, &name, "this account may not use it".to_owned()),
-            _ => trouble(kind, &name, error.to_string()),
+            ErrorKind::DeviceBusy => busy(kind, &found.name),
+            ErrorKind::PermissionDenied => trouble(kind, &found.name, "this account may not use it".to_owned()),
+            _ => trouble(kind, &found.name, error.to_string()),
         };
         let (config, format) = settings(&device, Way::of(kind), self.asked).map_err(failed)?;
         let rate = config.sample_rate;
@@ -379,7 +483,7 @@ impl<E: End, F: FnMut(u32) -> E> Keeper<F> {
         self.pulse.began.store(false, Ordering::Relaxed);
         self.pulse.broken.store(false, Ordering::Relaxed);
         stream.play().map_err(failed)?;
-        Ok(Built { name, rate, stream })
+        Ok(Built { device: found, rate, stream })
     }
 
     fn stream(
@@ -403,19 +507,10 @@ impl<E: End, F: FnMut(u32) -> E> Keeper<F> {
         T: SizedSample,
         f32: FromSample<T>,
     {
-        let (channels, rate) = (usize::from(config.channels.max(1)), config.sample_rate);
-        let share = 1.0 / f32::from(config.channels.max(1));
-        let (mut end, pulse) = ((self.end)(rate), Arc::clone(&self.pulse));
+        let mut feed =
+            Feed::new((self.end)(config.sample_rate), Arc::clone(&self.pulse), config.channels, config.sample_rate);
         let failed = Arc::clone(&self.pulse);
-        let on_data = move |data: &[T], _: &cpal::InputCallbackInfo| {
-            pulse.beat(data.len() / channels, rate);
-            for frame in data.chunks_exact(channels) {
-                let sum: f32 = frame.iter().map(|sample| f32::from_sample(*sample)).sum();
-                if !end.give(sum * share) {
-                    break;
-                }
-            }
-        };
+        let on_data = move |data: &[T], _: &cpal::InputCallbackInfo| feed.on_data(data);
         device.build_input_stream(config, on_data, move |error| failed.on_error(error.kind()), Some(OPEN_LIMIT))
     }
 
@@ -423,33 +518,19 @@ impl<E: End, F: FnMut(u32) -> E> Keeper<F> {
     where
         T: SizedSample + FromSample<f32>,
     {
-        let (channels, rate) = (usize::from(config.channels.max(1)), config.sample_rate);
-        let (mut end, pulse) = ((self.end)(rate), Arc::clone(&self.pulse));
+        let mut drain =
+            Drain::new((self.end)(config.sample_rate), Arc::clone(&self.pulse), config.channels, config.sample_rate);
         let failed = Arc::clone(&self.pulse);
-        let on_data = move |data: &mut [T], _: &cpal::OutputCallbackInfo| {
-            pulse.beat(data.len() / channels, rate);
-            let mut dry = false;
-            for frame in data.chunks_exact_mut(channels) {
-                let sample = end.take().unwrap_or_else(|| {
-                    dry = true;
-                    0.0
-                });
-                // Left and right; other channels of a large set stay silent.
-                let (front, rest) = frame.split_at_mut(channels.min(2));
-                front.fill(T::from_sample(sample));
-                rest.fill(T::EQUILIBRIUM);
-            }
-            if dry {
-                pulse.dry.fetch_add(1, Ordering::Relaxed);
-            }
-        };
+        let on_data = move |data: &mut [T], _: &cpal::OutputCallbackInfo| drain.on_data(data);
         device.build_output_stream(config, on_data, move |error| failed.on_error(error.kind()), Some(OPEN_LIMIT))
     }
 }
 
 /// A default device that can really be opened: ALSA names one also where there is no sound at all.
 fn is_real(device: &cpal::Device) -> bool {
-    device.default_output_config().is_ok() || device.default_input_config().is_ok()
+    // A server without a microphone offers what its speaker plays: nobody means to send that.
+    device.id().is_ok_and(|id| is_real_name(id.id()))
+        && (device.default_output_config().is_ok() || device.default_input_config().is_ok())
 }
 
 /// What a device is asked for: 48 kHz, few channels, floats if it has them, `asked` times 10 ms a callback.
@@ -548,6 +629,7 @@ mod tests {
         check("hw:CARD=PCH,DEV=0", false);
         check("surround51:CARD=PCH,DEV=0", false);
         check("null", false);
+        check("auto_null", false);
     }
 
     #[test]

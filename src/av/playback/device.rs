@@ -18,7 +18,14 @@ const FAR: usize = 2400;
 const BLOCK: usize = 240;
 
 /// The callback's end.
-struct Output(rtrb::Consumer<f32>);
+#[derive(Debug)]
+pub struct Output(rtrb::Consumer<f32>);
+
+/// A ring of a second at `rate` samples a second, at both ends.
+pub fn ring(rate: u32) -> (rtrb::Producer<f32>, Output) {
+    let (producer, consumer) = rtrb::RingBuffer::new(usize::try_from(rate).unwrap_or(48_000));
+    (producer, Output(consumer))
+}
 
 impl End for Output {
     fn give(&mut self, _sample: f32) -> bool {
@@ -89,9 +96,9 @@ impl Sink {
         let rings = Slot::new();
         let fresh = rings.clone();
         let line = Line::open(Kind::Speaker, choice, move |rate| {
-            let (producer, consumer) = rtrb::RingBuffer::new(usize::try_from(rate).unwrap_or(48_000));
+            let (producer, output) = ring(rate);
             fresh.put(producer);
-            Output(consumer)
+            output
         })?;
         let resampler = match line.rate() {
             SAMPLE_RATE => None,
@@ -104,6 +111,11 @@ impl Sink {
     /// Where its end will be told.
     pub fn fate(&self) -> Fate {
         self.line.fate()
+    }
+
+    /// Which device it is.
+    pub fn device(&self) -> &crate::av::devices::Device {
+        self.line.device()
     }
 
     /// Plays the next 10 ms. Never waits. Gives the microseconds from now until they are heard; `None` when they are left

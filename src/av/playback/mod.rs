@@ -19,7 +19,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::av::Error;
-use crate::av::devices::Fate;
+use crate::av::devices::{Device, Fate};
 use crate::av::guard::watch;
 use crate::av::loudness::Loudness;
 use crate::av::playback::engine::{Command, Engine, Sink};
@@ -82,7 +82,13 @@ pub struct Playback {
 impl Playback {
     /// Opens the sinks and starts the threads.
     pub fn start(config: Config) -> Result<Self, Error> {
-        let (speaker, fate) = open(&config.speaker)?;
+        let output = Output::open(&config.speaker)?;
+        Self::start_to(output, config)
+    }
+
+    /// The same with a sink that is open.
+    pub fn start_to(output: Output, config: Config) -> Result<Self, Error> {
+        let Output { sink: speaker, fate } = output;
         if let Some(folder) = &config.dump {
             std::fs::create_dir_all(folder).map_err(|source| Error::Write { path: folder.clone(), source })?;
         }
@@ -160,12 +166,10 @@ impl Playback {
         self.tell(Command::Muted(peer, muted));
     }
 
-    /// Sends the mix elsewhere from now on. A real speaker may take seconds to be opened.
-    pub fn set_speaker(&self, speaker: &spec::Speaker) -> Result<(), Error> {
-        let (sink, fate) = open(speaker)?;
-        *self.fate.lock().unwrap_or_else(PoisonError::into_inner) = fate;
-        self.tell(Command::Speaker(sink));
-        Ok(())
+    /// Sends the mix elsewhere from now on. What was played to before is closed beside the calls.
+    pub fn play_to(&self, output: Output) {
+        *self.fate.lock().unwrap_or_else(PoisonError::into_inner) = output.fate;
+        self.tell(Command::Speaker(output.sink));
     }
 
     /// What a real speaker plays, whichever it is: microphones hear it too.
@@ -214,15 +218,54 @@ impl Drop for Playback {
     }
 }
 
+/// A sink of the mix that is open.
+#[derive(Debug)]
+pub struct Output {
+    sink: Sink,
+    fate: Option<Fate>,
+}
+
+impl Output {
+    /// Opens it. A real speaker may take seconds.
+    pub fn open(speaker: &spec::Speaker) -> Result<Self, Error> {
+        let (sink, fate) = open(speaker)?;
+        Ok(Self { sink, fate })
+    }
+
+    /// Nowhere.
+    pub fn none() -> Self {
+        Self { sink: Sink::None, fate: None }
+    }
+
+    /// Which device it is, if it is one.
+    pub fn device(&self) -> Option<&Device> {
+        match &self.sink {
+            #[cfg(feature = "devices")]
+            Sink::Device(sink) => Some(sink.device()),
+            _ => None,
+        }
+    }
+}
+
 /// Plays two notes to `speaker` for so long, and waits until they were played.
 pub fn play_notes(speaker: &spec::Speaker, length: Duration) -> Result<(), Error> {
+    let second = u32::try_from(length.as_millis() / 20).unwrap_or(50);
+    let frames = u32::try_from(length.as_millis() / 10).unwrap_or(100);
+    play_frames(speaker, (0..frames).map(|frame| note(frame, second)))
+}
+
+/// Plays `samples`, mono at 48 kHz, to `speaker`, and waits until they were played. Less than 10 ms at the end is left out.
+pub fn play(speaker: &spec::Speaker, samples: &[f32]) -> Result<(), Error> {
+    play_frames(speaker, samples.as_chunks::<FRAME_SAMPLES>().0.iter().copied())
+}
+
+fn play_frames(speaker: &spec::Speaker, frames: impl Iterator<Item = [f32; FRAME_SAMPLES]>) -> Result<(), Error> {
     let (mut sink, fate) = open(speaker)?;
     let writer = Writer::start()?;
     #[cfg(feature = "devices")]
-    let start = clock::now();
+    let mut due = clock::now();
     let mut position = 0u64;
-    for frame in 0..u32::try_from(length.as_millis() / 10).unwrap_or(100) {
-        let samples = note(frame, u32::try_from(length.as_millis() / 20).unwrap_or(50));
+    for samples in frames {
         match &mut sink {
             Sink::None => {}
             Sink::File(wav) => {
@@ -233,7 +276,7 @@ pub fn play_notes(speaker: &spec::Speaker, length: Duration) -> Result<(), Error
             #[cfg(feature = "devices")]
             Sink::Device(speaker) => {
                 speaker.play(&samples);
-                let due = start + Duration::from_millis(10) * (frame + 1);
+                due += Duration::from_millis(10);
                 std::thread::sleep(due.saturating_duration_since(clock::now()));
             }
         }

@@ -18,7 +18,7 @@ use bytes::Bytes;
 use crate::av::Error;
 use crate::av::capture::sound::{self, Sound};
 use crate::av::codec::opus::Encoder;
-use crate::av::devices::Fate;
+use crate::av::devices::{Device, Fate};
 use crate::av::guard::watch;
 use crate::av::loudness::Loudness;
 use crate::av::outlets::Outlets;
@@ -69,6 +69,7 @@ pub struct Microphone {
     wishes: Arc<Wishes>,
     /// Of the source.
     source: Option<Fate>,
+    device: Option<Device>,
     /// Of the thread.
     fate: Fate,
     /// Of the voice processing, which goes on all the same.
@@ -100,7 +101,8 @@ impl Microphone {
         outlets: Outlets,
         loudness: Loudness,
     ) -> Result<Self, Error> {
-        let (of_source, fate, broke) = (source.fate(), Fate::default(), Fate::default());
+        let (of_source, device) = (source.fate(), source.device().cloned());
+        let (fate, broke) = (Fate::default(), Fate::default());
         let wishes = Arc::new(Wishes {
             on: AtomicBool::new(true),
             stop: AtomicBool::new(false),
@@ -121,7 +123,7 @@ impl Microphone {
             heard.hush();
         };
         let thread = task::thread("microphone", work).map_err(Error::Thread)?;
-        Ok(Self { wishes, source: of_source, fate, processing: broke, thread: Some(thread) })
+        Ok(Self { wishes, source: of_source, device, fate, processing: broke, thread: Some(thread) })
     }
 
     /// Why the source or the track ended by itself, told once; `None` while it runs.
@@ -132,6 +134,11 @@ impl Microphone {
     /// That the voice processing broke and was made anew, told once. The track goes on.
     pub fn processing_trouble(&self) -> Option<Error> {
         self.processing.take()
+    }
+
+    /// Which device gives its sound, if one does.
+    pub fn device(&self) -> Option<&Device> {
+        self.device.as_ref()
     }
 
     /// What is announced to the others; changes with [`Microphone::set_on`].

@@ -6,7 +6,7 @@ use iced::{Subscription, window};
 
 use super::{App, Message, Screen};
 use crate::ui::dialog::Dialog;
-use crate::ui::keys;
+use crate::ui::{keys, session};
 
 /// From one ring to the next.
 const RING_EVERY: Duration = Duration::from_secs(3);
@@ -36,6 +36,11 @@ impl App {
         if !self.is_armed() {
             // Its buttons come alive by themselves.
             all.push(iced::time::every(WAKE).map(Message::Tick));
+        }
+        let in_settings = self.settings.as_ref().is_some_and(|settings| settings.shows_devices());
+        let in_lobby = matches!(&self.screen, Screen::Lobby(lobby) if lobby.shows_devices());
+        if in_settings || in_lobby {
+            all.push(session::watch_devices());
         }
         all.extend(self.pace().map(|pace| iced::time::every(pace).map(Message::Tick)));
         Subscription::batch(all)

@@ -90,6 +90,8 @@ pub enum Message {
     Pick(DeviceKind, String),
     /// Play the test sound.
     Test,
+    /// Record the microphone and play it back.
+    Record,
     /// Look at the network.
     Doctor,
     /// Look again, without a dialog.
@@ -167,6 +169,7 @@ impl Lobby {
                 Action::Choose(Box::new(choices)).and(self.preview())
             }
             Message::Test => Action::TestSound,
+            Message::Record => Action::Toast(Toast::new(Tone::Plain, words::SPEAK_NOW)).and(Action::RecordSound),
             Message::Doctor => Action::Doctor,
             Message::Check => Action::Check,
             Message::Settings => Action::Settings(true),
@@ -204,6 +207,11 @@ impl Lobby {
             return name;
         }
         (2..100).map(|n| format!("{name} {n}")).find(|name| !taken(name)).unwrap_or(name)
+    }
+
+    /// Pickers of devices are open.
+    pub fn shows_devices(&self) -> bool {
+        self.pickers
     }
 
     /// The system's devices are known.

@@ -4,6 +4,7 @@
 //! devices. A meeting starts only after [`Stage::close`] has had it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use iced::Task;
 use tokio::sync::Mutex;
@@ -11,11 +12,14 @@ use tokio::sync::Mutex;
 use super::{Message, Outcome, blocking};
 use crate::av::spec;
 use crate::engine::pictures::Pictures;
-use crate::engine::preview::{Preview, play_test_sound};
+use crate::engine::preview::{Preview, play_test_sound, record_and_play};
 use crate::meeting::Warning;
 use crate::ui::choices::Choices;
 use crate::ui::text;
 use crate::ui::toast::{Toast, Tone};
+
+/// How long the microphone is recorded.
+const RECORDED: Duration = Duration::from_secs(3);
 
 type Gate = Arc<Mutex<Option<Preview>>>;
 
@@ -128,6 +132,23 @@ pub fn test_sound(choices: &Choices) -> Task<Message> {
         Message::Done(match result {
             Some(Err(failure)) => Outcome::Say(Toast::new(Tone::Caution, text::failure(&failure))),
             Some(Ok(())) | None => Outcome::Nothing,
+        })
+    })
+}
+
+/// Records the chosen microphone, plays it on the chosen speaker, and says how loud it was. Nothing is kept.
+pub fn record_sound(choices: &Choices) -> Task<Message> {
+    let microphone = choices.microphone.parse::<spec::Microphone>().unwrap_or(spec::Microphone::None);
+    let speaker = choices.speaker.parse::<spec::Speaker>().unwrap_or(spec::Speaker::None);
+    Task::perform(blocking(move || record_and_play(&microphone, &speaker, RECORDED)), |result| {
+        Message::Done(match result {
+            Some(Err(failure)) => Outcome::Say(Toast::new(Tone::Caution, text::failure(&failure))),
+            Some(Ok(heard)) => {
+                let (words, hint) = heard.words();
+                let tone = if hint.is_empty() { Tone::Good } else { Tone::Caution };
+                Outcome::Say(Toast::new(tone, text::lobby::heard(words, hint)))
+            }
+            None => Outcome::Nothing,
         })
     })
 }

@@ -44,6 +44,12 @@ pub const MICROPHONE: &str = "Microphone";
 pub const SPEAKER: &str = "Speaker";
 /// Plays the test sound.
 pub const TEST: &str = "Test";
+/// Records the microphone and plays it back.
+pub const RECORD: &str = "Record";
+/// Under the mouse over [`RECORD`].
+pub const RECORD_TIP: &str = "Record three seconds of this microphone, then hear them; nothing is kept";
+/// While it is recorded.
+pub const SPEAK_NOW: &str = "Speak now, for three seconds. Then you hear yourself.";
 /// Under the mouse over [`TEST`].
 pub const TEST_TIP: &str = "Play two notes on this speaker";
 /// What the system prefers.
@@ -151,4 +157,9 @@ pub fn check_name(check: &Check) -> &'static str {
         "speakers" => "Speakers",
         other => other,
     }
+}
+/// What a recording was like, and what to do.
+pub fn heard(words: &str, hint: &str) -> String {
+    let (dot, space) = if hint.is_empty() { (".", "") } else { (".", " ") };
+    format!("Your microphone: {words}{dot}{space}{hint}")
 }

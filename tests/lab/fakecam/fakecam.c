@@ -13,6 +13,7 @@
  *     unplugged   the node is gone, and what is open says ENODEV
  *     frozen      no picture comes any more, and who waits for one waits for ever
  *     busy        another program has it: formats and streaming say EBUSY
+ *     slow        it takes two seconds to begin
  *
  * With $FAKECAM set the real cameras of the machine are hidden, so an empty folder is a machine without cameras. Nothing
  * needs to be mounted or installed: listing /dev and reading a camera's name in /sys are answered here too.
@@ -332,6 +333,11 @@ static int answer(Camera *c, unsigned request, void *argument) {
         struct v4l2_requestbuffers *r = argument;
         if (busy) return refuse(EBUSY);
         if (!now || r->memory != V4L2_MEMORY_MMAP) return refuse(EINVAL);
+        if (r->count && has(c->folder, "slow")) {
+            pthread_mutex_unlock(&guard);
+            rest(2000000000);
+            pthread_mutex_lock(&guard);
+        }
         if (r->count > BUFFERS) r->count = BUFFERS;
         c->buffers = r->count;
         c->queued = 0;

@@ -143,8 +143,10 @@ fn devices<'a>(lobby: &'a Lobby, context: Context<'a>, session: &'a Session) -> 
     let speaker = picker(DeviceKind::Speaker, Icon::Speaker, words::SPEAKER, &choices.speaker);
     let test = button::with_words(look, Kind::Plain, words::TEST).tip(words::TEST_TIP).id("test-sound");
     let test = Element::from(test.on_press(Message::Test));
+    let record = button::with_words(look, Kind::Plain, words::RECORD).tip(words::RECORD_TIP).id("record-sound");
+    let record = Element::from(record.on_press(Message::Record));
     let meter = session.previewed().level().map(|level| meter(look, level));
-    column![head, camera, microphone, meter, speaker.push(test)].spacing(12).into()
+    column![head, camera, microphone.push(record), meter, speaker.push(test)].spacing(12).into()
 }
 
 /// How loud the microphone is.

@@ -219,6 +219,11 @@ impl Settings {
         Ok(Choices { rendezvous: rendezvous.to_owned(), port, ..choices.clone() })
     }
 
+    /// Pickers of devices are shown.
+    pub fn shows_devices(&self) -> bool {
+        self.section == Section::Devices
+    }
+
     /// The system's devices are known.
     pub fn on_devices(&mut self, devices: Devices) {
         self.devices = Some(devices);
