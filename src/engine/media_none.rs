@@ -30,6 +30,11 @@ pub use Missing as Trouble;
 pub enum Opened {}
 
 impl Opened {
+    /// Nothing is open.
+    pub fn close(self) {
+        match self {}
+    }
+
     /// None.
     pub fn device(&self) -> Option<&Device> {
         match *self {}
@@ -56,8 +61,8 @@ pub enum Step {
 }
 
 /// Never a device's fault.
-pub fn cause(_: &Missing) -> Cause {
-    Cause::Gone
+pub fn cause(missing: &Missing) -> Cause {
+    Cause::Fails(missing.to_string())
 }
 
 /// None.

@@ -277,7 +277,7 @@ impl Actor {
             (Some(Job::Care(choice)), Ok(opened)) => {
                 if off {
                     lane.care.on_failed(now);
-                    let _ = task::thread("device-close", move || drop(opened));
+                    let _ = task::thread("device-close", move || opened.close());
                 } else if let Some(device) = opened.device().cloned() {
                     lane.care.on_opened(&choice, device);
                     self.parts.media.install(opened, true);

@@ -31,6 +31,9 @@ pub enum Opened {
 }
 
 impl Opened {
+    /// Closes it, which may take a second.
+    pub fn close(self) {}
+
     /// Which device it is, if it is one.
     pub fn device(&self) -> Option<&Device> {
         match self {
