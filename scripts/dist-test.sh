@@ -48,13 +48,19 @@ mkdir -p "$root/tmp/.X11-unix"
 for _ in $(seq 100); do [ -S "/tmp/.X11-unix/X$number" ] && break; sleep 0.1; done
 mount --bind /tmp/.X11-unix "$root/tmp/.X11-unix"
 trap 'kill $display 2>/dev/null || true; umount "$root/tmp/.X11-unix" 2>/dev/null || true; finish' EXIT
-inside "HOME=/root DISPLAY=:$number exec lets-meet --interface lo" &
-program=$!
-DISPLAY=":$number" timeout 20 xdotool search --sync --onlyvisible --name 'Lets Meet' >/dev/null \
-    || { echo "No window came within 20 s." >&2; kill $program 2>/dev/null || true; exit 1; }
-echo "The window is open."
-kill $program 2>/dev/null || true
-wait $program 2>/dev/null || true
-inside 'cd /tmp && tar xzf /lets-meet.tar.gz && lets-meet-*/bin/lets-meet --version'
+# window PROGRAM: its window comes up within 20 s.
+window() {
+    inside "HOME=/root DISPLAY=:$number exec $1 --interface lo" &
+    program=$!
+    DISPLAY=":$number" timeout 20 xdotool search --sync --onlyvisible --name 'Lets Meet' >/dev/null \
+        || { echo "No window of $1 came within 20 s." >&2; kill $program 2>/dev/null || true; exit 1; }
+    echo "The window of $1 is open."
+    kill $program 2>/dev/null || true
+    wait $program 2>/dev/null || true
+}
+window lets-meet
+# The archive alone.
 inside 'dpkg -r lets-meet' >/dev/null
+inside 'cd /tmp && tar xzf /lets-meet.tar.gz && lets-meet-*/bin/lets-meet --version'
+window "$(inside 'echo /tmp/lets-meet-*/bin/lets-meet')"
 echo "The package and the archive start on a bare $suite."

@@ -152,6 +152,7 @@ pub fn measure() -> Result<Vec<Figure>> {
         launcher: Arc::new(NoEngine),
         meet: Some(meet),
         link: None,
+        remark: None,
         map: None,
     };
     let (mut app, _) = App::new(Arc::new(start));

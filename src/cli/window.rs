@@ -33,6 +33,8 @@ pub fn run(common: &Common, window: &Window, _output: &Output) -> Result<Exit, F
     ui::backend::choose();
     let profile = Profile::open(common.profile.clone()).map(|profile| profile.dir().to_owned());
     let remembered = profile.as_deref().map(Choices::load).unwrap_or_default();
+    let broken = profile.as_deref().ok().is_some_and(|profile| Choices::read(profile).is_err());
+    let remark = broken.then(|| ui::text::CHOICES_LOST.to_owned());
     // What was said on the command line goes before what was chosen, in this run.
     let mut choices = remembered.clone();
     if let Some(camera) = &window.camera {
@@ -72,7 +74,7 @@ pub fn run(common: &Common, window: &Window, _output: &Output) -> Result<Exit, F
         listener,
     })));
     let (link, map) = (window.link.clone(), window.map.clone());
-    let start = Start { profile: profile.unwrap_or_default(), choices, remembered, launcher, meet, link, map };
+    let start = Start { profile: profile.unwrap_or_default(), choices, remembered, launcher, meet, link, remark, map };
     ui::run(start).map_err(|error| {
         Failure::new(
             Exit::Device,

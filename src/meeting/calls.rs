@@ -184,6 +184,11 @@ impl Calls {
         Place { room: RoomName::of_call(self.rng.random()), meeting: false }
     }
 
+    /// Whether calls of keys that were never met are heard, from now on.
+    pub fn silence_unknown(&mut self, silence: bool) {
+        self.rules.silence_unknown = silence;
+    }
+
     /// Rings whom `who` means. Calls go on in `place`.
     pub fn call(&mut self, now: Instant, sight: &Sight, place: Place, who: &str) -> Result<CallId, Failure> {
         let peer = sight.resolve(who)?;
@@ -271,6 +276,7 @@ impl Calls {
     pub fn decline(&mut self, now: Instant, sight: &Sight, call: CallId) -> Result<(), Failure> {
         if let Some(incoming) = self.incoming.as_ref().filter(|incoming| incoming.call == call) {
             let to = incoming.link;
+            self.ringers.on_declined(now, to.peer);
             self.say_answer(to, call, wire::DECLINE);
             self.end_incoming(sight, CallEnd::Declined);
             return Ok(());
@@ -423,6 +429,10 @@ impl Calls {
         if !self.ringers.may_ring(now, from.peer, trust) {
             return Heard::Flood;
         }
+        if self.ringers.is_refused(now, from.peer) {
+            self.say_answer(from, call, wire::BUSY);
+            return Heard::Fine;
+        }
         if self.rules.silence_unknown && matches!(trust, Trust::New | Trust::Changed) {
             return Heard::Fine;
         }
@@ -435,7 +445,9 @@ impl Calls {
             }
             return Heard::Fine;
         }
-        if here.is_some_and(|here| here.id() == room.id()) {
+        // Who was never met does not learn by a ring where we sit.
+        let met = matches!(trust, Trust::Known | Trust::Verified);
+        if met && here.is_some_and(|here| here.id() == room.id()) {
             self.say_answer(from, call, wire::TAKE);
             return Heard::Fine;
         }

@@ -18,11 +18,19 @@ use crate::media::View;
 
 use super::event::Person;
 use super::message_id::MessageId;
+use super::shares::Accept;
 use super::state::{KnownPerson, State};
 
 /// One wish. Every `to`, `peer` here is WHO as `cli.md` defines it.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Command {
+    /// What is done with what others send unasked, from now on. Only the window has it: scripts say it at the start.
+    Privacy {
+        /// Offered files.
+        files: Accept,
+        /// Calls of keys that were never met make no sound.
+        silence_unknown: bool,
+    },
     /// `chat`: a line to the room (no recipients) or to exactly these people.
     Say {
         /// What was typed.
@@ -153,6 +161,7 @@ impl Command {
     /// The word after `do`, also in `ok` and `error`.
     pub const fn name(&self) -> &'static str {
         match self {
+            Self::Privacy { .. } => "privacy",
             Self::Say { .. } => "chat",
             Self::SendFile { .. } => "send-file",
             Self::AcceptFile(_) => "accept-file",

@@ -47,6 +47,12 @@ impl Meeting {
                 let peer = self.shares.find(transfer, Verb::Cancel)?;
                 Ok(Answer::Work(Work::Cancel { peer, transfer }))
             }
+            Command::Privacy { files, silence_unknown } => {
+                (self.settings.files, self.settings.calls.silence_unknown) = (files, silence_unknown);
+                self.shares.set_rule(files);
+                self.calls.silence_unknown(silence_unknown);
+                Ok(Answer::Done(Done::Ok))
+            }
             Command::Camera { on, source } => Ok(Answer::Work(Work::Camera { on, source })),
             Command::Microphone { on, source } => Ok(Answer::Work(Work::Microphone { on, source })),
             Command::Speaker { on, sink } => Ok(Answer::Work(Work::Speaker { on, sink })),

@@ -81,6 +81,12 @@ impl Lobby {
                 self.drain_calls();
                 result
             }
+            Command::Privacy { files, silence_unknown } => {
+                (self.settings.files, self.settings.calls.silence_unknown) = (files, silence_unknown);
+                self.shares.set_rule(files);
+                self.calls.silence_unknown(silence_unknown);
+                Ok(Answer::Done(Done::Ok))
+            }
             // Answered above.
             Command::Words { .. }
             | Command::Verify { .. }

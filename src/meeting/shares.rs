@@ -84,6 +84,11 @@ impl Shares {
         Self { accept, running: BTreeMap::new(), ended: VecDeque::new(), count: 0 }
     }
 
+    /// Another rule, for offers that come from now on.
+    pub fn set_rule(&mut self, accept: Accept) {
+        self.accept = accept;
+    }
+
     /// News of a transfer. `trust`: how far the key at its other end is trusted.
     pub fn on_file(&mut self, event: &FileEvent, trust: Trust) -> Verdict {
         let key = (event.transfer, event.person.peer, event.direction);
@@ -172,6 +177,15 @@ mod tests {
         check(Accept::All, Direction::In, Verdict::Accept);
         check(Accept::None, Direction::In, Verdict::Decline);
         check(Accept::All, Direction::Out, Verdict::Wait);
+    }
+
+    #[test]
+    fn another_rule_holds_from_the_next_offer_on() {
+        let mut shares = Shares::new(Accept::Verified);
+        let offer = |n| event(n, Direction::In, FileStage::Offer);
+        assert_eq!(shares.on_file(&offer(1), Trust::Verified), Verdict::Accept);
+        shares.set_rule(Accept::Ask);
+        assert_eq!(shares.on_file(&offer(2), Trust::Verified), Verdict::Wait);
     }
 
     #[test]

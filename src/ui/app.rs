@@ -118,6 +118,8 @@ pub struct Context<'a> {
     pub starting: bool,
     /// The dialog on top takes presses.
     pub armed: bool,
+    /// Nobody sees us, as was chosen or said on the command line.
+    pub hidden: bool,
 }
 
 /// The window.
@@ -170,6 +172,11 @@ impl App {
         let stopped = app.start.launcher.stopped();
         tasks.push(Task::perform(stopped, |()| Message::Window(window::Event::CloseRequested)));
         tasks.push(Task::perform(app.start.launcher.handed_over(), Message::HandedOver));
+        if let Some(remark) = &app.start.remark {
+            let toast =
+                Toast::new(Tone::Caution, remark.clone()).with(text::lobby::OPEN_SETTINGS, toast::Does::Settings);
+            app.toasts.push(app.now, toast);
+        }
         if let Some(link) = app.start.link.clone() {
             tasks.push(app.perform(dialog::open_link(&link)));
         }
@@ -192,6 +199,7 @@ impl App {
             now: self.now,
             scale: self.scale,
             starting: self.session.is_starting(),
+            hidden: self.start.launcher.is_hidden(&self.choices),
             armed: self.is_armed(),
         }
     }
@@ -314,6 +322,9 @@ impl App {
                 self.model.leave();
                 // What is about the engine that ends, ends with it: a ring would go on for ever.
                 self.dialogs.retain(Dialog::outlives_the_engine);
+                if let Screen::Lobby(lobby) = &self.screen {
+                    self.draft = lobby.room_typed();
+                }
                 self.screen = Screen::Lobby(Box::new(lobby::Lobby::typed(self.draft.take())));
             }
             Goal::Meeting(meet) => {
@@ -321,6 +332,10 @@ impl App {
                     self.draft = lobby.room_typed();
                 }
                 self.model.enter(self.now, meet.room.clone());
+                let hidden = self.start.launcher.is_hidden(&self.choices) || meet.call.is_some();
+                if let Some(meeting) = &mut self.model.meeting {
+                    meeting.announced = !hidden;
+                }
                 if let (Some(name), Some(meeting)) = (&meet.call, &mut self.model.meeting) {
                     meeting.title = text::dialogs::call_with(name);
                 }
@@ -340,11 +355,18 @@ impl App {
         match result {
             Ok(handle) => {
                 self.draft = None;
+                // One that a link led to is not joined by its name alone.
+                if let Screen::Meeting(screen) = &self.screen
+                    && let Some(room) = screen.room_by_name()
+                {
+                    self.choices.remember_room(room);
+                }
                 self.session.on_started(handle);
                 if let Some(meeting) = &mut self.model.meeting {
                     meeting.since = clock::now();
                 }
-                self.session.greet(&self.choices, &self.screen)
+                let save = self.session.save(&self.start, &self.choices);
+                Task::batch([save, self.session.greet(&self.choices, &self.screen)])
             }
             Err(trouble) => {
                 let in_lobby = matches!(self.screen, Screen::Lobby(_));
@@ -376,6 +398,8 @@ impl App {
         self.now = clock::now();
         let stale = match &event {
             Event::Joined(_) | Event::Left { .. } | Event::Track { .. } | Event::Reconnected { .. } => true,
+            // Whose name is whose, and how far a key is trusted.
+            Event::Renamed(_) | Event::Trust { .. } => true,
             // A camera, microphone or speaker of ours that ended is off.
             Event::Warning(warning) => warning.is_about_own_devices(),
             _ => false,
@@ -388,7 +412,8 @@ impl App {
         let at_once = notices::at_once(&event, &self.model, &self.choices, &mut self.dialogs);
         let notices = self.model.on_event(self.now, clock::unix_millis(), event);
         let mut tasks = vec![self.perform(at_once)];
-        for notice in notices {
+        for mut notice in notices {
+            self.model.tell_apart(&mut notice);
             tasks.push(self.on_notice(&notice));
         }
         match &mut self.screen {
@@ -487,7 +512,7 @@ impl App {
             Some(keys::Meaning::Shortcuts) => self.perform(Action::Open(Box::new(Dialog::Shortcuts))),
             Some(keys::Meaning::Escape) => {
                 if !self.dialogs.is_empty() {
-                    let closes = self.dialogs.last().is_some_and(Dialog::closes_by_escape);
+                    let closes = self.is_armed() && self.dialogs.last().is_some_and(Dialog::closes_by_escape);
                     return if closes { self.perform(Action::Close) } else { Task::none() };
                 }
                 if self.settings.is_some() {

@@ -1,7 +1,7 @@
 //! What a person chose in the window and finds again at the next start: `window.json` in the profile.
 //!
-//! A choice is worth less than a start: a file that cannot be read gives the defaults and a word in the log, and is left
-//! as it is until something is chosen anew.
+//! A choice is worth less than a start: a file that cannot be read gives the defaults, hidden (who chose to be may not
+//! become seen by an accident), and is said; it is kept under another name before it is written anew.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -148,8 +148,16 @@ impl Default for Choices {
 }
 
 impl Choices {
-    /// Reads the file of a profile.
+    /// Reads the file of a profile; the defaults where there is none or it cannot be read.
     pub fn load(profile: &Path) -> Self {
+        Self::read(profile).unwrap_or_else(|error| {
+            tracing::warn!(path = %profile.join(FILE).display(), %error, "the window's choices cannot be read");
+            Self { announce: false, ..Self::default() }
+        })
+    }
+
+    /// Reads the file of a profile; the defaults where there is none. The error is what is wrong with it.
+    pub fn read(profile: &Path) -> Result<Self, String> {
         let path = profile.join(FILE);
         let read = || -> Result<Self, String> {
             let size = match std::fs::metadata(&path) {
@@ -163,13 +171,7 @@ impl Choices {
             let text = std::fs::read(&path).map_err(|error| error.to_string())?;
             serde_json::from_slice::<Self>(&text).map_err(|error| error.to_string())
         };
-        match read() {
-            Ok(choices) => choices.checked(),
-            Err(error) => {
-                tracing::warn!(path = %path.display(), %error, "the window's choices cannot be read");
-                Self::default()
-            }
-        }
+        read().map(Self::checked)
     }
 
     fn checked(mut self) -> Self {
@@ -185,6 +187,10 @@ impl Choices {
     /// Writes the file of a profile, whole or not at all. Blocks on the disk for a moment.
     pub fn save(&self, profile: &Path) -> std::io::Result<()> {
         let path = profile.join(FILE);
+        if Self::read(profile).is_err() {
+            // What could not be read may still be mended by hand. Whatever is wrong with it, it stands in the way of none.
+            let _ = std::fs::rename(&path, profile.join(format!("{FILE}.bad")));
+        }
         let temporary = profile.join(format!(".{FILE}.{:016x}", rand::random::<u64>()));
         let text = serde_json::to_vec_pretty(self).map_err(std::io::Error::other)?;
         let written = std::fs::OpenOptions::new()
@@ -278,8 +284,12 @@ mod tests {
         let folder = tempfile::tempdir().expect("folder");
         let path = folder.path().join(FILE);
         std::fs::write(&path, b"{ broken").expect("written");
-        assert_eq!(Choices::load(folder.path()), Choices::default());
+        let choices = Choices::load(folder.path());
+        assert_eq!(choices, Choices { announce: false, ..Choices::default() }, "nobody becomes seen by an accident");
         assert_eq!(std::fs::read(&path).expect("still there"), b"{ broken");
+        choices.save(folder.path()).expect("written");
+        assert_eq!(Choices::read(folder.path()), Ok(choices));
+        assert_eq!(std::fs::read(folder.path().join("window.json.bad")).expect("kept"), b"{ broken");
         std::fs::write(&path, br#"{"text_percent": 900, "window": [1.0, 1e300], "most_video": 1, "later": 1}"#)
             .expect("written");
         let choices = Choices::load(folder.path());

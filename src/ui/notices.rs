@@ -48,7 +48,11 @@ pub fn at_once(event: &Event, model: &Model, choices: &Choices, dialogs: &mut Ve
         Event::Warning(warning @ Warning { code: WarningCode::VerifiedKeyChanged, person: Some(person), .. })
             if model.meeting.is_some() =>
         {
-            key_changed(warning, person, model, dialogs)
+            key_changed(Some(warning), person, model, dialogs)
+        }
+        // The warning may be held back: a key that came and went is not warned about again and again.
+        Event::Trust { person, trust: Trust::Changed } if model.meeting.is_some() => {
+            key_changed(None, person, model, dialogs)
         }
         Event::Left { person, .. } => {
             decided(person.peer, dialogs);
@@ -65,7 +69,7 @@ pub fn at_once(event: &Event, model: &Model, choices: &Choices, dialogs: &mut Ve
 /// Somebody comes with another key than the verified one. Only who sits here is worth a dialog, and one at a time: keys
 /// cost nothing, and what is open is not to change under a hand that is about to press. All else is a word in the corner;
 /// the list of people says it too.
-fn key_changed(warning: &Warning, person: &Person, model: &Model, dialogs: &[Dialog]) -> Action {
+fn key_changed(warning: Option<&Warning>, person: &Person, model: &Model, dialogs: &[Dialog]) -> Action {
     let open = dialogs.iter().find_map(|dialog| match dialog {
         Dialog::Changed(open) => Some(open.person().peer),
         _ => None,
@@ -74,7 +78,7 @@ fn key_changed(warning: &Warning, person: &Person, model: &Model, dialogs: &[Dia
     match open {
         Some(open) if open == person.peer => Action::None,
         None if seated => dialog::changed(person.clone()),
-        _ => Action::Toast(Toast::new(Tone::Caution, text::warning(warning))),
+        _ => warning.map_or(Action::None, |warning| Action::Toast(Toast::new(Tone::Caution, text::warning(warning)))),
     }
 }
 

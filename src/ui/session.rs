@@ -356,6 +356,10 @@ impl Session {
 
     /// Writes the choices down.
     pub fn save(&mut self, start: &Start, choices: &Choices) -> Task<Message> {
+        if start.profile.as_os_str().is_empty() {
+            // The profile could not be opened: there is nowhere to write to.
+            return Task::none();
+        }
         self.saves += 1;
         let (this, written) = (self.saves, Arc::clone(&self.written));
         let (folder, choices) = (start.profile.clone(), choices.to_keep(&start.choices, &start.remembered));
@@ -446,10 +450,7 @@ pub fn call_attention() -> Task<Message> {
 
 /// The lobby must start anew for this change.
 pub fn needs_restart(old: &Choices, new: &Choices) -> bool {
-    let of = |c: &Choices| {
-        let files = (c.download_dir.clone(), c.accept_verified);
-        (c.announce, c.silence_unknown, c.rendezvous.clone(), c.interfaces.clone(), c.port, files)
-    };
+    let of = |c: &Choices| (c.announce, c.rendezvous.clone(), c.interfaces.clone(), c.port, c.download_dir.clone());
     of(old) != of(new)
 }
 

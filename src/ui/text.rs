@@ -89,6 +89,14 @@ pub const NO_ENGINE: &str = "Nothing was done: the meeting or the lobby is still
 /// What to do then.
 pub const NO_ENGINE_HINT: &str = "Try again in a moment.";
 
+/// The file of the choices cannot be read.
+pub const CHOICES_LOST: &str = "Your settings could not be read, so you are hidden and all is as at the first start. The old file is kept as \
+     window.json.bad in the profile once something is chosen anew.";
+
+/// What was chosen needs another start of the lobby, which would cut files off.
+pub const AFTER_FILES: &str =
+    "A file is on its way. The change takes effect at the next start, or when you come back from a meeting.";
+
 /// A start that nobody waits for any more.
 pub const GIVEN_UP: &str = "The start was given up.";
 

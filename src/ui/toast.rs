@@ -18,6 +18,8 @@ use crate::meeting::Command;
 pub const MOST: usize = 4;
 /// How long a word stays.
 const STAY: Duration = Duration::from_secs(6);
+/// How long something to mend stays, or what failed.
+const STAY_TO_MEND: Duration = Duration::from_secs(120);
 /// How long something to answer stays.
 const STAY_TO_ANSWER: Duration = Duration::from_secs(30);
 /// Buttons do nothing for so long after toasts came or went: nobody presses what has just slid under the pointer.
@@ -102,7 +104,13 @@ impl Toasts {
     pub fn push(&mut self, now: Instant, toast: Toast) {
         let chat = |toast: &Toast| matches!(toast.action, Some((_, Does::Panel(super::choices::Panel::Chat))));
         self.shown.retain(|(_, _, shown)| *shown != toast && !(chat(shown) && chat(&toast)));
-        let stay = if matches!(toast.action, Some((_, Does::Command(_)))) { STAY_TO_ANSWER } else { STAY };
+        let stay = match &toast.action {
+            // What went wrong, and where to mend it: read in peace.
+            Some((_, Does::Settings | Does::Devices | Does::Doctor)) => STAY_TO_MEND,
+            _ if toast.tone == Tone::Danger => STAY_TO_MEND,
+            Some((_, Does::Command(_))) => STAY_TO_ANSWER,
+            _ => STAY,
+        };
         self.next += 1;
         self.shown.push_back((self.next, now + stay, toast));
         while self.shown.len() > MOST {

@@ -52,6 +52,8 @@ pub struct Start {
     pub meet: Option<Meet>,
     /// A `letsmeet://` link to ask about.
     pub link: Option<String>,
+    /// To be said at the start.
+    pub remark: Option<String>,
     /// Where the map of the window is written (see [`super::map`]).
     pub map: Option<PathBuf>,
 }

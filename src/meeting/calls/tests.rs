@@ -572,7 +572,7 @@ fn who_rings_too_often_is_not_heard() {
     }
     assert_eq!(strangers, STRANGERS);
     // Somebody known is heard all the same, once it may ring again, in place of the stranger who rings.
-    let later = now + RING_EVERY;
+    let later = now + RING_EVERY.max(ringers::PAUSE);
     bob.calls.on_message(later, &bob.sight, None, from(1), &hostile_ring(5000));
     let last = std::iter::from_fn(|| bob.calls.poll_output()).last();
     assert!(matches!(last, Some(Out::Event(Event::Ring { from, .. })) if from.peer == peer(1)));

@@ -19,11 +19,7 @@ impl App {
             Action::None => Task::none(),
             Action::Many(all) => Task::batch(all.into_iter().map(|action| self.perform(action)).collect::<Vec<_>>()),
             Action::Engine(command) => self.session.command(command),
-            Action::Meet(meet) => {
-                self.choices.remember_room(&meet.room);
-                let save = self.session.save(&self.start, &self.choices);
-                Task::batch([save, self.go(Goal::Meeting(Box::new(meet)))])
-            }
+            Action::Meet(meet) => self.go(Goal::Meeting(Box::new(meet))),
             Action::Leave => self.go(Goal::Lobby),
             Action::Open(dialog) => {
                 let focus = dialog.first_focus();
@@ -51,6 +47,11 @@ impl App {
                 let again = session::needs_restart(&self.choices, &choices) && matches!(self.screen, Screen::Lobby(_));
                 self.choices = *choices;
                 let save = self.session.save(&self.start, &self.choices);
+                if again && self.model.transfers.run() {
+                    // What runs is not cut off for it.
+                    self.toasts.push(clock::now(), Toast::new(Tone::Caution, crate::ui::text::AFTER_FILES));
+                    return save;
+                }
                 if again { Task::batch([save, self.go(Goal::Lobby)]) } else { save }
             }
             Action::PickFiles(to) => session::pick_files(to),

@@ -93,6 +93,7 @@ impl Bench {
             launcher: Arc::new(Nothing),
             meet,
             link: None,
+            remark: None,
             map: None,
         };
         let (app, _) = App::new(Arc::new(start));

@@ -95,6 +95,7 @@ impl Bench {
             now: crate::clock::now() + self.later,
             scale: 1.0,
             starting: false,
+            hidden: false,
             armed: self.later >= ARMED,
         };
         let fonts = theme::FONTS.iter().map(|font| (*font).into()).collect();

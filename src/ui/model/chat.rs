@@ -174,7 +174,11 @@ impl Chat {
     /// A file was offered, by us or to us.
     pub fn on_offer(&mut self, unix_ms: u64, file: &FileEvent) {
         let known = |entry: &Entry| match entry {
-            Entry::File(known) => known.transfers.iter().any(|(id, _)| *id == file.transfer),
+            Entry::File(known) => {
+                let this =
+                    |(id, person): &(TransferId, Person)| (*id, person.peer) == (file.transfer, file.person.peer);
+                known.mine == (file.direction == crate::meeting::Direction::Out) && known.transfers.iter().any(this)
+            }
             Entry::Line(_) => false,
         };
         if self.entries.iter().rev().take(RECENT).any(known) {

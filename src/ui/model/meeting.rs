@@ -96,11 +96,24 @@ pub struct Meeting {
     pub reactions: Reactions,
     /// Somebody else was here.
     pub met: bool,
+    /// Others in sight see the meeting.
+    pub announced: bool,
     shut: Option<Shut>,
     next: u64,
 }
 
 impl Meeting {
+    /// The name to show: with the first digits of the key where it could be mistaken for somebody else's.
+    pub fn name_of(&self, person: &Person) -> String {
+        match self.people.get(&person.peer) {
+            Some(participant) => match &participant.state {
+                Some(state) if !state.name_is_unique => state.handle.clone(),
+                _ => participant.person.name.to_string(),
+            },
+            None => person.name.to_string(),
+        }
+    }
+
     /// An empty room.
     pub fn new(now: Instant, room: RoomName) -> Self {
         Self {
@@ -115,6 +128,7 @@ impl Meeting {
             hands: Vec::new(),
             reactions: Reactions::default(),
             met: false,
+            announced: true,
             shut: None,
             next: 0,
         }

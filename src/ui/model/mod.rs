@@ -119,6 +119,18 @@ impl Model {
         self.transfers.on_engine_ended();
     }
 
+    /// Names in what is said of somebody tell them apart from others, as those on screen do.
+    pub fn tell_apart(&self, notice: &mut Notice) {
+        let Some(meeting) = &self.meeting else { return };
+        let person = match notice {
+            Notice::Joined(person) | Notice::Left(person, _) | Notice::Said { from: person, .. } => person,
+            Notice::Offered(file) | Notice::Ended(file) => &mut file.person,
+            // A ring says it by itself; a warning is about a key.
+            Notice::Rings(_) | Notice::Warning(_) => return,
+        };
+        person.name = DisplayName::new(&meeting.name_of(person));
+    }
+
     /// A warning of this kind came and still holds.
     pub fn warned(&self, code: WarningCode) -> bool {
         self.warnings.iter().any(|warning| warning.code == code)

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::id::TransferId;
+use crate::id::{PeerId, TransferId};
 use crate::meeting::{Direction, FileEvent, FileStage, Person};
 
 /// Transfers kept; beyond it the oldest that ended is forgotten.
@@ -80,9 +80,10 @@ impl Transfers {
         &self.all
     }
 
-    /// One of them.
-    pub fn get(&self, id: TransferId) -> Option<&Transfer> {
-        self.all.iter().rev().find(|transfer| transfer.id == id)
+    /// The newest of them that is this one: of somebody, and sent by us or by them.
+    pub fn get(&self, id: TransferId, peer: PeerId, mine: bool) -> Option<&Transfer> {
+        let of = |transfer: &&Transfer| transfer.person.peer == peer && (transfer.direction == Direction::Out) == mine;
+        self.all.iter().rev().filter(|transfer| transfer.id == id).find(of)
     }
 
     /// How many wait for our answer.
@@ -92,7 +93,12 @@ impl Transfers {
 
     /// News of one.
     pub fn on_event(&mut self, file: &FileEvent) {
-        let at = self.all.iter().rposition(|transfer| transfer.id == file.transfer);
+        // An id is drawn by its sender: both sides and the direction belong to it. One that is offered again is another.
+        let this = |transfer: &Transfer| {
+            (transfer.id, transfer.person.peer, transfer.direction) == (file.transfer, file.person.peer, file.direction)
+        };
+        let anew = |transfer: &Transfer| file.stage == FileStage::Offer && transfer.is_over();
+        let at = self.all.iter().rposition(this).filter(|at| !anew(&self.all[*at]));
         let at = at.unwrap_or_else(|| {
             if self.all.len() >= MOST
                 && let Some(old) = self.all.iter().position(Transfer::is_over)
@@ -139,6 +145,11 @@ impl Transfers {
         }
     }
 
+    /// Some are on their way.
+    pub fn run(&self) -> bool {
+        self.all.iter().any(|transfer| !transfer.is_over())
+    }
+
     /// How many have ended.
     pub fn ended(&self) -> usize {
         self.all.iter().filter(|transfer| transfer.is_over()).count()
@@ -147,7 +158,7 @@ impl Transfers {
     /// The engine that carried them has ended: what ran is over.
     pub fn on_engine_ended(&mut self) {
         for transfer in self.all.iter_mut().filter(|transfer| !transfer.is_over()) {
-            transfer.stage = FileStage::Failed { reason: "cancelled", resumable: false };
+            transfer.stage = FileStage::Failed { reason: "moved", resumable: false };
         }
     }
 

@@ -64,6 +64,7 @@ impl Fixture {
             now: self.now,
             scale: 1.0,
             starting: false,
+            hidden: false,
             armed: true,
         }
     }

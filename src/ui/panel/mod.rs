@@ -18,13 +18,7 @@ use crate::meeting::Person;
 
 /// The name to show: with the first digits of the key where it could be mistaken for somebody else's.
 pub fn name_of(meeting: &Meeting, person: &Person) -> String {
-    match meeting.people.get(&person.peer) {
-        Some(participant) => match &participant.state {
-            Some(state) if !state.name_is_unique => state.handle.clone(),
-            _ => participant.person.name.to_string(),
-        },
-        None => person.name.to_string(),
-    }
+    meeting.name_of(person)
 }
 
 /// The same for several.

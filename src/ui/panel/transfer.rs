@@ -141,7 +141,8 @@ pub fn one<'a>(look: Look, transfer: &Transfer, whose: Option<String>) -> Elemen
 
 /// A file of the chat: one offered to us, or one of ours with all whom it was offered to.
 pub fn entry<'a>(look: Look, transfers: &Transfers, file: &File) -> Element<'a, Message> {
-    let known: Vec<&Transfer> = file.transfers.iter().filter_map(|(id, _)| transfers.get(*id)).collect();
+    let known: Vec<&Transfer> =
+        file.transfers.iter().filter_map(|(id, person)| transfers.get(*id, person.peer, file.mine)).collect();
     match known.as_slice() {
         // Forgotten: only that there was one.
         [] => frame(look, column![head(look, &file.name, file.size)], None, false),

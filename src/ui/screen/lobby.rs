@@ -290,7 +290,7 @@ impl Lobby {
         if let Some(trouble) = session.trouble() {
             parts.push(trouble_card(look_of(context), trouble));
         }
-        if context.choices.announce && session.trouble().is_none() {
+        if !context.hidden && session.trouble().is_none() {
             parts.extend(nearby::view(context));
         } else if session.trouble().is_none() {
             parts.push(hidden(context.look));

@@ -463,6 +463,11 @@ impl Screen {
         all.into()
     }
 
+    /// The room, if it was not a link that led here.
+    pub fn room_by_name(&self) -> Option<&crate::id::RoomName> {
+        self.meet.invite.is_none().then_some(&self.meet.room)
+    }
+
     /// The way in, with what is on now.
     fn meet_again(&self, model: &Model) -> Meet {
         let on = |is: fn(&Meeting) -> bool| model.meeting.as_ref().is_some_and(is);

@@ -36,7 +36,7 @@ pub const NEEDS_ROOM: &str = "An address says where, not which meeting: type the
 pub const INVITE: &str = "Invite others";
 /// What an invitation is.
 pub const INVITE_HOW: &str =
-    "Whoever has this link can ask to come in. It says where you are, so give it only to people you want here.";
+    "Whoever has this link can come in. It says where you are, so give it only to people you want here.";
 /// The link.
 pub const LINK: &str = "Link";
 /// The short text.

@@ -87,6 +87,7 @@ pub fn failed(reason: &str) -> &'static str {
         "not-accepting" => "The other side takes no files now.",
         "too-many-offers" => "Too many offers at once. Wait a little, then send it again.",
         "cancelled" => "You cancelled it.",
+        "moved" => "It ended when you went into a meeting, left one or changed the network. Send it again.",
         "cancelled-by-peer" => "The other side cancelled it.",
         "expired" => "Nobody answered the offer. Send it again when they are back.",
         "link-lost" => "The connection was lost. Send it again when they are back.",

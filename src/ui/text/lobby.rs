@@ -34,6 +34,9 @@ pub const CHOOSE_FILES: &str = "Choose files";
 pub const YOUR_NAME: &str = "Your name";
 /// What is true of everything here.
 pub const ENCRYPTED: &str = "Everything is encrypted from you to them. No server is involved.";
+/// The same with a rendezvous.
+pub const ENCRYPTED_INTRODUCED: &str =
+    "Everything is encrypted from you to them. The rendezvous introduces you and never sees what you say or send.";
 /// Opens the pickers.
 pub const DEVICES: &str = "Camera and sound";
 /// The picker of cameras.
@@ -82,6 +85,11 @@ pub const FORGET_ROOMS: &str = "Forget these meetings";
 pub const TRY_AGAIN: &str = "Try again";
 /// Opens the settings.
 pub const OPEN_SETTINGS: &str = "Open settings";
+/// Below a list that has no room for all.
+pub fn more_people(count: usize) -> String {
+    format!("and {count} more. Join a meeting, or use Join by code or link to call one of them.")
+}
+
 /// Nobody is in sight.
 pub const NOBODY: &str = "Nobody is in sight yet";
 /// What to do about it.
@@ -92,7 +100,7 @@ pub const CHECKED: &str = "What was checked";
 /// The checks run.
 pub const CHECKING: &str = "Checking this network…";
 /// Nobody can see us.
-pub const HIDDEN: &str = "You are hidden: others do not see you here, and cannot call you.";
+pub const HIDDEN: &str = "You are hidden: people nearby do not see you, and cannot call you.";
 /// The name of a meeting is no name.
 pub const BAD_ROOM: &str = "Give the meeting a name of 1 to 64 characters.";
 /// The engine did not start.

@@ -89,6 +89,10 @@ pub const JOINING_HINT: &str = "Devices are opened, and those who are there are 
 pub const ALONE: &str = "You are the first one here";
 /// Everybody else was here and went.
 pub const ALL_LEFT: &str = "Everybody else has left";
+/// A call was taken, and the other side is not here yet.
+pub const CALL_WAITS: &str = "Connecting…";
+/// What to do then.
+pub const CALL_WAITS_HINT: &str = "The other side is on the way. If nobody comes within half a minute, leave and call again: a firewall may be in between.";
 /// The same of a call.
 pub const CALL_OVER: &str = "The call is over";
 /// What to do then.

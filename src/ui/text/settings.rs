@@ -103,7 +103,7 @@ pub const RENDEZVOUS: &str = "Rendezvous (optional)";
 pub const RENDEZVOUS_EXAMPLE: &str = "host or host:port#fingerprint";
 /// What it is for.
 pub const RENDEZVOUS_WHY: &str = "A small service for people on different networks: it introduces you and keeps usernames. Without one, \
-                                  nothing leaves your own network.";
+                                  nothing leaves your own network but what you send to an address or a link.";
 /// What is wrong with it.
 pub const RENDEZVOUS_WRONG: &str = "Write it as host, host:port or host:port#fingerprint.";
 /// The port.
@@ -144,6 +144,9 @@ pub const DOWNLOADS: &str = "Your Downloads folder";
 pub const CHOOSE: &str = "Choose";
 /// What happens to offered files.
 pub const FILES_ASK: &str = "You are asked before any file is received.";
+/// Of what a running meeting does not take up.
+pub const FROM_NEXT: &str =
+    "You are in a meeting: whether you are seen and where files land changes from the next one on.";
 /// Some files need no question.
 pub const ACCEPT_VERIFIED: &str = "Receive files of people I have verified without asking";
 /// What happens to the files of others then.

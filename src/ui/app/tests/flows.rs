@@ -137,6 +137,10 @@ fn how_far_a_key_is_trusted_is_seen_as_soon_as_it_is_said() {
     bench.event(Event::Trust { person: person(0, "Ana"), trust: Trust::Verified });
     bench.event(Event::Trust { person: person(1, "Bo"), trust: Trust::Known });
     bench.event(Event::Trust { person: person(2, "Cy"), trust: Trust::Changed });
+    // Also where no warning came with it, it is asked about before anything else.
+    assert!(matches!(bench.app.dialogs.as_slice(), [Dialog::Changed(_)]));
+    let _ = bench.app.perform(Action::Close);
+    bench.app.look_at_top();
     assert!(bench.sees(words::KEY_VERIFIED) && bench.sees(words::KEY_KNOWN) && bench.sees(words::KEY_CHANGED));
     assert!(!bench.sees(words::KEY_NEW));
 }
@@ -149,4 +153,45 @@ fn a_ring_ends_with_the_engine_that_heard_it() {
     assert!(bench.sees("Bo is calling"));
     let _ = bench.app.perform(Action::Leave);
     assert!(bench.is_in_lobby() && !bench.sees("Bo is calling"));
+}
+
+#[test]
+fn somebody_who_takes_a_name_that_is_here_is_told_apart_in_every_word() {
+    let mut bench = Bench::meeting(theme::Choice::Dark);
+    let mut engine = bench.connect();
+    bench.answer(Command::State, Done::Ok);
+    // Who is called what comes with the state, which is asked for at once.
+    bench.event(Event::Renamed(person(1, "Ana")));
+    assert_eq!(engine.commands(), [Command::State]);
+    let mut notice = Notice::Joined(person(1, "Ana"));
+    let meeting = bench.app.model.meeting.as_mut().expect("a meeting");
+    let bo = meeting.people.get_mut(&person(1, "Ana").peer).expect("here");
+    bo.state = Some(crate::meeting::PersonState {
+        person: person(1, "Ana"),
+        handle: "Ana#01010101".to_owned(),
+        trust: Trust::New,
+        username: None,
+        presence: crate::meeting::Presence::Linked,
+        name_is_unique: false,
+        tracks: Vec::new(),
+        view: crate::media::View::Large,
+        volume: 1.0,
+        watches: Vec::new(),
+    });
+    bench.app.model.tell_apart(&mut notice);
+    assert_eq!(notice, Notice::Joined(person(1, "Ana#01010101")));
+}
+
+#[test]
+fn a_meeting_that_a_link_led_to_is_not_remembered_by_its_name_nor_one_that_never_began() {
+    let mut bench = Bench::lobby(theme::Choice::Dark);
+    let _ = bench.app.perform(Action::Meet(starts::meet()));
+    assert_eq!(bench.app.choices.rooms, Vec::<String>::new(), "it has not begun");
+    let _engine = bench.connect();
+    assert_eq!(bench.app.choices.rooms, ["standup"]);
+    let link = "letsmeet://join?room=retro&by=0101010101010101010101010101010101010101010101010101010101010101&at=10.0.0.1:48190";
+    let invite = Some(link.parse().expect("a link"));
+    let _ = bench.app.perform(Action::Meet(Meet { room: room("retro"), invite, ..starts::meet() }));
+    let _engine = bench.connect();
+    assert_eq!(bench.app.choices.rooms, ["standup"]);
 }

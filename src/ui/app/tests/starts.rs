@@ -72,6 +72,7 @@ fn slow() -> (App, Log) {
         launcher: Arc::new(Slow(log.clone())),
         meet: None,
         link: None,
+        remark: None,
         map: None,
     };
     (App::new(Arc::new(start)).0, log)

@@ -38,6 +38,9 @@ pub fn view<'a>(context: Context<'a>) -> Vec<Element<'a, Message>> {
             }
             rows.push(person_row(look, person, narrow));
         }
+        if let Some(more) = near.people.len().checked_sub(MOST_PEOPLE).filter(|more| *more > 0) {
+            rows.push(quiet(look, words::more_people(more)).into());
+        }
         let list = card(look, Column::with_children(rows).spacing(GRID)).padding([GRID, PAD]).width(Length::Fill);
         parts.push(column![section(look, words::PEOPLE_NEARBY), list].spacing(GRID).into());
     }

@@ -86,6 +86,7 @@ impl Bench {
             now: crate::clock::now(),
             scale: 1.0,
             starting: false,
+            hidden: !self.choices.announce,
             armed: true,
         };
         let fonts = theme::FONTS.iter().map(|font| (*font).into()).collect();

@@ -46,8 +46,9 @@ pub fn view<'a>(lobby: &'a Lobby, context: Context<'a>, session: &'a Session) ->
         .clip(true)
         .width(Length::Fill)
         .style(move |_| filled(c.surface, Some(c.line), RADIUS));
-    let promise =
-        row![Icon::Lock.coloured(look, Size::Body, c.good), quiet(look, words::ENCRYPTED).width(Length::Fill)];
+    let introduced = !context.choices.rendezvous.is_empty();
+    let encrypted = if introduced { words::ENCRYPTED_INTRODUCED } else { words::ENCRYPTED };
+    let promise = row![Icon::Lock.coloured(look, Size::Body, c.good), quiet(look, encrypted).width(Length::Fill)];
     column![card, promise.spacing(GRID).align_y(Alignment::Center)].spacing(PAD).into()
 }
 

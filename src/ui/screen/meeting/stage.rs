@@ -287,8 +287,13 @@ fn invitation<'a>(screen: &'a Screen, context: Context<'a>) -> Element<'a, Messa
         let inside = column![title, label(look, words::CALL_OVER_HINT).color(look.colours.quiet)];
         return card(look, inside.spacing(PAD)).padding(GAP).width(Length::Fill).into();
     }
+    if meeting.is_some_and(|meeting| meeting.room.is_call()) {
+        let title = strong(look, words::CALL_WAITS).size(look.size(Size::Large));
+        let inside = column![title, label(look, words::CALL_WAITS_HINT).color(look.colours.quiet)];
+        return card(look, inside.spacing(PAD)).padding(GAP).width(Length::Fill).into();
+    }
     let alone = if meeting.is_some_and(|meeting| meeting.met) { words::ALL_LEFT } else { words::ALONE };
-    let hint = if context.choices.announce { words::ALONE_HINT } else { words::ALONE_HIDDEN };
+    let hint = if meeting.is_some_and(|meeting| meeting.announced) { words::ALONE_HINT } else { words::ALONE_HIDDEN };
     let invite = match &screen.invitation {
         Invitation::Known(invite) => Some(invite.card(look).map(Message::Invitation)),
         Invitation::Unknown | Invitation::Asked => None,

@@ -71,6 +71,7 @@ impl Bench {
             now: self.now,
             scale: 1.0,
             starting: false,
+            hidden: false,
             armed: true,
         };
         Simulator::with_size(iced::Settings::default(), self.size, self.screen.view(context))

@@ -12,7 +12,7 @@ use iced::{Alignment, Element, Length};
 use crate::av::spec;
 use crate::engine::devices::Devices;
 use crate::engine::doctor::Interface;
-use crate::meeting::{Command, Done, Failure, KnownPerson, Person, Trust, Words};
+use crate::meeting::{Accept, Command, Done, Failure, KnownPerson, Person, Trust, Words};
 use crate::ui::action::Action;
 use crate::ui::app::Context;
 use crate::ui::choices::Choices;
@@ -325,13 +325,17 @@ impl Settings {
 
 /// What a choice changes in a running meeting at once.
 fn live(old: &Choices, new: &Choices, model: &Model) -> Action {
-    let Some(meeting) = &model.meeting else { return Action::None };
     let mut action = Action::None;
+    if (old.accept_verified, old.silence_unknown) != (new.accept_verified, new.silence_unknown) {
+        let files = if new.accept_verified { Accept::Verified } else { Accept::Ask };
+        action = action.and(Action::Engine(Command::Privacy { files, silence_unknown: new.silence_unknown }));
+    }
+    let Some(meeting) = &model.meeting else { return action };
+    // Also while it is off: it is this one that comes on.
     if old.camera != new.camera
-        && meeting.camera_on()
         && let Ok(source) = new.camera.parse::<spec::Camera>()
     {
-        action = action.and(Action::Engine(Command::Camera { on: true, source: Some(source) }));
+        action = action.and(Action::Engine(Command::Camera { on: meeting.camera_on(), source: Some(source) }));
     }
     // From here on only Space opens it.
     let hushed = new.push_to_talk && !old.push_to_talk && meeting.microphone_on();

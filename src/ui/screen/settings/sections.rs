@@ -238,6 +238,7 @@ pub fn privacy<'a>(context: Context<'a>) -> Page<'a> {
     column![
         switch(context, "announce", words::ANNOUNCE, choices.announce, |c, on| c.announce = on),
         quiet(look, words::ANNOUNCE_WHY),
+        context.model.meeting.is_some().then(|| quiet(look, words::FROM_NEXT)),
         switch(context, "silence", words::SILENCE, choices.silence_unknown, |c, on| c.silence_unknown = on),
         switch(context, "notifications", words::NOTIFICATIONS, choices.notifications, |c, on| c.notifications = on),
         divider(look),

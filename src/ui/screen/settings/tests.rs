@@ -45,6 +45,7 @@ impl Bench {
             now: crate::clock::now(),
             scale: 1.0,
             starting: false,
+            hidden: false,
             armed: true,
         };
         Simulator::with_size(iced::Settings::default(), self.size, self.settings.view(context))
@@ -287,6 +288,12 @@ fn a_device_chosen_in_a_meeting_is_used_at_once() {
         panic!("{actions:?}")
     };
     assert_eq!(source.to_string(), "device:Headset");
+    // A camera that is chosen while it is off is the one that comes on later.
+    let chosen = Choices { camera: "device:Desk".to_owned(), ..bench.choices.clone() };
+    let actions = bench.apply(vec![Message::Choose(Box::new(chosen))]);
+    let desk = spec::Camera::Device(spec::DeviceChoice::Name("Desk".to_owned()));
+    let command = Command::Camera { on: false, source: Some(desk) };
+    assert!(matches!(&actions[..], [Action::Choose(_), Action::Engine(told)] if *told == command), "{actions:?}");
 }
 
 #[test]
@@ -344,8 +351,13 @@ fn a_limit_for_video_and_files_without_a_question_can_be_chosen_and_taken_back()
     assert_eq!(bench.choices.most_video, None);
     bench.settings.section = Section::Privacy;
     assert!(!bench.choices.accept_verified);
-    bench.click("accept-verified");
+    let told = bench.click("accept-verified");
+    let privacy = Command::Privacy { files: crate::meeting::Accept::Verified, silence_unknown: false };
+    let [Action::Choose(chosen), Action::Engine(command)] = &told[..] else { panic!("{told:?}") };
+    assert_eq!(*command, privacy, "what runs obeys at once");
+    bench.choices = (**chosen).clone();
     assert!(bench.choices.accept_verified && bench.see().find(words::FILES_ASK_OTHERS).is_ok());
-    bench.click("accept-verified");
-    assert!(!bench.choices.accept_verified);
+    let told = bench.click("accept-verified");
+    let privacy = Command::Privacy { files: crate::meeting::Accept::Ask, silence_unknown: false };
+    assert!(matches!(&told[..], [Action::Choose(_), Action::Engine(command)] if *command == privacy), "{told:?}");
 }
