@@ -173,11 +173,6 @@ impl Media {
         Vec::new()
     }
 
-    /// Fails.
-    pub fn set_screen(&mut self, _on: bool, _source: Option<spec::Screen>) -> Result<(), Missing> {
-        Err(Missing)
-    }
-
     /// Nothing to cap.
     pub fn set_quality(&mut self, _quality: Quality) {}
 

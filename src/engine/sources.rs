@@ -114,7 +114,7 @@ struct Lane {
 
 /// What came of work beside the loop.
 pub enum News {
-    Opened(Kind, Result<Opened, Trouble>),
+    Opened(Kind, Box<Result<Opened, Trouble>>),
     Listed(Option<Devices>),
 }
 
@@ -211,7 +211,7 @@ impl Actor {
         let run = move || {
             let opened = plan.carry_out();
             // Nobody is there after the meeting has ended: then it is closed by this.
-            let _ = sender.blocking_send(Later::Source(News::Opened(kind, opened)));
+            let _ = sender.blocking_send(Later::Source(News::Opened(kind, Box::new(opened))));
         };
         if let Err(error) = task::thread("device-open", run) {
             tracing::error!(%error, "nothing can be opened");
@@ -225,7 +225,7 @@ impl Actor {
     /// Something was opened, or was not, or a list came.
     pub(super) fn on_source(&mut self, news: News) {
         match news {
-            News::Opened(kind, result) => self.on_opened(kind, result),
+            News::Opened(kind, result) => self.on_opened(kind, *result),
             News::Listed(devices) => {
                 self.sources.listing = None;
                 if let Some(devices) = devices {

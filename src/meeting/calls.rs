@@ -34,6 +34,7 @@ pub use ringers::{MAX_RINGERS, RING_EVERY, RINGS, STRANGER_EVERY, STRANGERS};
 pub use words::{CallEnd, Rules};
 
 use ringers::Ringers;
+use words::{connect, unknown};
 
 use super::command::Done;
 use super::event::{Direction, Event, Warning};
@@ -591,15 +592,6 @@ impl Calls {
     pub fn poll_output(&mut self) -> Option<Out> {
         self.out.pop_front()
     }
-}
-
-fn unknown() -> Failure {
-    Failure::new(Code::UnknownCall, "This call rings no more.", "Call back.")
-}
-
-/// Where somebody may be reached, for the way to a room.
-fn connect(sight: &Sight, peer: PeerId) -> Vec<(SocketAddr, Option<PeerId>)> {
-    sight.addresses(peer).into_iter().map(|address| (address, Some(peer))).collect()
 }
 
 #[cfg(test)]

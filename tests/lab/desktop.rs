@@ -21,6 +21,7 @@ use lets_meet::av::capture::{VideoSource as _, testcard::TestCard};
 use lets_meet::av::process::convert;
 use lets_meet::clock::now;
 use lets_meet::frame::Pool;
+use lets_meet::task;
 use pipewire as pw;
 use pw::spa;
 use pw::spa::param::ParamType;
@@ -103,7 +104,7 @@ impl Desktop {
         let (quit, quits) = pw::channel::channel();
         let producer = {
             let socket = folder.join("pipewire-0");
-            std::thread::spawn(move || produce(&socket, (width, height), quits, tell))
+            task::thread("test-screen", move || produce(&socket, (width, height), quits, tell)).expect("a thread")
         };
         let node = node(&told);
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();

@@ -110,6 +110,7 @@ impl Stranger {
     }
 
     /// Sends a datagram.
+    #[cfg(feature = "media")]
     pub async fn send(&self, bytes: Vec<u8>) {
         self.connection.send_datagram_wait(bytes.into()).await.expect("linked");
     }

@@ -243,6 +243,9 @@ pub const PLATFORM_FILES: &[&str] = &[
     // File modes of the key and of the profile.
     "src/identity.rs",
     "src/config.rs",
+    // The descriptor of the desktop's PipeWire.
+    "src/av/capture/screen/cast.rs",
+    "src/av/capture/screen/portal.rs",
     // Socket buffers and interfaces.
     "src/endpoint/socket.rs",
     // A port shared with other responders.

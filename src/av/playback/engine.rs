@@ -116,6 +116,7 @@ pub struct Engine {
     mixer: Mixer,
     ends: Ends,
     /// What a real speaker plays, for microphones that hear it.
+    #[cfg_attr(not(feature = "devices"), expect(dead_code, reason = "there are real speakers with devices only"))]
     reference: Reference,
 }
 

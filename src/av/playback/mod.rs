@@ -27,6 +27,7 @@ use crate::av::playback::track::Figures;
 use crate::av::playback::wav::{Block, Wav, Writer};
 use crate::av::process::voice::Reference;
 use crate::av::spec;
+#[cfg(feature = "devices")]
 use crate::clock;
 use crate::frame::FRAME_SAMPLES;
 use crate::id::PeerId;

@@ -1,8 +1,12 @@
 //! Sans-IO. The words about calls that faces use.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::RING_FOR;
+use crate::id::PeerId;
+use crate::meeting::failure::{Code, Failure};
+use crate::meeting::nearby::Sight;
 
 /// Why a call rings no more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -45,4 +49,14 @@ impl Default for Rules {
     fn default() -> Self {
         Self { silence_unknown: false, ring_for: RING_FOR }
     }
+}
+
+/// What is answered about a call that rings no more.
+pub(super) fn unknown() -> Failure {
+    Failure::new(Code::UnknownCall, "This call rings no more.", "Call back.")
+}
+
+/// Where somebody may be reached, for the way to a room.
+pub(super) fn connect(sight: &Sight, peer: PeerId) -> Vec<(SocketAddr, Option<PeerId>)> {
+    sight.addresses(peer).into_iter().map(|address| (address, Some(peer))).collect()
 }

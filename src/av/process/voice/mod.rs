@@ -10,7 +10,7 @@
 //!
 //! A library that panics is made anew for the next frame; after [`MOST_CRASHES`] times sound goes out as it is.
 //!
-//! What it costs, and what it does to real words: `docs/adr/0010-voice-processing.md`, measured by `tests/voice.rs`.
+//! What it costs, and what it does to real words: `docs/adr/0011-voice-processing.md`, measured by `tests/voice.rs`.
 
 pub mod align;
 pub mod chain;

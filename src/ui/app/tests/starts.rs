@@ -88,7 +88,7 @@ async fn leave_while_it_starts(leave_first: bool) {
     // The lobby of the start never runs its task, as when the program was told where to go.
     app.session = Session::default();
     let joining = app.go(Goal::Meeting(Box::new(meet())));
-    let joining = tokio::spawn(run(joining));
+    let joining = crate::task::Scope::new().spawn(run(joining));
     if !leave_first {
         while log.said().is_empty() {
             tokio::task::yield_now().await;
@@ -122,7 +122,7 @@ async fn leaving_while_a_meeting_starts_gives_it_up_before_the_lobby_starts() {
 async fn closing_while_a_meeting_starts_gives_it_up() {
     let (mut app, log) = slow();
     app.session = Session::default();
-    let joining = tokio::spawn(run(app.go(Goal::Meeting(Box::new(meet())))));
+    let joining = crate::task::Scope::new().spawn(run(app.go(Goal::Meeting(Box::new(meet())))));
     while log.said().is_empty() {
         tokio::task::yield_now().await;
     }
