@@ -335,6 +335,16 @@ impl Quality {
         }
     }
 
+    /// What a camera is asked for, if it has it, so that little is thrown away: pixels across and down. Most qualities
+    /// share one, since another means that the camera is closed and opened again.
+    pub const fn of_camera(self) -> (u16, u16) {
+        match self {
+            Self::P240 | Self::P360 => (640, 480),
+            Self::Auto | Self::P480 | Self::P720 => (1280, 720),
+            Self::P900 | Self::P1080 => (1920, 1080),
+        }
+    }
+
     /// `width` x `height` fitted inside, same shape, even sides, never larger than it was.
     pub fn fit(self, width: u16, height: u16) -> (u16, u16) {
         self.limit().map_or((width & !1, height & !1), |(w, h)| fit(width, height, w, h))

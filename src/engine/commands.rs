@@ -92,9 +92,12 @@ impl Actor {
     fn work(&mut self, work: Work) -> Result<Done, Failure> {
         match work {
             Work::Quality(quality) => {
-                self.parts.media.set_quality(quality);
+                let camera = self.parts.media.set_quality(quality);
                 self.meeting.on_setting(Setting::Quality(quality));
                 self.publish_tracks();
+                if let Some(source) = camera {
+                    self.switch(Switch::Camera { on: true, source: Some(source) }, None);
+                }
             }
             Work::Voice(wish) => {
                 self.parts.media.set_voice(wish);

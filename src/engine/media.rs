@@ -208,12 +208,13 @@ impl Media {
         camera.into_iter().chain(microphone).chain(screen).collect()
     }
 
-    /// Caps the camera's size.
-    pub fn set_quality(&mut self, quality: Quality) {
-        self.config.quality = quality;
-        if let Some(camera) = &self.camera {
-            camera.set_quality(quality);
-        }
+    /// Caps the camera's size. The real camera that is open and would better be opened anew for it comes back.
+    pub fn set_quality(&mut self, quality: Quality) -> Option<spec::Camera> {
+        let before = std::mem::replace(&mut self.config.quality, quality);
+        let camera = self.camera.as_ref()?;
+        camera.set_quality(quality);
+        let another = before.of_camera() != quality.of_camera() && camera.info().on && camera.device().is_some();
+        another.then(|| self.config.camera.clone())
     }
 
     /// Processes the microphone in another way from its next frame on.

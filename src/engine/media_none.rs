@@ -174,7 +174,9 @@ impl Media {
     }
 
     /// Nothing to cap.
-    pub fn set_quality(&mut self, _quality: Quality) {}
+    pub fn set_quality(&mut self, _quality: Quality) -> Option<spec::Camera> {
+        None
+    }
 
     /// Nothing to process.
     pub fn set_voice(&mut self, _wish: spec::voice::Wish) {}

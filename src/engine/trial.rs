@@ -41,7 +41,7 @@ fn look(camera: &spec::Camera) -> Check {
         let failure = super::failure::media(error);
         Check::bad("camera", failure.message, failure.hint)
     };
-    let mut source = match capture::open(camera) {
+    let mut source = match capture::open(camera, spec::Quality::Auto) {
         Ok(Source::Live(source)) => source,
         Ok(Source::Paced(_)) => return Check::good("camera", "a test source needs no check"),
         Err(error) => return wrong(&error),

@@ -24,7 +24,7 @@ use crate::av::devices::worker::{self, Hold, Stop, Worker};
 use crate::av::devices::{Device, Devices, Fate, Kind};
 use crate::av::guard::{guard, watch};
 use crate::av::process::layout::{Converter, Layout};
-use crate::av::spec::DeviceChoice;
+use crate::av::spec::{DeviceChoice, Quality};
 use crate::clock;
 use crate::frame::{Pool, VideoFrame};
 use crate::slot::{Empty, Slot};
@@ -43,8 +43,8 @@ const REST_AFTER: Duration = Duration::from_secs(2);
 const MOST_BAD: u32 = 90;
 /// The layouts that we read.
 const LAYOUTS: &[FrameFormat] = &[FrameFormat::MJPEG, FrameFormat::YUYV, FrameFormat::NV12];
-/// What a camera is asked for, if it has it: as the test card.
-const WISH: (u32, u32, u32) = (1280, 720, 30);
+/// Pictures a second that a camera is asked for, if it has it: as the test card.
+const RATE: u32 = 30;
 
 /// The cameras that give pictures, in the system's order; `None` when the system does not answer in time. A node is opened
 /// once to see what it is, and not again while it is there: that wakes a camera up.
@@ -167,8 +167,8 @@ pub struct Source {
 }
 
 impl Source {
-    /// Opens the camera that `choice` means. Takes as long as the driver does, at most [`OPEN_LIMIT`].
-    pub fn open(choice: &DeviceChoice) -> Result<Self, Error> {
+    /// Opens the camera that `choice` means, in the format that suits `quality` best. Takes as long as the driver does, at most [`OPEN_LIMIT`].
+    pub fn open(choice: &DeviceChoice, quality: Quality) -> Result<Self, Error> {
         let missing = || Error::NoDevice { kind: Kind::Camera, choice: choice.clone() };
         let device =
             Devices::new(list().unwrap_or_default()).find(Kind::Camera, choice).cloned().ok_or_else(missing)?;
@@ -180,7 +180,7 @@ impl Source {
             let (state, pictures, name) = (Arc::clone(&state), pictures.clone(), name.clone());
             Worker::start("camera-device", move |stop| {
                 let fate = state.fate.clone();
-                let mut driver = Driver { name, id, state, pictures, converter: Converter::default() };
+                let mut driver = Driver { name, id, wish: quality.of_camera(), state, pictures, converter: Converter::default() };
                 watch("the driver of the camera", &fate, || {
                     driver.run(stop, tell);
                     Ok(())
@@ -237,6 +237,8 @@ fn trouble(name: &str, reason: String) -> Error {
 struct Driver {
     name: String,
     id: String,
+    /// Pixels across and down that are wished for.
+    wish: (u16, u16),
     state: Arc<State>,
     pictures: Slot<VideoFrame>,
     converter: Converter,
@@ -302,7 +304,7 @@ impl Driver {
         let any = RequestedFormat::with_formats(RequestedFormatType::None, LAYOUTS);
         let mut camera = Camera::new(index_of(&self.id), any).map_err(failed)?;
         let formats = camera.compatible_camera_formats().map_err(failed)?;
-        let best = choose(&formats).ok_or_else(|| trouble(&self.name, "it has no format that we read".to_owned()))?;
+        let best = choose(&formats, self.wish).ok_or_else(|| trouble(&self.name, "it has no format that we read".to_owned()))?;
         if camera.camera_format() != best.wire {
             let exactly = RequestedFormat::with_formats(RequestedFormatType::Exact(best.wire), LAYOUTS);
             camera.set_camera_requset(exactly).map_err(failed)?;
@@ -386,9 +388,9 @@ struct Chosen {
     format: Format,
 }
 
-/// The best of a camera's formats: a fluent picture first, then the size nearest to the one that we wish (not above it,
-/// if there is one below), then the layout that costs least.
-fn choose(formats: &[CameraFormat]) -> Option<Chosen> {
+/// The best of a camera's formats: a fluent picture first, then the size nearest to the one that is wished for (not above
+/// it, if there is one below), then the layout that costs least.
+fn choose(formats: &[CameraFormat], wish: (u16, u16)) -> Option<Chosen> {
     let usable = formats.iter().filter_map(|wire| {
         let layout = match wire.format() {
             FrameFormat::NV12 => Layout::Nv12,
@@ -404,7 +406,7 @@ fn choose(formats: &[CameraFormat]) -> Option<Chosen> {
         (even && sane).then_some(Chosen { wire: *wire, layout, format })
     });
     usable.min_by_key(|chosen| {
-        let (wire, wished) = (chosen.wire, u64::from(WISH.0 * WISH.1));
+        let (wire, wished) = (chosen.wire, u64::from(wish.0) * u64::from(wish.1));
         let fluency = match wire.frame_rate() {
             24..=60 => 0,
             61.. => 1,
@@ -413,7 +415,7 @@ fn choose(formats: &[CameraFormat]) -> Option<Chosen> {
         };
         let area = u64::from(wire.width()) * u64::from(wire.height());
         let size = if area <= wished { wished - area } else { area.saturating_mul(4) };
-        (fluency, size, wire.frame_rate().abs_diff(WISH.2), chosen.layout)
+        (fluency, size, wire.frame_rate().abs_diff(RATE), chosen.layout)
     })
 }
 
@@ -429,7 +431,8 @@ mod tests {
     fn the_best_format_is_fluent_then_near_to_720p_then_cheap() {
         use FrameFormat::{GRAY, MJPEG, NV12, YUYV};
         let check = |formats: &[CameraFormat], expect: Option<usize>| {
-            assert_eq!(choose(formats).map(|chosen| chosen.wire), expect.map(|at| formats[at]), "{formats:?}");
+            let chosen = choose(formats, Quality::Auto.of_camera()).map(|chosen| chosen.wire);
+            assert_eq!(chosen, expect.map(|at| formats[at]), "{formats:?}");
         };
         // A usual webcam: raw pictures are slow when they are large.
         check(
@@ -447,6 +450,17 @@ mod tests {
         check(&[format(NV12, 1280, 720, 60), format(NV12, 1280, 720, 30)], Some(1));
         check(&[format(GRAY, 640, 480, 30), format(YUYV, 641, 480, 30), format(YUYV, 70_000, 480, 30)], None);
         check(&[], None);
+    }
+
+    #[test]
+    fn the_format_follows_the_quality() {
+        use FrameFormat::{MJPEG, YUYV};
+        let formats =
+            [format(YUYV, 640, 480, 30), format(MJPEG, 1280, 720, 30), format(MJPEG, 1920, 1080, 30), format(YUYV, 320, 240, 30)];
+        for (quality, at) in [(Quality::P240, 0), (Quality::P480, 1), (Quality::Auto, 1), (Quality::P1080, 2)] {
+            let chosen = choose(&formats, quality.of_camera()).map(|chosen| chosen.wire);
+            assert_eq!(chosen, Some(formats[at]), "{quality}");
+        }
     }
 
     #[test]

@@ -105,16 +105,19 @@ impl std::fmt::Debug for Source {
     }
 }
 
-/// Opens what a description names. A real camera may take seconds.
-pub fn open(spec: &spec::Camera) -> Result<Source, Error> {
+/// Opens what a description names; a real camera in the format that suits `quality` best, which may take seconds.
+pub fn open(spec: &spec::Camera, quality: spec::Quality) -> Result<Source, Error> {
     Ok(Source::Paced(match spec {
         spec::Camera::None => return Err(Error::NoSource),
         spec::Camera::TestCard { width, height, fps } => Box::new(testcard::TestCard::new(*width, *height, *fps)),
         spec::Camera::File(path) => Box::new(y4m::Reader::open(path)?),
         #[cfg(feature = "devices")]
-        spec::Camera::Device(choice) => return Ok(Source::Live(Box::new(device::Source::open(choice)?))),
+        spec::Camera::Device(choice) => return Ok(Source::Live(Box::new(device::Source::open(choice, quality)?))),
         #[cfg(not(feature = "devices"))]
-        spec::Camera::Device(_) => return Err(Error::NoDevices),
+        spec::Camera::Device(_) => {
+            let _ = quality;
+            return Err(Error::NoDevices);
+        }
     }))
 }
 

@@ -130,7 +130,7 @@ impl PictureTrack {
         outlets: Outlets,
         screen: Option<Arc<dyn Screen>>,
     ) -> Result<Self, Error> {
-        Self::start(CAMERA, capture::open(spec)?, config, outlets, screen)
+        Self::start(CAMERA, capture::open(spec, config.quality)?, config, outlets, screen)
     }
 
     /// The same of a display or window that is shared.

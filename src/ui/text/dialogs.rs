@@ -90,7 +90,7 @@ pub const WINDOWS: &str = "Windows";
 /// They are being asked for.
 pub const SCREENS_COMING: &str = "One moment…";
 /// There is none.
-pub const NO_SCREENS: &str = "No screen can be shared here. Screens are shared on X11; on a desktop that runs on Wayland, log in to a session on X11 (often called Xorg).";
+pub const NO_SCREENS: &str = "No screen can be shared here: this program sees no display that it can read.";
 /// Asks the system again.
 pub const LOOK_AGAIN: &str = "Look again";
 
