@@ -180,7 +180,8 @@ impl Source {
             let (state, pictures, name) = (Arc::clone(&state), pictures.clone(), name.clone());
             Worker::start("camera-device", move |stop| {
                 let fate = state.fate.clone();
-                let mut driver = Driver { name, id, wish: quality.of_camera(), state, pictures, converter: Converter::default() };
+                let mut driver =
+                    Driver { name, id, wish: quality.of_camera(), state, pictures, converter: Converter::default() };
                 watch("the driver of the camera", &fate, || {
                     driver.run(stop, tell);
                     Ok(())
@@ -304,7 +305,8 @@ impl Driver {
         let any = RequestedFormat::with_formats(RequestedFormatType::None, LAYOUTS);
         let mut camera = Camera::new(index_of(&self.id), any).map_err(failed)?;
         let formats = camera.compatible_camera_formats().map_err(failed)?;
-        let best = choose(&formats, self.wish).ok_or_else(|| trouble(&self.name, "it has no format that we read".to_owned()))?;
+        let best = choose(&formats, self.wish)
+            .ok_or_else(|| trouble(&self.name, "it has no format that we read".to_owned()))?;
         if camera.camera_format() != best.wire {
             let exactly = RequestedFormat::with_formats(RequestedFormatType::Exact(best.wire), LAYOUTS);
             camera.set_camera_requset(exactly).map_err(failed)?;
@@ -455,8 +457,12 @@ mod tests {
     #[test]
     fn the_format_follows_the_quality() {
         use FrameFormat::{MJPEG, YUYV};
-        let formats =
-            [format(YUYV, 640, 480, 30), format(MJPEG, 1280, 720, 30), format(MJPEG, 1920, 1080, 30), format(YUYV, 320, 240, 30)];
+        let formats = [
+            format(YUYV, 640, 480, 30),
+            format(MJPEG, 1280, 720, 30),
+            format(MJPEG, 1920, 1080, 30),
+            format(YUYV, 320, 240, 30),
+        ];
         for (quality, at) in [(Quality::P240, 0), (Quality::P480, 1), (Quality::Auto, 1), (Quality::P1080, 2)] {
             let chosen = choose(&formats, quality.of_camera()).map(|chosen| chosen.wire);
             assert_eq!(chosen, Some(formats[at]), "{quality}");
