@@ -24,7 +24,7 @@ run "${@:1}" --no-fail-fast --lib --bins --test tidy --test corpus --test sim --
 # What is done to voices, with real words; a build without sound has none.
 case " $* " in
 *" --no-default-features "*) ;;
-*) run "${@:1}" --no-fail-fast --test voice ;;
+*) run "${@:1}" --no-fail-fast --test voice --test realtime ;;
 esac
 # Windows on displays of their own, one test after another; a build without pictures has none.
 case " $* " in

@@ -168,6 +168,9 @@ impl Media {
     /// Nothing is open.
     pub fn close(&mut self, _kind: Kind) {}
 
+    /// Nothing is sent.
+    pub fn silence(&mut self, _kind: Kind) {}
+
     /// Nothing was asked for.
     pub fn missing(&mut self) -> Vec<(Kind, Missing)> {
         Vec::new()

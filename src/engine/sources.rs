@@ -177,7 +177,13 @@ impl Actor {
             answer(reply, Err(failure));
             return;
         }
+        // Another device may take seconds to open; what is sent until then ends now.
+        let ends = !switch.is_on() && lane.job.is_some();
         lane.waiting.push_back((switch, reply));
+        if ends {
+            self.parts.media.silence(kind);
+            self.publish_tracks();
+        }
         self.next(kind);
         self.tend();
     }
@@ -322,7 +328,6 @@ impl Actor {
     pub(super) fn tick_sources(&mut self) {
         let now = clock::now();
         let troubles = self.parts.media.troubles();
-        let any = !troubles.is_empty();
         for (kind, error) in troubles {
             let warning = failure::trouble(kind, &error);
             let lane = self.sources.lane(kind);
@@ -340,9 +345,8 @@ impl Actor {
                 }
             }
         }
-        if any {
-            self.publish_tracks();
-        }
+        // A screen that is shared may also have another size by now.
+        self.publish_tracks();
         if self.sources.lanes.iter().any(|lane| lane.care.watches()) {
             self.look();
         }

@@ -202,3 +202,35 @@ async fn pictures_of_a_screen_that_nobody_announced_and_absurd_sizes_do_no_harm(
     bo.handle.leave().await;
     mal.end().await;
 }
+
+/// Another microphone may take long to be opened: here a pipe into which nobody writes yet.
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_mute_does_not_wait_for_another_microphone_that_is_slow_to_open() {
+    use lets_meet::av::spec::Microphone;
+    let folder = tempfile::tempdir().expect("folder");
+    let ada = Peer::start(folder.path(), "Ada", &[]).await;
+    let bo = Peer::start(folder.path(), "Bo", &[ada.address]).await;
+    tokio::join!(ada.joined(&bo), bo.joined(&ada));
+    let told = |on: bool| {
+        let ada = ada.id;
+        move |event: &Event| {
+            matches!(event, Event::Track { person, info }
+                if person.peer == ada && info.kind == TrackKind::Microphone && info.on == on)
+        }
+    };
+    ada.handle.command(Command::Microphone { on: true, source: Some(Microphone::Tone) }).await.expect("a tone");
+    bo.wait("the microphone", told(true)).await;
+    let pipe = folder.path().join("slow.wav");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status().expect("mkfifo is there");
+    assert!(made.success());
+    let slow = ada.handle.submit(Command::Microphone { on: true, source: Some(Microphone::File(pipe.clone())) });
+    let mute = ada.handle.submit(Command::Microphone { on: false, source: None });
+    bo.wait("the mute", told(false)).await;
+    // What was slow is no microphone, which ends the wait; answers come in the order of the commands.
+    std::fs::write(&pipe, b"no sound").expect("somebody reads");
+    assert!(slow.await.is_err());
+    mute.await.expect("muted");
+    ada.handle.leave().await;
+    bo.handle.leave().await;
+}

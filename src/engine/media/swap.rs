@@ -296,6 +296,26 @@ impl Media {
         }
     }
 
+    /// Nothing of this kind is sent or played from now on: a person switched it off while something else is being opened
+    /// for it.
+    pub fn silence(&mut self, kind: Kind) {
+        match kind {
+            Kind::Camera => {
+                if let Some(camera) = &self.camera {
+                    camera.set_on(false);
+                }
+                self.pictures.close(Key::own());
+            }
+            Kind::Microphone => {
+                if let Some(microphone) = &self.microphone {
+                    microphone.set_on(false);
+                }
+            }
+            Kind::Speaker => self.hush(true),
+            Kind::Screen => self.close(Kind::Screen),
+        }
+    }
+
     /// Ends the track of this kind at once. The device itself may take a second, which is waited for elsewhere: whoever
     /// opens it again waits until it is free.
     pub fn close(&mut self, kind: Kind) {

@@ -8,7 +8,6 @@ use std::io::Cursor;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use pipewire as pw;
@@ -31,15 +30,10 @@ use crate::{clock, task};
 
 /// Widest and highest picture that is taken; encoders make less of it anyway.
 const MOST: u32 = 8192;
-/// While nobody wants pictures one is made now and then (microseconds), so that the newest is there when somebody does.
-const IDLE: u64 = 1_000_000;
 
 /// What the loop's thread and the others share.
 #[derive(Debug)]
 struct State {
-    wanted: AtomicBool,
-    /// When a picture was made last (`clock::host_micros`).
-    made: AtomicU64,
     fate: Fate,
     pictures: Slot<VideoFrame>,
     /// The size, once it is known. One place: the first one counts.
@@ -70,11 +64,6 @@ impl Cast {
         self.state.size.recv_timeout(wait).ok()
     }
 
-    /// Somebody wants pictures, or nobody does.
-    pub fn want(&self, wanted: bool) {
-        self.state.wanted.store(wanted, Ordering::Relaxed);
-    }
-
     /// Why it ended by itself, told once.
     pub fn trouble(&self) -> Option<Error> {
         self.state.fate.take()
@@ -91,8 +80,6 @@ impl Cast {
 pub fn start(remote: OwnedFd, node: u32, over: oneshot::Sender<()>) -> Result<Cast, Error> {
     let (quit, quits) = pw::channel::channel();
     let state = Arc::new(State {
-        wanted: AtomicBool::new(true),
-        made: AtomicU64::new(0),
         fate: Fate::default(),
         // Overflow: the newest picture replaces the one that waits.
         pictures: Slot::new(),
@@ -197,15 +184,9 @@ fn run(
                     newest = Some(newer);
                 }
                 let (Some(mut buffer), Some(shape)) = (newest, *shape) else { return };
-                let now = clock::host_micros();
-                let idle = now.saturating_sub(state.made.load(Ordering::Relaxed)) < IDLE;
-                if idle && !state.wanted.load(Ordering::Relaxed) {
-                    return;
-                }
                 let Some(data) = buffer.datas_mut().first_mut() else { return };
                 if let Some(mut picture) = read_picture(data, shape, &pool) {
-                    picture.captured = now;
-                    state.made.store(now, Ordering::Relaxed);
+                    picture.captured = clock::host_micros();
                     state.pictures.put(picture);
                 }
             }

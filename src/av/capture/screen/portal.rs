@@ -24,7 +24,7 @@ use crate::av::devices::Fate;
 use crate::av::devices::worker::{Stop, Worker};
 use crate::av::guard::watch;
 use crate::clock;
-use crate::frame::VideoFrame;
+use crate::frame::{Pool, VideoFrame};
 use crate::slot::Empty;
 
 /// How long the person may think about what to share.
@@ -46,6 +46,10 @@ pub struct Source {
     fate: Fate,
     /// When a picture was given last.
     given: Option<Instant>,
+    /// The newest picture: a compositor sends none while nothing changes, and somebody may look only later.
+    last: Option<VideoFrame>,
+    wanted: bool,
+    pool: Pool,
     _worker: Worker,
 }
 
@@ -66,7 +70,7 @@ impl Source {
             cast.trouble().unwrap_or_else(|| none("the desktop sends no pictures", "choose another screen or window"))
         })?;
         let format = Format { width, height, rate: (30, 1) };
-        Ok(Self { format, cast, fate, given: None, _worker: worker })
+        Ok(Self { format, cast, fate, given: None, last: None, wanted: false, pool: Pool::new(2), _worker: worker })
     }
 }
 
@@ -79,7 +83,7 @@ impl LiveSource for Source {
         if let Some(error) = self.fate.take().or_else(|| self.cast.trouble()) {
             return Err(error);
         }
-        self.cast.want(wanted);
+        let again = wanted && !std::mem::replace(&mut self.wanted, wanted);
         let now = clock::now();
         let early = self.given.map_or(Duration::ZERO, |given| (given + LEAST).saturating_duration_since(now));
         if early >= wait {
@@ -88,15 +92,25 @@ impl LiveSource for Source {
         }
         std::thread::sleep(early);
         match self.cast.pictures().recv_timeout(wait.saturating_sub(early)) {
-            Ok(picture) => {
-                self.given = Some(clock::now());
-                Ok(Some(picture).filter(|_| wanted))
+            Ok(picture) => self.last = Some(picture),
+            Err(Empty::Timeout) if !again => return Ok(None),
+            // Nothing has changed since it was made.
+            Err(Empty::Timeout) => {
+                if let Some(last) = &mut self.last {
+                    last.captured = clock::host_micros();
+                }
             }
-            Err(Empty::Timeout) => Ok(None),
             Err(Empty::Closed) => {
-                Err(self.fate.take().or_else(|| self.cast.trouble()).unwrap_or_else(|| ended("it was stopped")))
+                let told = self.fate.take().or_else(|| self.cast.trouble());
+                return Err(told.unwrap_or_else(|| ended("it was stopped")));
             }
         }
+        let Some(last) = self.last.as_ref().filter(|_| wanted) else { return Ok(None) };
+        let mut picture = self.pool.picture(last.width(), last.height());
+        picture.data_mut().copy_from_slice(last.data());
+        picture.captured = last.captured;
+        self.given = Some(clock::now());
+        Ok(Some(picture))
     }
 }
 
