@@ -12,6 +12,7 @@ use crate::av::playback;
 use crate::av::publish::{Microphone, PictureConfig, PictureTrack};
 use crate::av::{Error, spec};
 use crate::meeting::{Failure, Warning};
+use crate::slot::Shared;
 
 /// A camera and a microphone that only oneself sees and hears of. Dropping it closes both; that and starting it may
 /// block for a second and more: do both where that is allowed, and before a meeting opens the same camera.
@@ -36,11 +37,11 @@ impl Preview {
                 .map_err(|e| troubles.push(failure::trouble(Kind::Camera, &e)))
                 .ok()
         });
-        let microphone = microphone.filter(|microphone| *microphone != spec::Microphone::None).and_then(|source| {
-            let microphone = Microphone::start(&source, Outlets::new(), levels.own());
-            microphone.map_err(|e| troubles.push(failure::trouble(Kind::Microphone, &e))).ok()
-        });
-        Self { camera, microphone, pictures, levels, troubles }
+        let mut preview = Self { camera, microphone: None, pictures, levels, troubles };
+        if let Some(source) = microphone {
+            preview.hear(&source);
+        }
+        preview
     }
 
     /// The own picture is under [`Key::own`].
@@ -71,6 +72,23 @@ impl Preview {
         std::mem::take(&mut self.troubles)
     }
 
+    /// Closes the microphone and waits until it is free; the camera stays as it is. True when one was open.
+    pub fn release_microphone(&mut self) -> bool {
+        self.microphone.take().map(Microphone::stop).is_some()
+    }
+
+    /// Opens a microphone again. What cannot be opened is told by [`Preview::troubles`].
+    pub fn hear(&mut self, source: &spec::Microphone) {
+        self.release_microphone();
+        if *source == spec::Microphone::None {
+            return;
+        }
+        match Microphone::start(source, Outlets::new(), self.levels.own()) {
+            Ok(microphone) => self.microphone = Some(microphone),
+            Err(error) => self.troubles.push(failure::trouble(Kind::Microphone, &error)),
+        }
+    }
+
     /// Closes both and waits until the devices are free for a meeting, two seconds at the most.
     pub fn stop(mut self) {
         self.close();
@@ -80,9 +98,7 @@ impl Preview {
         if let Some(camera) = self.camera.take() {
             camera.stop();
         }
-        if let Some(microphone) = self.microphone.take() {
-            microphone.stop();
-        }
+        self.release_microphone();
         self.pictures.close(Key::own());
     }
 }
@@ -136,21 +152,23 @@ impl Heard {
 }
 
 /// Records from `microphone` for so long, then plays it to `speaker`, and returns when that is over. What was recorded is
-/// kept in memory only, and forgotten. The microphone is closed before it is played.
+/// kept in memory only, and forgotten. The microphone is closed before it is played. `None` when `stop` became true
+/// meanwhile: both devices are closed soon after.
 pub fn record_and_play(
     microphone: &spec::Microphone,
     speaker: &spec::Speaker,
     length: Duration,
-) -> Result<Heard, Failure> {
+    stop: &Shared<bool>,
+) -> Result<Option<Heard>, Failure> {
     if *microphone == spec::Microphone::None {
         return Err(failure::source(&Error::NoSource, "microphone"));
     }
-    let samples = crate::av::capture::sound::record(microphone, length).map_err(|error| failure::media(&error))?;
+    let samples = crate::av::capture::sound::record(microphone, length, stop).map_err(|error| failure::media(&error))?;
     let heard = Heard::of(&samples);
-    if *speaker != spec::Speaker::None {
-        playback::play(speaker, &samples).map_err(|error| failure::media(&error))?;
+    if *speaker != spec::Speaker::None && !stop.get() {
+        playback::play(speaker, &samples, stop).map_err(|error| failure::media(&error))?;
     }
-    Ok(heard)
+    Ok(Some(heard).filter(|_| !stop.get()))
 }
 
 #[cfg(test)]
@@ -199,13 +217,19 @@ mod tests {
         let dir = tempfile::tempdir().expect("a folder");
         let path = dir.path().join("again.wav");
         let speaker = spec::Speaker::Wav(path.clone());
-        let heard = record_and_play(&spec::Microphone::Tone, &speaker, Duration::from_millis(200)).expect("heard");
+        let stop = Shared::new(false);
+        let heard = record_and_play(&spec::Microphone::Tone, &speaker, Duration::from_millis(200), &stop);
+        let heard = heard.expect("no failure").expect("not stopped");
         assert!((heard.peak_db + 12.0).abs() < 0.5 && (heard.level_db + 15.0).abs() < 0.5, "{heard:?}");
         assert_eq!(heard.words(), ("it is well heard", ""));
         let mut reader = hound::WavReader::open(&path).expect("a file");
         let loud = reader.samples::<i16>().filter(|sample| sample.as_ref().is_ok_and(|s| s.abs() > 2000)).count();
         assert!(loud > 5_000, "{loud}");
-        assert!(record_and_play(&spec::Microphone::None, &speaker, Duration::ZERO).is_err());
+        assert!(record_and_play(&spec::Microphone::None, &speaker, Duration::ZERO, &stop).is_err());
+        stop.set(true);
+        let (start, long) = (clock::now(), Duration::from_secs(60));
+        assert_eq!(record_and_play(&spec::Microphone::Tone, &speaker, long, &stop), Ok(None));
+        assert!(start.elapsed() < long / 6, "it ends when it is told to");
         for (peak, words) in [(0.0, "nothing"), (0.001, "quiet"), (0.5, "well"), (1.0, "too loud")] {
             let heard = Heard::of(&[0.0, peak]);
             assert!(heard.words().0.contains(words), "{heard:?}");

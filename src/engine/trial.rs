@@ -8,6 +8,7 @@ use super::preview::record_and_play;
 use crate::av::capture::{self, Source};
 use crate::av::spec::{self, DeviceChoice};
 use crate::clock;
+use crate::slot::Shared;
 
 /// How long is recorded.
 pub const LENGTH: Duration = Duration::from_secs(3);
@@ -20,8 +21,10 @@ const FIRST: Duration = Duration::from_secs(5);
 pub fn sound() -> Check {
     let (microphone, speaker) =
         (spec::Microphone::Device(DeviceChoice::Default), spec::Speaker::Device(DeviceChoice::Default));
-    match record_and_play(&microphone, &speaker, LENGTH) {
-        Ok(heard) => {
+    match record_and_play(&microphone, &speaker, LENGTH, &Shared::new(false)) {
+        // Nobody stops it.
+        Ok(None) => Check::bad("sound", "it was stopped", "Try again."),
+        Ok(Some(heard)) => {
             let (words, hint) = heard.words();
             let (peak, level) = (heard.peak_db, heard.level_db);
             let detail = format!("{words}: peak {peak:.0} dB, level {level:.0} dB; it was played back");

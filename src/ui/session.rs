@@ -26,11 +26,12 @@ use super::screen::settings::Settings;
 use super::toast::{Toast, Tone};
 use super::{Start, map, notices, text, video};
 use crate::engine::doctor::{self, Check};
+use crate::engine::preview::Heard;
 use crate::engine::{Handle, devices};
 use crate::meeting::{Code, Command, Done, Failure, Words};
 use crate::share::DisplayName;
 
-pub use preview::{record_sound, ring, test_sound};
+pub use preview::{ring, test_sound};
 
 pub use desktop::{paste, pick_files, pick_folder, reveal, save_as};
 pub use system::{check_devices, list_devices, list_interfaces, list_screens, own_words, watch_devices};
@@ -82,6 +83,8 @@ pub enum Outcome {
     OwnWords(Words),
     /// The preview of the lobby runs, or has ended.
     Previewing(preview::Started),
+    /// The lobby's recording is over.
+    Recorded(Result<Option<Heard>, Failure>),
     /// The desktop showed a notification of this kind, under this number; the pause after it is over.
     Notified(alerts::Kind, Option<u32>),
     /// Something is to be said.
@@ -384,10 +387,19 @@ impl Session {
         self.preview.want(choices, camera, microphone)
     }
 
+    /// Records the microphone and plays it back, or ends that.
+    pub fn record(&mut self, choices: &Choices) -> Task<Message> {
+        self.preview.record(choices)
+    }
+
     /// Takes what is the session's own of what a task came to; the rest comes back.
     pub fn on_outcome(&mut self, outcome: Outcome) -> Result<Task<Message>, Outcome> {
         match outcome {
             Outcome::Previewing(started) => Ok(self.preview.on_started(started)),
+            Outcome::Recorded(result) => match self.preview.on_recorded(result) {
+                Some(toast) => Err(Outcome::Say(toast)),
+                None => Ok(Task::none()),
+            },
             Outcome::Notified(kind, id) => Ok(self.notifier.on_shown(kind, id)),
             outcome => Err(outcome),
         }
@@ -521,7 +533,7 @@ pub fn outcome(
     settings: Option<&mut Settings>,
 ) -> Action {
     match outcome {
-        Outcome::Nothing | Outcome::Notified(..) | Outcome::Previewing(_) => Action::None,
+        Outcome::Nothing | Outcome::Notified(..) | Outcome::Previewing(_) | Outcome::Recorded(_) => Action::None,
         Outcome::Checked(found) => {
             (model.checkup.found, model.checkup.running) = (found, false);
             Action::None

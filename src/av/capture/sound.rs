@@ -7,6 +7,7 @@ use crate::av::devices::{Device, Fate};
 use crate::av::{Error, spec};
 use crate::clock;
 use crate::frame::{FRAME_SAMPLES, SAMPLE_RATE};
+use crate::slot::Shared;
 
 /// A source of sound, mono at 48 kHz.
 pub trait Sound: Send {
@@ -53,8 +54,9 @@ pub fn open(spec: &spec::Microphone) -> Result<Box<dyn Sound>, Error> {
     })
 }
 
-/// What a microphone gives for so long, from its first sound on or after a second of silence. Blocks meanwhile.
-pub fn record(spec: &spec::Microphone, length: Duration) -> Result<Vec<f32>, Error> {
+/// What a microphone gives for so long, from its first sound on or after a second of silence; less when `stop` becomes
+/// true. Blocks meanwhile, and ends within 20 ms of it once the microphone is open.
+pub fn record(spec: &spec::Microphone, length: Duration, stop: &Shared<bool>) -> Result<Vec<f32>, Error> {
     let mut source = open(spec)?;
     let fate = source.fate();
     let (start, wall) = (clock::now(), clock::unix_micros());
@@ -63,7 +65,7 @@ pub fn record(spec: &spec::Microphone, length: Duration) -> Result<Vec<f32>, Err
     // Devices need a moment until their first sample: those before it are no sound of the room.
     let mut waited = 0;
     let mut frame = 0;
-    while frame < frames {
+    while frame < frames && !stop.get() {
         let tick = waited + frame;
         let due = start + Duration::from_millis(10) * u32::try_from(tick + 1).unwrap_or(u32::MAX);
         std::thread::sleep(due.saturating_duration_since(clock::now()));

@@ -252,21 +252,26 @@ impl Output {
 pub fn play_notes(speaker: &spec::Speaker, length: Duration) -> Result<(), Error> {
     let second = u32::try_from(length.as_millis() / 20).unwrap_or(50);
     let frames = u32::try_from(length.as_millis() / 10).unwrap_or(100);
-    play_frames(speaker, (0..frames).map(|frame| note(frame, second)))
+    play_frames(speaker, (0..frames).map(|frame| note(frame, second)), &Shared::new(false))
 }
 
-/// Plays `samples`, mono at 48 kHz, to `speaker`, and waits until they were played. Less than 10 ms at the end is left out.
-pub fn play(speaker: &spec::Speaker, samples: &[f32]) -> Result<(), Error> {
-    play_frames(speaker, samples.as_chunks::<FRAME_SAMPLES>().0.iter().copied())
+/// Plays `samples`, mono at 48 kHz, to `speaker`, and waits until they were played or `stop` is true. Less than 10 ms at
+/// the end is left out.
+pub fn play(speaker: &spec::Speaker, samples: &[f32], stop: &Shared<bool>) -> Result<(), Error> {
+    play_frames(speaker, samples.as_chunks::<FRAME_SAMPLES>().0.iter().copied(), stop)
 }
 
-fn play_frames(speaker: &spec::Speaker, frames: impl Iterator<Item = [f32; FRAME_SAMPLES]>) -> Result<(), Error> {
+fn play_frames(
+    speaker: &spec::Speaker,
+    frames: impl Iterator<Item = [f32; FRAME_SAMPLES]>,
+    stop: &Shared<bool>,
+) -> Result<(), Error> {
     let (mut sink, fate) = open(speaker)?;
     let writer = Writer::start()?;
     #[cfg(feature = "devices")]
     let mut due = clock::now();
     let mut position = 0u64;
-    for samples in frames {
+    for samples in frames.take_while(|_| !stop.get()) {
         match &mut sink {
             Sink::None => {}
             Sink::File(wav) => {
@@ -286,7 +291,7 @@ fn play_frames(speaker: &spec::Speaker, frames: impl Iterator<Item = [f32; FRAME
             return Err(error);
         }
     }
-    if fate.is_some() {
+    if fate.is_some() && !stop.get() {
         // What lies in the device's own buffer.
         std::thread::sleep(Duration::from_millis(150));
     }

@@ -78,7 +78,7 @@ impl App {
             Action::ScrollToEnd(id) => iced::widget::operation::snap_to_end(id),
             Action::Preview { camera, microphone } => self.session.preview(&self.choices, camera, microphone),
             Action::TestSound => session::test_sound(&self.choices),
-            Action::RecordSound => session::record_sound(&self.choices),
+            Action::RecordSound => self.session.record(&self.choices),
             Action::Check => self.session.check(&self.start, &self.choices, &mut self.model),
             Action::Doctor => {
                 let open = self.perform(Action::Open(Box::new(Dialog::Doctor)));

@@ -92,6 +92,8 @@ pub enum Message {
     Test,
     /// Record the microphone and play it back.
     Record,
+    /// End that.
+    StopRecord,
     /// Look at the network.
     Doctor,
     /// Look again, without a dialog.
@@ -169,6 +171,7 @@ impl Lobby {
                 Action::Choose(Box::new(choices)).and(self.preview())
             }
             Message::Test => Action::TestSound,
+            Message::StopRecord => Action::RecordSound,
             Message::Record => Action::Toast(Toast::new(Tone::Plain, words::SPEAK_NOW)).and(Action::RecordSound),
             Message::Doctor => Action::Doctor,
             Message::Check => Action::Check,

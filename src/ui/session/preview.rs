@@ -12,8 +12,9 @@ use tokio::sync::Mutex;
 use super::{Message, Outcome, blocking};
 use crate::av::spec;
 use crate::engine::pictures::Pictures;
-use crate::engine::preview::{Preview, play_test_sound, record_and_play};
-use crate::meeting::Warning;
+use crate::engine::preview::{Heard, Preview, play_test_sound, record_and_play};
+use crate::meeting::{Failure, Warning};
+use crate::slot::Shared;
 use crate::ui::choices::Choices;
 use crate::ui::text;
 use crate::ui::toast::{Toast, Tone};
@@ -51,6 +52,8 @@ pub struct Stage {
     has: Wanted,
     pictures: Option<Pictures>,
     busy: bool,
+    /// A recording runs; true ends it.
+    recording: Option<Shared<bool>>,
 }
 
 impl Stage {
@@ -95,8 +98,62 @@ impl Stage {
         self.follow()
     }
 
-    /// Gives the devices back; the answer is there when they are free.
+    /// Records the chosen microphone, plays it on the chosen speaker, and says how loud it was. Nothing is kept. The
+    /// microphone of the meter is closed meanwhile. While it runs, it is ended instead.
+    pub fn record(&mut self, choices: &Choices) -> Task<Message> {
+        if let Some(stop) = &self.recording {
+            stop.set(true);
+            return Task::none();
+        }
+        let microphone = choices.microphone.parse::<spec::Microphone>().unwrap_or(spec::Microphone::None);
+        let speaker = choices.speaker.parse::<spec::Speaker>().unwrap_or(spec::Speaker::None);
+        let stop = Shared::new(false);
+        self.recording = Some(stop.clone());
+        let gate = Arc::clone(&self.gate);
+        let run = async move {
+            let mut open = gate.lock_owned().await;
+            let old = open.take();
+            let trial = blocking(move || {
+                let mut preview = old;
+                let metered = preview.as_mut().is_some_and(Preview::release_microphone);
+                let result = record_and_play(&microphone, &speaker, RECORDED, &stop);
+                // Whoever stopped it for a meeting is about to close this as well.
+                if metered && !stop.get() {
+                    preview.iter_mut().for_each(|preview| preview.hear(&microphone));
+                }
+                (preview, result)
+            });
+            let (preview, result) = trial.await.unwrap_or((None, Ok(None)));
+            *open = preview;
+            result
+        };
+        Task::perform(run, |result| Message::Done(Outcome::Recorded(result)))
+    }
+
+    /// It is over; says what was heard.
+    pub fn on_recorded(&mut self, result: Result<Option<Heard>, Failure>) -> Option<Toast> {
+        self.recording = None;
+        match result {
+            Ok(None) => None,
+            Err(failure) => Some(Toast::new(Tone::Caution, text::failure(&failure))),
+            Ok(Some(heard)) => {
+                let (words, hint) = heard.words();
+                let tone = if hint.is_empty() { Tone::Good } else { Tone::Caution };
+                Some(Toast::new(tone, text::lobby::heard(words, hint)))
+            }
+        }
+    }
+
+    /// True while the microphone is recorded and played back.
+    pub fn is_recording(&self) -> bool {
+        self.recording.is_some()
+    }
+
+    /// Gives the devices back; the answer is there when they are free. A recording ends at once.
     pub fn close(&mut self) -> impl Future<Output = ()> + Send + 'static {
+        if let Some(stop) = &self.recording {
+            stop.set(true);
+        }
         self.wanted = Wanted::default();
         self.has = Wanted::default();
         self.pictures = None;
@@ -136,23 +193,6 @@ pub fn test_sound(choices: &Choices) -> Task<Message> {
     })
 }
 
-/// Records the chosen microphone, plays it on the chosen speaker, and says how loud it was. Nothing is kept.
-pub fn record_sound(choices: &Choices) -> Task<Message> {
-    let microphone = choices.microphone.parse::<spec::Microphone>().unwrap_or(spec::Microphone::None);
-    let speaker = choices.speaker.parse::<spec::Speaker>().unwrap_or(spec::Speaker::None);
-    Task::perform(blocking(move || record_and_play(&microphone, &speaker, RECORDED)), |result| {
-        Message::Done(match result {
-            Some(Err(failure)) => Outcome::Say(Toast::new(Tone::Caution, text::failure(&failure))),
-            Some(Ok(heard)) => {
-                let (words, hint) = heard.words();
-                let tone = if hint.is_empty() { Tone::Good } else { Tone::Caution };
-                Outcome::Say(Toast::new(tone, text::lobby::heard(words, hint)))
-            }
-            None => Outcome::Nothing,
-        })
-    })
-}
-
 /// Rings: the same notes, and no word where there is no speaker.
 pub fn ring(choices: &Choices) -> Task<Message> {
     let Ok(speaker) = choices.speaker.parse::<spec::Speaker>() else { return Task::none() };
@@ -184,6 +224,29 @@ mod tests {
         assert!(stage.pictures().is_some() && stage.level().is_none());
         stage.close().await;
         assert!(stage.gate.lock().await.is_none() && stage.pictures().is_none());
+    }
+
+    #[tokio::test]
+    async fn a_recording_is_ended_by_a_second_press_and_by_a_meeting() {
+        let mut stage = Stage::default();
+        let choices = Choices { microphone: "tone".to_owned(), speaker: "none".to_owned(), ..Choices::default() };
+        drop(stage.record(&choices));
+        let stop = stage.recording.clone().expect("it runs");
+        assert!(stage.is_recording() && !stop.get());
+        drop(stage.record(&choices));
+        assert!(stop.get() && stage.is_recording(), "told to end, and no second one beside it");
+        assert!(stage.on_recorded(Ok(None)).is_none() && !stage.is_recording());
+        drop(stage.record(&choices));
+        let stop = stage.recording.clone().expect("it runs");
+        // Whoever records has the gate: the meeting waits for it, and has told it to end.
+        let gate = Arc::clone(&stage.gate).lock_owned().await;
+        let closing = stage.close();
+        assert!(stop.get());
+        drop(gate);
+        closing.await;
+        let heard = record_and_play(&spec::Microphone::Tone, &spec::Speaker::None, RECORDED / 20, &Shared::new(false));
+        let toast = stage.on_recorded(heard).expect("said");
+        assert_eq!(toast.tone, Tone::Good);
     }
 
     #[test]

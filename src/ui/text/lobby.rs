@@ -51,6 +51,10 @@ pub const TEST: &str = "Test";
 pub const RECORD: &str = "Record";
 /// Under the mouse over [`RECORD`].
 pub const RECORD_TIP: &str = "Record three seconds of this microphone, then hear them; nothing is kept";
+/// Ends that before its time.
+pub const RECORD_STOP: &str = "Stop";
+/// Under the mouse over [`RECORD_STOP`].
+pub const RECORD_STOP_TIP: &str = "Stop recording or playing";
 /// While it is recorded.
 pub const SPEAK_NOW: &str = "Speak now, for three seconds. Then you hear yourself.";
 /// Under the mouse over [`TEST`].

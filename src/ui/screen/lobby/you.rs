@@ -144,8 +144,13 @@ fn devices<'a>(lobby: &'a Lobby, context: Context<'a>, session: &'a Session) -> 
     let speaker = picker(DeviceKind::Speaker, Icon::Speaker, words::SPEAKER, &choices.speaker);
     let test = button::with_words(look, Kind::Plain, words::TEST).tip(words::TEST_TIP).id("test-sound");
     let test = Element::from(test.on_press(Message::Test));
-    let record = button::with_words(look, Kind::Plain, words::RECORD).tip(words::RECORD_TIP).id("record-sound");
-    let record = Element::from(record.on_press(Message::Record));
+    let (name, tip, press) = if session.previewed().is_recording() {
+        (words::RECORD_STOP, words::RECORD_STOP_TIP, Message::StopRecord)
+    } else {
+        (words::RECORD, words::RECORD_TIP, Message::Record)
+    };
+    let record = button::with_words(look, Kind::Plain, name).tip(tip).id("record-sound");
+    let record = Element::from(record.on_press(press));
     let meter = session.previewed().level().map(|level| meter(look, level));
     column![head, camera, microphone.push(record), meter, speaker.push(test)].spacing(12).into()
 }
