@@ -146,6 +146,8 @@ impl Actor {
         let mut second = tokio::time::interval(Duration::from_secs(1));
         second.set_missed_tick_behavior(MissedTickBehavior::Delay);
         second.tick().await;
+        let mut glance = tokio::time::interval(super::sources::GLANCE);
+        glance.set_missed_tick_behavior(MissedTickBehavior::Delay);
         self.begin();
         loop {
             self.drain();
@@ -165,6 +167,7 @@ impl Actor {
                 }
                 // Time and the person come before peers: one that floods us may not stop the clock.
                 _ = second.tick() => self.tick(),
+                _ = glance.tick() => self.glance(),
                 () = until(deadline) => self.meeting.on_timeout(clock::now()),
                 Some((peer, track, word)) = async { feedback.recv().await } => self.parts.media.on_feedback(peer, track, word),
                 Some(event) = inboxes.mesh.recv() => self.on_mesh(event),

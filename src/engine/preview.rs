@@ -163,7 +163,8 @@ pub fn record_and_play(
     if *microphone == spec::Microphone::None {
         return Err(failure::source(&Error::NoSource, "microphone"));
     }
-    let samples = crate::av::capture::sound::record(microphone, length, stop).map_err(|error| failure::media(&error))?;
+    let samples =
+        crate::av::capture::sound::record(microphone, length, stop).map_err(|error| failure::media(&error))?;
     let heard = Heard::of(&samples);
     if *speaker != spec::Speaker::None && !stop.get() {
         playback::play(speaker, &samples, stop).map_err(|error| failure::media(&error))?;

@@ -16,6 +16,8 @@ use crate::av::spec::{self, DeviceChoice};
 use crate::meeting::{Code, Done, Event, Failure, Setting, Warning, WarningCode};
 use crate::{clock, task};
 
+/// How often it is looked what ended by itself.
+pub(super) const GLANCE: Duration = Duration::from_millis(250);
 /// A list that did not come within this time is asked for again.
 const LIST_LIMIT: Duration = Duration::from_secs(10);
 /// So many others are tried where what a person switches on does not open.
@@ -324,10 +326,13 @@ impl Actor {
         answer(reply, answered);
     }
 
-    /// Once a second: what ended by itself, and what there is where that matters.
-    pub(super) fn tick_sources(&mut self) {
+    /// What ended by itself, as soon as it is known: that a camera is gone is to be said within two seconds.
+    pub(super) fn glance(&mut self) {
         let now = clock::now();
         let troubles = self.parts.media.troubles();
+        if troubles.is_empty() {
+            return;
+        }
         for (kind, error) in troubles {
             let warning = failure::trouble(kind, &error);
             let lane = self.sources.lane(kind);
@@ -345,8 +350,19 @@ impl Actor {
                 }
             }
         }
-        // A screen that is shared may also have another size by now.
         self.publish_tracks();
+        self.watch_devices();
+    }
+
+    /// Once a second: what there is, where that matters.
+    pub(super) fn tick_sources(&mut self) {
+        self.glance();
+        // A screen that is shared may have another size by now.
+        self.publish_tracks();
+        self.watch_devices();
+    }
+
+    fn watch_devices(&mut self) {
         if self.sources.lanes.iter().any(|lane| lane.care.watches()) {
             self.look();
         }

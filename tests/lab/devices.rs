@@ -203,7 +203,9 @@ fn a_camera_that_is_pulled_out_or_freezes_ends_its_track_and_not_the_meeting() {
         let (ours, theirs, since) = (ann.mark(), bo.mark(), lets_meet::clock::now());
         camera.begin(trouble);
         ann.wait_from(ours, trouble, PATIENCE, |e| e["event"] == "warning" && e["code"] == "source-failed");
-        figure(&format!("camera {trouble}, until it is said"), since.elapsed().as_secs_f64() * 1e3, "ms", "2000");
+        let said = since.elapsed();
+        figure(&format!("camera {trouble}, until it is said"), said.as_secs_f64() * 1e3, "ms", "2000");
+        assert!(said <= Duration::from_secs(6), "three times the goal: {said:?}");
         bo.wait_from(theirs, "the end of the track", PATIENCE, |e| {
             e["event"] == "track" && e["track"] == "camera" && e["on"] == false
         });

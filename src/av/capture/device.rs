@@ -35,8 +35,11 @@ const LIST_LIMIT: Duration = Duration::from_secs(3);
 const OPEN_LIMIT: Duration = Duration::from_secs(5);
 /// How long the first picture may take: some cameras measure the light first.
 const FIRST_LIMIT: Duration = Duration::from_secs(4);
-/// A camera that gives nothing for so long is frozen. The slowest that we choose has five pictures a second.
-const NEXT_LIMIT: Duration = Duration::from_secs(1);
+/// A camera that gives nothing for so long is frozen, or for [`MISSED`] pictures where that is longer. It is to be said
+/// within two seconds, and another one may be opened before.
+const NEXT_LIMIT: Duration = Duration::from_millis(700);
+/// The slowest camera that we choose has five pictures a second.
+const MISSED: u32 = 5;
 /// After so long without anybody who wants pictures the camera is closed.
 const REST_AFTER: Duration = Duration::from_secs(2);
 /// Damaged pictures in a row before the camera is given up: three seconds of them at 30 a second.
@@ -220,12 +223,18 @@ impl LiveSource for Source {
             }
             Err(Empty::Timeout) => {}
         }
-        let limit = if self.state.gave.load(Ordering::Relaxed) { NEXT_LIMIT } else { FIRST_LIMIT };
+        let limit = if self.state.gave.load(Ordering::Relaxed) { frozen_after(self.format) } else { FIRST_LIMIT };
         if !self.state.resting.load(Ordering::Relaxed) && !self.worker.is_over() && self.state.silent_for() > limit {
             return Err(trouble(&self.device.name, "it gives no pictures any more".to_owned()));
         }
         Ok(None)
     }
+}
+
+/// How long a camera of this format may be silent.
+fn frozen_after(format: Format) -> Duration {
+    let (pictures, seconds) = format.rate;
+    NEXT_LIMIT.max(Duration::from_secs(1) * MISSED * seconds / pictures.max(1))
 }
 
 /// A camera that does not do its work.

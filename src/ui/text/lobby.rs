@@ -59,6 +59,11 @@ pub const RECORD_STOP_TIP: &str = "Stop recording or playing";
 pub const SPEAK_NOW: &str = "Speak now, for three seconds. Then you hear yourself.";
 /// Under the mouse over [`TEST`].
 pub const TEST_TIP: &str = "Play two notes on this speaker";
+/// One more device of a name.
+pub fn another(name: &str, place: u32) -> String {
+    format!("{name} ({place})")
+}
+
 /// What the system prefers.
 pub const DEFAULT_DEVICE: &str = "System default";
 /// No device is to be used.

@@ -1,5 +1,7 @@
 //! The devices of one kind, as a picker shows them.
 
+use std::collections::BTreeMap;
+
 use crate::engine::devices::{Devices, Kind};
 use crate::ui::text::lobby as words;
 
@@ -23,12 +25,14 @@ impl std::fmt::Display for Pick {
 pub fn picks(devices: Option<&Devices>, kind: Kind, chosen: &str) -> (Vec<Pick>, Option<Pick>) {
     let pick = |spec: &str, name: &str| Pick { spec: spec.to_owned(), name: name.to_owned() };
     let mut all = vec![pick("device", words::DEFAULT_DEVICE)];
+    let mut seen = BTreeMap::new();
     for device in devices.iter().flat_map(|devices| devices.of(kind)) {
-        let one = Pick { spec: format!("device:{}", device.name), name: device.name.clone() };
-        // Two of one name cannot be told apart here.
-        if !all.contains(&one) {
-            all.push(one);
-        }
+        let place = seen.entry(device.name.as_str()).and_modify(|place| *place += 1).or_insert(1);
+        // A name is known again in another socket; of several with one name only the first is found by it.
+        all.push(match *place {
+            1 => Pick { spec: format!("device:{}", device.name), name: device.name.clone() },
+            place => Pick { spec: format!("device:{}", device.id), name: words::another(&device.name, place) },
+        });
     }
     all.push(pick("none", words::NO_DEVICE));
     if all.iter().all(|pick| pick.spec != chosen) {
@@ -51,15 +55,26 @@ mod tests {
             Device::new(Kind::Camera, "Desk", "video0", true),
             Device::new(Kind::Camera, "Desk", "video2", false),
             Device::new(Kind::Microphone, "Headset", "hw:1", true),
+            Device::new(Kind::Camera, "Desk", "video4", false),
         ]);
         let names = |devices, chosen| -> (Vec<String>, String) {
             let (all, selected) = picks(devices, Kind::Camera, chosen);
             (all.iter().map(ToString::to_string).collect(), selected.expect("always one").name)
         };
         let (all, selected) = names(Some(&devices), "device:Gone");
-        assert_eq!(all, ["System default", "Desk", "None", "Gone (not plugged in)"]);
+        assert_eq!(all, ["System default", "Desk", "Desk (2)", "Desk (3)", "None", "Gone (not plugged in)"]);
         assert_eq!(selected, "Gone (not plugged in)");
         assert_eq!(names(Some(&devices), "device:Desk").1, "Desk");
+        // What was picked is what is opened.
+        let (all, _) = picks(Some(&devices), Kind::Camera, "device");
+        let opened: Vec<Option<&str>> = all[1..4]
+            .iter()
+            .map(|pick| match pick.spec.parse().expect("a camera") {
+                crate::av::spec::Camera::Device(choice) => devices.find(Kind::Camera, &choice).map(|d| d.id.as_str()),
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        assert_eq!(opened, [Some("video0"), Some("video2"), Some("video4")]);
         assert_eq!(
             names(None, "testcard"),
             (vec!["System default".into(), "None".into(), "testcard".into()], "testcard".into())
