@@ -89,7 +89,11 @@ impl Call {
         let others = parties.len() - 1;
         for child in &mut call.children {
             if !child.wait(MEET, |child| child.of("joined").count() >= others) {
-                return Err(io::Error::other(format!("{} did not meet the others within {} s", child.name, MEET.as_secs())));
+                return Err(io::Error::other(format!(
+                    "{} did not meet the others within {} s",
+                    child.name,
+                    MEET.as_secs()
+                )));
             }
         }
         Ok(call)
@@ -118,8 +122,7 @@ impl Call {
             let to = self.link.as_ref().map_or(first, Link::address);
             arguments.extend(["--connect".into(), to.to_string()]);
         }
-        let options =
-            [("--camera", party.camera.as_deref()), ("--mic", party.mic), ("--view", party.view)];
+        let options = [("--camera", party.camera.as_deref()), ("--mic", party.mic), ("--view", party.view)];
         for (option, value) in options {
             arguments.extend(value.iter().flat_map(|value| [option.to_owned(), (*value).to_owned()]));
         }
@@ -175,7 +178,10 @@ impl Call {
         for child in &self.children[1..] {
             let path = child.of("stats").next_back().map(|stats| stats["peers"][first]["path"].clone());
             if path.as_ref().and_then(Value::as_str) != Some(&address) {
-                return Err(io::Error::other(format!("{} does not go through the link at {address}: {path:?}", child.name)));
+                return Err(io::Error::other(format!(
+                    "{} does not go through the link at {address}: {path:?}",
+                    child.name
+                )));
             }
         }
         Ok(())

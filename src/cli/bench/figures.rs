@@ -195,8 +195,9 @@ mod tests {
 
     #[test]
     fn one_slow_second_of_ten_is_seen_in_the_percentile() {
-        let stats: Vec<Value> =
-            (0..=10).map(|n| second(n * 1000, 0, if n == 4 { (100.0, 100.0, 100.0) } else { (10.0, 10.0, 10.0) })).collect();
+        let stats: Vec<Value> = (0..=10)
+            .map(|n| second(n * 1000, 0, if n == 4 { (100.0, 100.0, 100.0) } else { (10.0, 10.0, 10.0) }))
+            .collect();
         let p95 = of(&stats, "a").video_p95.expect("known");
         assert!((p95 - 100.0).abs() < 0.01, "{p95}");
     }

@@ -24,9 +24,8 @@ impl Moment {
 
     /// The share of the machine that others used since `before`, 0 to 1.
     pub fn others_since(&self, before: &Self) -> Option<f64> {
-        let grown = |now: u64, then: u64| {
-            u32::try_from(now.saturating_sub(then)).map_or(f64::from(u32::MAX), f64::from)
-        };
+        let grown =
+            |now: u64, then: u64| u32::try_from(now.saturating_sub(then)).map_or(f64::from(u32::MAX), f64::from);
         let all = grown(self.all, before.all);
         let busy = all - grown(self.idle, before.idle);
         (all > 0.0).then(|| ((busy - grown(self.ours, before.ours)) / all).clamp(0.0, 1.0))

@@ -29,7 +29,11 @@ pub fn run(bench: &args::Bench, output: &Output) -> Result<Exit, Failure> {
     }
     let names: Vec<&str> = NAMES.iter().copied().filter(|name| bench.which == "all" || bench.which == *name).collect();
     if names.is_empty() {
-        return Err(Failure::usage(format!("There is no bench {:?}; use one of {}, all.", bench.which, NAMES.join(", "))));
+        return Err(Failure::usage(format!(
+            "There is no bench {:?}; use one of {}, all.",
+            bench.which,
+            NAMES.join(", ")
+        )));
     }
     if cfg!(not(feature = "media")) {
         let words = "This build has no pictures and no sound; build with the feature media to measure them.";

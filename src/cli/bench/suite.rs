@@ -85,7 +85,7 @@ fn pairs() -> Vec<Pair> {
         share: if bench == "loss" { Share::First } else { Share::None },
     };
     let small = Some((640, 360));
-    let jitter = Some(Shape { delay: MS(20), jitter: MS(15), ..Shape::default() });
+    let jitter = Some(Shape { delay: MS(20), jitter: MS(30), ..Shape::default() });
     let narrow = Some(Shape { delay: MS(20), rate: Some(1e6), queue: MS(300), ..Shape::default() });
     vec![
         pair(
@@ -117,7 +117,12 @@ fn pairs() -> Vec<Pair> {
             "round trip 40 ms",
             small,
             link(40, 0.0, 1.0),
-            &[Most("video p50 ms", 35.0), Most("video p95 ms", 48.0), Most("audio p50 ms", 60.0), Most("audio p95 ms", 70.0)],
+            &[
+                Most("video p50 ms", 35.0),
+                Most("video p95 ms", 48.0),
+                Most("audio p50 ms", 60.0),
+                Most("audio p95 ms", 70.0),
+            ],
             &[("video p50 ms", 53.0), ("video p95 ms", 66.0), ("audio p50 ms", 87.0), ("audio p95 ms", 93.0)],
         ),
         pair(
@@ -134,7 +139,13 @@ fn pairs() -> Vec<Pair> {
             small,
             link(40, 0.05, 4.0),
             &[Most("video p95 ms", 80.0), Most("freezes", 0.0), Least("share %", 85.0), Most("concealed %", 1.0)],
-            &[("video p50 ms", 71.0), ("video p95 ms", 114.0), ("freezes", 1.0), ("concealed %", 4.9), ("share %", 21.0)],
+            &[
+                ("video p50 ms", 71.0),
+                ("video p95 ms", 114.0),
+                ("freezes", 1.0),
+                ("concealed %", 4.9),
+                ("share %", 21.0),
+            ],
         ),
         pair(
             "loss",
@@ -150,7 +161,13 @@ fn pairs() -> Vec<Pair> {
             small,
             link(40, 0.2, 1.0),
             &[Least("lines", 360.0), Least("pictures a second", 25.0), Most("freezes", 0.0), Most("concealed %", 3.0)],
-            &[("video p50 ms", 183.0), ("video p95 ms", 455.0), ("lines", 180.0), ("freezes", 2.0), ("concealed %", 18.0)],
+            &[
+                ("video p50 ms", 183.0),
+                ("video p95 ms", 455.0),
+                ("lines", 180.0),
+                ("freezes", 2.0),
+                ("concealed %", 18.0),
+            ],
         ),
         pair(
             "jitter",
@@ -174,7 +191,13 @@ fn pairs() -> Vec<Pair> {
                 small,
                 narrow,
                 &[Most("video p95 ms", 110.0), Most("audio p95 ms", 110.0), Least("share %", 85.0)],
-                &[("video p50 ms", 121.0), ("video p95 ms", 160.0), ("audio p50 ms", 196.0), ("audio p95 ms", 218.0), ("share %", 74.0)],
+                &[
+                    ("video p50 ms", 121.0),
+                    ("video p95 ms", 160.0),
+                    ("audio p50 ms", 196.0),
+                    ("audio p95 ms", 218.0),
+                    ("share %", 74.0),
+                ],
             )
         },
         pair(
@@ -192,7 +215,13 @@ const DIP: &[Goal] = &[Most("concealed %", 0.1), Most("after ms", 5000.0)];
 const CALL_SAFE: &[Goal] =
     &[Most("after ms", 15.0), Most("concealed %", 0.0), Least("lines", 360.0), Least("share %", 70.0)];
 const MESH: &[Goal] = &[Most("cores a peer", 0.2), Most("video p50 ms", 20.0), Most("video p95 ms", 35.0)];
-const MESH_RECORDED: Recorded = &[("cores a peer", 0.5), ("video p50 ms", 57.0), ("video p95 ms", 85.0), ("audio p50 ms", 93.0), ("audio p95 ms", 100.0)];
+const MESH_RECORDED: Recorded = &[
+    ("cores a peer", 0.5),
+    ("video p50 ms", 57.0),
+    ("video p95 ms", 85.0),
+    ("audio p50 ms", 93.0),
+    ("audio p95 ms", 100.0),
+];
 const CROWD: &[Goal] = &[Least("pictures a second", 28.0), Most("freezes", 0.0)];
 const JOIN: [(Find, &str, &[Goal]); 2] = [
     (Find::Mdns, "cold, found by mDNS", &[Most("after ms", 1500.0)]),
@@ -310,7 +339,9 @@ impl Pair {
         figures.share = match self.share {
             Share::None => None,
             Share::First => figures.video_mbit.map(|rate| 100.0 * rate / first.unwrap_or(rate)),
-            Share::Link => self.shape.and_then(|shape| shape.rate).zip(received(&stats[1])).map(|(all, bps)| 100.0 * bps / all),
+            Share::Link => {
+                self.shape.and_then(|shape| shape.rate).zip(received(&stats[1])).map(|(all, bps)| 100.0 * bps / all)
+            }
         };
         call.end();
         Ok((figures, others))
@@ -348,12 +379,15 @@ fn dip(seed: u64) -> io::Result<Run> {
     let is_back = |at: u64, fps: f64, height: Option<f64>| {
         let sent = call.children[0].of("stats").rfind(|stats| stats["at"].as_u64().is_some_and(|then| then <= at));
         let target = sent.and_then(target);
-        fps >= 0.9 * usual.fps.unwrap_or(FPS) && height >= usual.height && target.zip(usual_target).is_some_and(|(now, then)| now >= 0.9 * then)
+        fps >= 0.9 * usual.fps.unwrap_or(FPS)
+            && height >= usual.height
+            && target.zip(usual_target).is_some_and(|(now, then)| now >= 0.9 * then)
     };
     figures.after_ms = call.children[1].of("stats").find_map(|stats| {
         let at = stats["at"].as_u64().filter(|at| *at > back)?;
         let video = &stats["peers"][&sender]["video"];
-        is_back(at, video["fps"].as_f64()?, video["height"].as_f64()).then(|| f64::from(u32::try_from(at - back).unwrap_or(u32::MAX)))
+        is_back(at, video["fps"].as_f64()?, video["height"].as_f64())
+            .then(|| f64::from(u32::try_from(at - back).unwrap_or(u32::MAX)))
     });
     call.end();
     Ok((figures, others))
@@ -362,7 +396,8 @@ fn dip(seed: u64) -> io::Result<Run> {
 /// A drop during a call, beside the same call without it and the same drop without a call.
 fn call_safe(rate: Option<f64>, time: Duration, seed: u64) -> io::Result<Run> {
     let shape = rate.map(|rate| Shape { delay: MS(10), rate: Some(rate), queue: MS(200), ..Shape::default() });
-    let bytes = rate.map_or(1_000_000_000, |rate| Duration::from_secs_f64(rate / 8.0 * 20.0 / 1e6).as_secs() * 1_000_000);
+    let bytes =
+        rate.map_or(1_000_000_000, |rate| Duration::from_secs_f64(rate / 8.0 * 20.0 / 1e6).as_secs() * 1_000_000);
     // The drop alone.
     let mut call = Call::start(&[Party::default(), Party::default()], shape, seed)?;
     let alone = send_file(&mut call, bytes)?;
@@ -398,7 +433,8 @@ fn send_file(call: &mut Call, bytes: u64) -> io::Result<Option<f64>> {
     let to = call.children[1].peer.clone();
     call.children[0].command(&json!({ "do": "send-file", "path": path, "to": [to] }))?;
     let start = crate::clock::now();
-    let event = |call: &Call, name: &'static str| call.children[1].of(name).next_back().and_then(|event| event["at"].as_u64());
+    let event =
+        |call: &Call, name: &'static str| call.children[1].of(name).next_back().and_then(|event| event["at"].as_u64());
     while event(call, "file-done").is_none() && start.elapsed() < FILE_LIMIT {
         call.run(MS(200))?;
     }
@@ -413,7 +449,10 @@ fn send_file(call: &mut Call, bytes: u64) -> io::Result<Option<f64>> {
 /// Everybody sees everybody as a tile, and the first one large.
 fn mesh(plan: Plan, seed: u64) -> io::Result<Run> {
     let parties: Vec<Party> = (0..plan.people)
-        .map(|i| Party { view: Some("small"), ..if i < plan.cameras { Party::sender(640, 360) } else { Party::voice() } })
+        .map(|i| Party {
+            view: Some("small"),
+            ..if i < plan.cameras { Party::sender(640, 360) } else { Party::voice() }
+        })
         .collect();
     let mut call = Call::start(&parties, None, seed)?;
     let first = call.children[0].peer.clone();
