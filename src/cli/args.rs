@@ -173,6 +173,9 @@ pub struct Bench {
     /// Only the case whose name has this in it
     #[arg(long, value_name = "TEXT")]
     pub only: Option<String>,
+    /// Measure the program that this driver runs in the same calls (see benches/peers)
+    #[arg(long, value_name = "COMMAND")]
+    pub beside: Option<PathBuf>,
 }
 
 /// `join`.

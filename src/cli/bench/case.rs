@@ -77,6 +77,8 @@ pub struct Outcome {
     pub goals: Vec<Goal>,
     /// What Chromium did (figure, value), as recorded in `docs/performance.md`.
     pub chromium: &'static [(&'static str, f64)],
+    /// What another program did in the same run, median of its runs.
+    pub beside: Option<Figures>,
     /// The share of the machine that others used, the most of all runs.
     pub others: Option<f64>,
     /// What the figures `share %` and `after ms` mean here.
@@ -89,11 +91,16 @@ impl Outcome {
         self.goals.iter().copied().filter(|goal| !goal.is_met(&self.figures)).collect()
     }
 
+    /// The figures that are worse than those of the program beside.
+    pub fn worse(&self) -> Vec<&'static str> {
+        self.beside.as_ref().map(|theirs| super::figures::worse(&self.figures, theirs)).unwrap_or_default()
+    }
+
     /// The verdict.
     pub fn verdict(&self) -> Verdict {
         if self.others.is_none_or(|others| others > super::machine::BUSY) {
             Verdict::Busy
-        } else if self.missed().is_empty() {
+        } else if self.missed().is_empty() && self.worse().is_empty() {
             Verdict::Met
         } else {
             Verdict::Missed
@@ -122,6 +129,8 @@ impl Outcome {
             "largest": fields(&self.spread.1),
             "goals": goals,
             "chromium_recorded": chromium,
+            "beside": self.beside.as_ref().map(fields),
+            "worse": self.worse(),
             "others": self.others,
             "verdict": self.verdict().name(),
         })
@@ -130,10 +139,14 @@ impl Outcome {
     /// For people: a heading and a line for each figure that is known.
     pub fn table(&self) -> String {
         let mut out = format!("{}: {}\n", self.bench, self.case);
-        let rows: Vec<[String; 4]> = FIELDS
+        let rows: Vec<[String; 5]> = FIELDS
             .iter()
             .filter_map(|(name, get, _)| {
                 let value = get(&self.figures)?;
+                let beside = self.beside.as_ref().and_then(get).map_or_else(String::new, |theirs| {
+                    let worse = if self.worse().contains(name) { "  better" } else { "" };
+                    format!("{}{worse}", number(theirs))
+                });
                 let spread = match (get(&self.spread.0), get(&self.spread.1)) {
                     (Some(least), Some(most)) if self.runs > 1 => format!(" ({} to {})", number(least), number(most)),
                     _ => String::new(),
@@ -145,16 +158,18 @@ impl Outcome {
                 });
                 let chromium = self.chromium.iter().find(|(figure, _)| figure == name);
                 let chromium = chromium.map_or_else(String::new, |(_, value)| number(*value));
-                Some([(*name).to_owned(), format!("{}{spread}", number(value)), goal, chromium])
+                Some([(*name).to_owned(), format!("{}{spread}", number(value)), goal, beside, chromium])
             })
             .collect();
-        let head = ["", "measured", "goal", "Chromium (recorded)"].map(str::to_owned);
-        let lines: Vec<&[String; 4]> = std::iter::once(&head).chain(&rows).collect();
+        let beside = if self.beside.is_some() { "beside, same run" } else { "" };
+        let head = ["", "measured", "goal", beside, "Chromium (recorded)"].map(str::to_owned);
+        let lines: Vec<&[String; 5]> = std::iter::once(&head).chain(&rows).collect();
         let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);
-        let widths: Vec<usize> = (0..4).map(width).collect();
+        let widths: Vec<usize> = (0..5).map(width).collect();
         for line in lines {
-            let cells = line.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
-            let _ = writeln!(out, "  {}", cells.collect::<Vec<_>>().join("  ").trim_end());
+            let cells = line.iter().zip(&widths).filter(|(_, width)| **width > 0);
+            let cells: Vec<String> = cells.map(|(cell, width)| format!("{cell:<width$}")).collect();
+            let _ = writeln!(out, "  {}", cells.join("  ").trim_end());
         }
         if !self.note.is_empty() {
             let _ = writeln!(out, "  {}", self.note);
@@ -194,6 +209,7 @@ mod tests {
             runs: 1,
             goals: vec![Goal::Most("video p50 ms", 12.0)],
             chromium: &[("video p50 ms", 18.5)],
+            beside: None,
             others,
             note: "",
         }
@@ -205,6 +221,18 @@ mod tests {
         assert_eq!(outcome(13.0, Some(0.05)).verdict(), Verdict::Missed);
         assert_eq!(outcome(11.0, Some(0.2)).verdict(), Verdict::Busy);
         assert_eq!(outcome(11.0, None).verdict(), Verdict::Busy);
+    }
+
+    #[test]
+    fn to_be_worse_than_who_ran_beside_is_to_miss() {
+        let beside = |video_p95| Some(Figures { video_p95: Some(video_p95), ..Figures::default() });
+        let ours = outcome(11.0, Some(0.0));
+        let figures = Figures { video_p95: Some(20.0), ..ours.figures.clone() };
+        let ours = Outcome { figures, ..ours };
+        assert_eq!(Outcome { beside: beside(30.0), ..ours.clone() }.verdict(), Verdict::Met);
+        let worse = Outcome { beside: beside(10.0), ..ours };
+        assert_eq!((worse.verdict(), worse.worse()), (Verdict::Missed, vec!["video p95 ms"]));
+        assert!(worse.table().contains("10  better"), "{}", worse.table());
     }
 
     #[test]

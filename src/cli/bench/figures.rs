@@ -5,11 +5,12 @@
 //! that of the mixture in which each second counts half of its pictures at or below its median, 45 of 100 evenly between
 //! the median and the 95th, and 5 evenly from there to the largest.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// What one receiver got of one sender in one run. `None`: not known, or no such track.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Figures {
     /// Milliseconds from capture to release.
     pub video_p50: Option<f64>,
@@ -148,6 +149,14 @@ pub fn median(runs: &[Figures]) -> (Figures, Figures, Figures) {
     out
 }
 
+/// What is worse, by more than a rounding, than what another program did beside it: of latencies at the 95th percentile,
+/// freezes and concealment.
+pub fn worse(ours: &Figures, theirs: &Figures) -> Vec<&'static str> {
+    const WATCHED: [&str; 4] = ["video p95 ms", "audio p95 ms", "freezes", "concealed %"];
+    let is_worse = |get: &fn(&Figures) -> Option<f64>| get(ours).zip(get(theirs)).is_some_and(|(a, b)| a > b + 0.05);
+    FIELDS.iter().filter(|(name, get, _)| WATCHED.contains(name) && is_worse(get)).map(|(name, ..)| *name).collect()
+}
+
 /// The mean of each field over several receivers of one run; freezes and underruns are the worst of them.
 pub fn mean(all: &[Figures]) -> Figures {
     let mut out = Figures::default();
@@ -200,6 +209,14 @@ mod tests {
             .collect();
         let p95 = of(&stats, "a").video_p95.expect("known");
         assert!((p95 - 100.0).abs() < 0.01, "{p95}");
+    }
+
+    #[test]
+    fn worse_is_what_is_larger_where_less_is_better() {
+        let ours = Figures { video_p95: Some(20.0), concealed: Some(1.0), fps: Some(10.0), ..Figures::default() };
+        let theirs = Figures { video_p95: Some(30.0), concealed: Some(0.5), fps: Some(30.0), ..Figures::default() };
+        assert_eq!(worse(&ours, &theirs), ["concealed %"]);
+        assert_eq!(worse(&theirs, &ours), ["video p95 ms"]);
     }
 
     #[test]

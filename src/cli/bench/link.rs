@@ -44,6 +44,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[derive(Debug)]
 pub struct Link {
     front: SocketAddr,
+    back: SocketAddr,
     directions: [Arc<Direction>; 2],
     stop: Arc<AtomicBool>,
     threads: Vec<JoinHandle<()>>,
@@ -52,9 +53,18 @@ pub struct Link {
 impl Link {
     /// A link to who listens at `to`, of this shape in both directions. `seed` draws the losses.
     pub fn start(to: SocketAddr, shape: Shape, seed: u64) -> io::Result<Self> {
+        Self::between(to, None, shape, seed)
+    }
+
+    /// A link between who listens at `to` and who listens at `from`; what others send to it is lost. Without `from`,
+    /// whoever sends first is taken for it.
+    pub fn between(to: SocketAddr, from: Option<SocketAddr>, shape: Shape, seed: u64) -> io::Result<Self> {
         let (front, back) = (socket()?, socket()?);
         back.connect(to)?;
-        let address = front.local_addr()?;
+        let (address, other) = (front.local_addr()?, back.local_addr()?);
+        if let Some(from) = from {
+            front.connect(from)?;
+        }
         let stop = Arc::new(AtomicBool::new(false));
         let direction = || {
             Arc::new(Direction {
@@ -65,12 +75,14 @@ impl Link {
             })
         };
         let (there, here) = (direction(), direction());
+        // Whom the front was connected to is the only one that it hears and answers.
         let caller: Arc<Mutex<Option<SocketAddr>>> = Arc::default();
+        let known = from.is_some();
         let mut threads = Vec::new();
         {
-            let (direction, socket, known) = (Arc::clone(&there), front.try_clone()?, Arc::clone(&caller));
+            let (direction, socket, heard) = (Arc::clone(&there), front.try_clone()?, Arc::clone(&caller));
             threads.push(task::thread("link-in", move || {
-                direction.read(&socket, seed, |from| *lock(&known) = Some(from));
+                direction.read(&socket, seed, |from| *lock(&heard) = Some(from));
             })?);
             let (direction, socket) = (Arc::clone(&there), back.try_clone()?);
             threads.push(task::thread("link-out", move || {
@@ -84,19 +96,26 @@ impl Link {
             threads.push(task::thread("link-back", move || {
                 direction.deliver(|datagram| {
                     let to = *lock(&caller);
-                    if let Some(to) = to {
-                        // What cannot be sent is lost.
+                    // What cannot be sent is lost.
+                    if known {
+                        drop(front.send(datagram));
+                    } else if let Some(to) = to {
                         drop(front.send_to(datagram, to));
                     }
                 });
             })?);
         }
-        Ok(Self { front: address, directions: [there, here], stop, threads })
+        Ok(Self { front: address, back: other, directions: [there, here], stop, threads })
     }
 
     /// Where to connect to.
     pub fn address(&self) -> SocketAddr {
         self.front
+    }
+
+    /// Where what comes through the link seems to come from, for who listens at `to`.
+    pub fn back(&self) -> SocketAddr {
+        self.back
     }
 
     /// Changes both directions; what is on its way stays so.

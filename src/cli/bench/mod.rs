@@ -2,6 +2,7 @@
 //! loopback interface, through an emulated link where it needs one; its figures are printed beside its goals. When
 //! other programs use more than a tenth of the machine there is no verdict.
 
+mod beside;
 mod call;
 mod case;
 mod figures;
@@ -40,7 +41,13 @@ pub fn run(bench: &args::Bench, output: &Output) -> Result<Exit, Failure> {
         return Err(Failure::new(Exit::Failed, code::INTERNAL, words));
     }
     let cameras = bench.cameras.unwrap_or(bench.people).min(bench.people);
-    let plan = Plan { time: Duration::from_secs(bench.seconds), runs: bench.runs, people: bench.people, cameras };
+    let plan = Plan {
+        time: Duration::from_secs(bench.seconds),
+        runs: bench.runs,
+        people: bench.people,
+        cameras,
+        beside: bench.beside.clone(),
+    };
     let machine = machine::describe();
     if output.is_json() {
         output.event("machine", machine);
@@ -62,7 +69,7 @@ pub fn run(bench: &args::Bench, output: &Output) -> Result<Exit, Failure> {
                 output.line(&outcome.table());
             }
         };
-        suite::run(name, only, plan, told).map_err(|error| {
+        suite::run(name, only, &plan, told).map_err(|error| {
             Failure::new(Exit::Failed, code::INTERNAL, format!("The bench {name} cannot be run: {error}."))
         })?;
     }

@@ -1,10 +1,12 @@
 //! The cases of each bench, with their goals (`docs/performance.md`), and how each is measured.
 
 use std::io;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::beside::{self, Ask};
 use super::call::{Call, Find, Party};
 use super::case::{Goal, Outcome};
 use super::figures::{self, Figures};
@@ -20,7 +22,7 @@ const FILE_LIMIT: Duration = Duration::from_secs(120);
 const FPS: f64 = 30.0;
 
 /// How long and how often.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Plan {
     /// Of each run.
     pub time: Duration,
@@ -30,6 +32,8 @@ pub struct Plan {
     pub people: u32,
     /// Of them, with a camera.
     pub cameras: u32,
+    /// The driver of a program to measure beside, see [`beside`].
+    pub beside: Option<PathBuf>,
 }
 
 /// One run's figures, and what others used of the machine meanwhile.
@@ -245,7 +249,7 @@ pub fn judged() -> Vec<(&'static str, Vec<Goal>, Recorded)> {
 }
 
 /// Runs the cases of `bench` whose names hold `only`, and gives each as soon as it is done.
-pub fn run(bench: &str, only: &str, plan: Plan, told: &mut dyn FnMut(Outcome)) -> io::Result<()> {
+pub fn run(bench: &str, only: &str, plan: &Plan, told: &mut dyn FnMut(Outcome)) -> io::Result<()> {
     let wanted = |case: &str| case.contains(only);
     let mut first = None;
     for pair in pairs().into_iter().filter(|pair| pair.bench == bench) {
@@ -254,7 +258,12 @@ pub fn run(bench: &str, only: &str, plan: Plan, told: &mut dyn FnMut(Outcome)) -
         }
         let runs = repeat(plan.runs, |seed| pair.run(plan.time, seed, first))?;
         let about = (pair.bench, pair.case.to_owned(), pair.share.note());
-        let outcome = outcome(about, &runs, pair.goals, pair.chromium);
+        let mut outcome = outcome(about, &runs, pair.goals, pair.chromium);
+        if let Some(command) = plan.beside.as_ref().filter(|_| wanted(pair.case)) {
+            let ask = |seed| Ask { size: pair.size, shape: pair.shape, time: plan.time, settle: SETTLE, seed };
+            let runs = (0..plan.runs).map(|seed| beside::run(command, ask(u64::from(seed) + 1)));
+            outcome.beside = Some(figures::median(&runs.collect::<io::Result<Vec<_>>>()?).0);
+        }
         first = first.or(outcome.figures.video_mbit);
         if wanted(pair.case) {
             told(outcome);
@@ -308,7 +317,18 @@ fn outcome(
     // One run of which it is not known spoils all.
     let others = runs.iter().map(|(_, others)| *others).reduce(|a, b| Some(a?.max(b?))).flatten();
     let runs = u32::try_from(runs.len()).unwrap_or(u32::MAX);
-    Outcome { bench, case, figures, spread: (least, most), runs, goals: goals.to_vec(), chromium, others, note }
+    Outcome {
+        bench,
+        case,
+        figures,
+        spread: (least, most),
+        runs,
+        goals: goals.to_vec(),
+        chromium,
+        beside: None,
+        others,
+        note,
+    }
 }
 
 /// Measures a call for `time`: the `stats` of each child, and what others used.
@@ -447,7 +467,7 @@ fn send_file(call: &mut Call, bytes: u64) -> io::Result<Option<f64>> {
 }
 
 /// Everybody sees everybody as a tile, and the first one large.
-fn mesh(plan: Plan, seed: u64) -> io::Result<Run> {
+fn mesh(plan: &Plan, seed: u64) -> io::Result<Run> {
     let parties: Vec<Party> = (0..plan.people)
         .map(|i| Party {
             view: Some("small"),
