@@ -51,6 +51,11 @@ test-build: ready-test ## build what `make test` runs
 lab: ready-test media ## the lab alone: real processes on hosts of their own (ARGS="name" for some)
 	@$(CARGO) test --locked $(FLAGS) --test lab -- --test-threads=1 $(ARGS)
 
+.PHONY: bench
+bench: ready-build ## measure what is published: latency, loss, jitter, CPU, each beside its goal (ARGS="loss --runs 5"; release build)
+	@$(CARGO) build --release --locked $(FLAGS)
+	@target/release/lets-meet bench $(ARGS)
+
 .PHONY: window
 window: ready-test ## the real window on a display of its own, driven by mouse and keys (ARGS="name" for some)
 	@$(CARGO) test --locked --test window -- $(ARGS)

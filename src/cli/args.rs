@@ -114,9 +114,8 @@ pub enum Command {
     Open(Box<Open>),
     /// List cameras, microphones, speakers and screens
     Devices,
-    /// Reproduce the published numbers (not available yet)
-    #[command(hide = true)]
-    Bench(Later),
+    /// Reproduce the published numbers, each beside its goal
+    Bench(Bench),
 }
 
 /// `lets-meet doctor`: what is tried besides what is looked at.
@@ -153,12 +152,30 @@ pub struct Window {
     pub map: Option<PathBuf>,
 }
 
-/// A command of a later version, with whatever follows it.
-#[derive(Debug, Args)]
-pub struct Later {
-    /// Ignored.
-    #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
-    pub rest: Vec<String>,
+/// `bench`.
+#[derive(Debug, Clone, Args)]
+pub struct Bench {
+    /// video-latency, audio-latency, loss, jitter, dip, call-safe, mesh, cpu, join, or all of them
+    #[arg(value_name = "NAME", default_value = "all")]
+    pub which: String,
+    /// How long each case is measured, after it has settled
+    #[arg(long, value_name = "N", default_value = "20", value_parser = clap::value_parser!(u64).range(2..=600))]
+    pub seconds: u64,
+    /// How often each case is run; the median is judged and the spread printed
+    #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub runs: u32,
+    /// Of mesh: how many meet
+    #[arg(long, value_name = "N", default_value = "3", value_parser = clap::value_parser!(u32).range(2..=50))]
+    pub people: u32,
+    /// Of mesh: how many of them have a camera [default: all]
+    #[arg(long, value_name = "N")]
+    pub cameras: Option<u32>,
+    /// Only the case whose name has this in it
+    #[arg(long, value_name = "TEXT")]
+    pub only: Option<String>,
+    /// Measure the program that this driver runs in the same calls (see benches/peers)
+    #[arg(long, value_name = "COMMAND")]
+    pub beside: Option<PathBuf>,
 }
 
 /// `join`.

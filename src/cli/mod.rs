@@ -4,7 +4,9 @@
 //! error is one sentence that says what happened and what to do.
 
 pub mod args;
+mod bench;
 mod call;
+mod child;
 mod code;
 mod demo;
 mod devices;
@@ -152,7 +154,7 @@ fn run(cli: Cli, output: &Output) -> Result<Exit, Failure> {
         Command::Trust(trust) => trust::run(&common, &trust, output),
         Command::Open(open) => open::run(&common, &open, output),
         Command::Devices => devices::run(output),
-        Command::Bench(_) => Err(Failure::later("lets-meet bench")),
+        Command::Bench(bench) => bench::run(&bench, output),
     }
 }
 
@@ -169,7 +171,7 @@ fn unsupported(command: &Command, common: &Common) -> Option<&'static str> {
         ("--connect", !common.connect.is_empty()),
     ];
     let ignored: &[&str] = match command {
-        Command::Demo(_) | Command::Devices => {
+        Command::Demo(_) | Command::Devices | Command::Bench(_) => {
             &["--profile", "--name", "--interface", "--port", "--hidden", "--rendezvous", "--connect"]
         }
         Command::Id | Command::Trust(_) => &["--interface", "--port", "--rendezvous", "--connect"],

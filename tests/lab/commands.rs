@@ -31,7 +31,6 @@ fn exit_codes_are_as_promised() {
     check("ann", &["id"], 0);
     check("ann", &["fly"], 2);
     check("ann", &["join"], 2);
-    assert!(check("ann", &["bench", "latency"], 2).contains("not available yet"));
     check("ann", &["call", "bo", "--wait", "1"], 3);
     // A camera that the person numbered and that is not there.
     check("ann", &["join", "r", "--camera", "device:7", "--for", "1"], 6);

@@ -20,6 +20,8 @@ mod rendezvous;
 mod trust;
 
 #[cfg(feature = "media")]
+mod bench;
+#[cfg(feature = "media")]
 mod call;
 #[cfg(feature = "media")]
 #[cfg_attr(not(feature = "devices"), allow(dead_code, reason = "some is said into microphones"))]

@@ -2,7 +2,6 @@
 //! meet with test cards and generated speech, chat and drop files, and a table tells what arrived. Nothing touches
 //! the machine's real network interfaces.
 
-mod child;
 mod report;
 mod voice;
 #[cfg(feature = "gui")]
@@ -15,8 +14,8 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use self::child::Child;
 use self::report::{Media, Row};
+use super::child::{Child, Folder};
 use super::output::Output;
 use super::{Exit, Failure, args, code};
 
@@ -30,28 +29,11 @@ const MEET_LIMIT: Duration = Duration::from_secs(20);
 /// How long after the meeting's time what is missing may still come.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A folder that is removed with everything in it at the end.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new() -> std::io::Result<Self> {
-        let path = std::env::temp_dir().join(format!("lets-meet-demo-{:016x}", rand::random::<u64>()));
-        std::fs::create_dir(&path)?;
-        Ok(Self(path))
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
 /// Runs the demo; exit 1 when anything is missing.
 pub fn run(demo: &args::Demo, output: &Output) -> Result<Exit, Failure> {
     let failed =
         |error: std::io::Error| Failure::new(Exit::Failed, code::INTERNAL, format!("The demo cannot run: {error}."));
-    let folder = Folder::new().map_err(failed)?;
+    let folder = Folder::new("demo").map_err(failed)?;
     let media = if cfg!(feature = "media") { Media::Whole } else { Media::None };
     if !output.is_json() && media == Media::None {
         output.note("This build has no pictures and no sound (feature `media`): install nasm, cmake and g++ for them.");
@@ -70,13 +52,13 @@ pub fn run(demo: &args::Demo, output: &Output) -> Result<Exit, Failure> {
     #[cfg(feature = "gui")]
     if crate::platform::has_display() && !demo.headless && !output.is_json() {
         output.note("Two windows open, Ada and Bo, already in one meeting. Close both to end.");
-        windows::run(&folder.0, &stopped).map_err(failed)?;
+        windows::run(&folder.path, &stopped).map_err(failed)?;
         return Ok(Exit::Done);
     }
     if !output.is_json() {
         output.note("Three peers on this machine find one another, talk, chat and drop files. Nothing leaves it.");
     }
-    let stage = Stage::open(&folder.0, media, stopped).map_err(failed)?;
+    let stage = Stage::open(&folder.path, media, stopped).map_err(failed)?;
     let seconds = Duration::from_secs_f64(demo.seconds.clamp(4.0, 600.0));
     let report = stage.play(seconds).map_err(failed)?;
     Ok(report.print(output, media))

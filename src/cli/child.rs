@@ -1,12 +1,34 @@
-//! One peer of the demo: a process of its own, driven over stdin and heard over stdout as any script would.
+//! One peer of the demo or of a bench: a process of its own, driven over stdin and heard over stdout as any script would.
 
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child as Process, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+
+/// A folder that is removed with everything in it at the end.
+#[derive(Debug)]
+pub struct Folder {
+    /// Where.
+    pub path: PathBuf,
+}
+
+impl Folder {
+    /// A new one among the system's temporary files; `what` is part of its name.
+    pub fn new(what: &str) -> std::io::Result<Self> {
+        let path = std::env::temp_dir().join(format!("lets-meet-{what}-{:016x}", rand::random::<u64>()));
+        std::fs::create_dir(&path)?;
+        Ok(Self { path })
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.path);
+    }
+}
 
 /// A running `lets-meet join --json`.
 #[derive(Debug)]
@@ -35,7 +57,7 @@ impl Child {
         let stdout = process.stdout.take().ok_or_else(|| std::io::Error::other("no stdout"))?;
         // Full when this program does not read for a while: the child then waits, and loses nothing.
         let (sender, lines) = sync_channel(1024);
-        crate::task::thread("demo-reader", move || {
+        crate::task::thread("child-reader", move || {
             for line in BufReader::new(stdout).lines().map_while(Result::ok) {
                 let Ok(value) = serde_json::from_str::<Value>(&line) else { continue };
                 if sender.send(value).is_err() {
@@ -44,6 +66,11 @@ impl Child {
             }
         })?;
         Ok(Self { name, peer: String::new(), events: Vec::new(), process, stdin, lines })
+    }
+
+    /// The id of its process.
+    pub fn id(&self) -> u32 {
+        self.process.id()
     }
 
     /// Writes one command line.
@@ -58,16 +85,34 @@ impl Child {
         loop {
             let left = until.saturating_duration_since(crate::clock::now());
             match self.lines.recv_timeout(left) {
-                Ok(event) => {
-                    if event["event"] == "ready" {
-                        event["peer"].as_str().unwrap_or_default().clone_into(&mut self.peer);
-                    }
-                    self.events.push(event);
-                }
+                Ok(event) => self.take(event),
                 Err(RecvTimeoutError::Timeout) => return true,
                 Err(RecvTimeoutError::Disconnected) => return false,
             }
         }
+    }
+
+    /// Takes what is printed until `done` says so of all events so far. False when it did not within `limit`, or the
+    /// process ended.
+    pub fn wait(&mut self, limit: Duration, mut done: impl FnMut(&Self) -> bool) -> bool {
+        let deadline = crate::clock::now() + limit;
+        loop {
+            if done(self) {
+                return true;
+            }
+            let left = deadline.saturating_duration_since(crate::clock::now());
+            match self.lines.recv_timeout(left) {
+                Ok(event) => self.take(event),
+                Err(_) => return false,
+            }
+        }
+    }
+
+    fn take(&mut self, event: Value) {
+        if event["event"] == "ready" {
+            event["peer"].as_str().unwrap_or_default().clone_into(&mut self.peer);
+        }
+        self.events.push(event);
     }
 
     /// The events of one kind.
