@@ -46,8 +46,13 @@ pub struct Figures {
     pub share: Option<f64>,
 }
 
+/// Reads a field.
+pub type Get = fn(&Figures) -> Option<f64>;
+/// Writes it.
+pub type Set = fn(&mut Figures, Option<f64>);
+
 /// Field by field, with the words of tables.
-pub const FIELDS: &[(&str, fn(&Figures) -> Option<f64>, fn(&mut Figures, Option<f64>))] = &[
+pub const FIELDS: &[(&str, Get, Set)] = &[
     ("video p50 ms", |f| f.video_p50, |f, v| f.video_p50 = v),
     ("video p95 ms", |f| f.video_p95, |f, v| f.video_p95 = v),
     ("pictures a second", |f| f.fps, |f, v| f.fps = v),
@@ -153,7 +158,7 @@ pub fn median(runs: &[Figures]) -> (Figures, Figures, Figures) {
 /// freezes and concealment.
 pub fn worse(ours: &Figures, theirs: &Figures) -> Vec<&'static str> {
     const WATCHED: [&str; 4] = ["video p95 ms", "audio p95 ms", "freezes", "concealed %"];
-    let is_worse = |get: &fn(&Figures) -> Option<f64>| get(ours).zip(get(theirs)).is_some_and(|(a, b)| a > b + 0.05);
+    let is_worse = |get: &Get| get(ours).zip(get(theirs)).is_some_and(|(a, b)| a > b + 0.05);
     FIELDS.iter().filter(|(name, get, _)| WATCHED.contains(name) && is_worse(get)).map(|(name, ..)| *name).collect()
 }
 

@@ -253,7 +253,7 @@ pub fn run(bench: &str, only: &str, plan: &Plan, told: &mut dyn FnMut(Outcome)) 
     let wanted = |case: &str| case.contains(only);
     let mut first = None;
     for pair in pairs().into_iter().filter(|pair| pair.bench == bench) {
-        if !wanted(pair.case) && !(pair.share == Share::First && first.is_none()) {
+        if !(wanted(pair.case) || pair.share == Share::First && first.is_none()) {
             continue;
         }
         let runs = repeat(plan.runs, |seed| pair.run(plan.time, seed, first))?;
