@@ -305,7 +305,8 @@ mod tests {
 
     #[test]
     fn packet_kinds_read_back() {
-        for kind in [PacketKind::Video, PacketKind::Audio, PacketKind::Clock, PacketKind::Feedback, PacketKind::Parity] {
+        for kind in [PacketKind::Video, PacketKind::Audio, PacketKind::Clock, PacketKind::Feedback, PacketKind::Parity]
+        {
             assert_eq!(PacketKind::from_u8(kind.as_u8()), Some(kind));
         }
         assert_eq!(PacketKind::from_u8(99), None);

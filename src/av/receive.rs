@@ -326,11 +326,17 @@ impl Receiver {
             if let Some(arrival) = next {
                 self.on_arrival(&arrival);
             }
+            // What is missing is asked for before a decoder takes its time.
+            self.tell();
             self.decode();
             self.release(clock::now());
-            while let Some(word) = self.intake.poll_feedback(clock::now()) {
-                (self.feedback)(word);
-            }
+            self.tell();
+        }
+    }
+
+    fn tell(&mut self) {
+        while let Some(word) = self.intake.poll_feedback(clock::now()) {
+            (self.feedback)(word);
         }
     }
 
@@ -351,10 +357,10 @@ impl Receiver {
     fn on_arrival(&mut self, arrival: &Arrival) {
         match arrival.kind {
             PacketKind::Video => {
-                self.intake.on_packet(arrival.arrived, arrival.sequence, Kind::Data, &arrival.body);
+                self.intake.on_packet(clock::now(), arrival.sequence, Kind::Data, &arrival.body);
             }
             PacketKind::Parity => {
-                self.intake.on_packet(arrival.arrived, arrival.sequence, Kind::Parity, &arrival.body);
+                self.intake.on_packet(clock::now(), arrival.sequence, Kind::Parity, &arrival.body);
             }
             // Pictures carry their capture time by the host clock, so the pair is only checked.
             PacketKind::Clock => tracing::trace!(clock = ?Clock::parse(&arrival.body), "clock of a picture track"),
@@ -363,7 +369,9 @@ impl Receiver {
     }
 
     fn decode(&mut self) {
-        while let Some(frame) = self.intake.poll_decode(clock::now()) {
+        // Nothing is given up for what may have come while others were decoded.
+        let now = clock::now();
+        while let Some(frame) = self.intake.poll_decode(now) {
             if !self.pace.admits(clock::now()) {
                 self.intake.on_undecodable();
                 self.decoder = None;

@@ -102,8 +102,7 @@ impl Order {
 
     /// Forgets everything: the next picture must be a keyframe, and nothing is missed until a packet says so.
     pub fn reset(&mut self) {
-        *self =
-            Self { generation: self.generation, dropped: self.dropped, hard: self.hard, ..Self::default() };
+        *self = Self { generation: self.generation, dropped: self.dropped, hard: self.hard, ..Self::default() };
     }
 
     /// The next picture for the decoder.

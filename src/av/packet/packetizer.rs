@@ -145,10 +145,7 @@ mod tests {
         let mut packetizer = Packetizer::new(1, Layer::Main, 0);
         assert!(packetizer.cut(&picture(0, true, false), 0).is_none());
         assert!(packetizer.cut(&picture(CUT * usize::from(MAX_PACKETS) + 1, true, false), 0).is_none());
-        assert_eq!(
-            packetizer.cut(&picture(CUT * usize::from(MAX_PACKETS), true, false), 0).map(|p| p.frame),
-            Some(0)
-        );
+        assert_eq!(packetizer.cut(&picture(CUT * usize::from(MAX_PACKETS), true, false), 0).map(|p| p.frame), Some(0));
     }
 
     proptest! {

@@ -40,10 +40,12 @@ impl Repairs {
     /// What the link to a receiver is like; `None` forgets it. Say it about once a second.
     pub fn set_link(&self, peer: PeerId, conditions: Option<Conditions>) {
         let links = &mut self.lock().links;
-        match conditions {
-            Some(conditions) => links.insert(peer, conditions),
-            None => links.remove(&peer),
-        };
+        let before = links.remove(&peer).unwrap_or_default();
+        if let Some(conditions) = conditions {
+            // A second without loss does not make a link good.
+            let loss = conditions.loss.max(before.loss * 0.7);
+            links.insert(peer, Conditions { loss, ..conditions });
+        }
     }
 
     /// Keeps a picture that leaves at `now` for those who watch `view`, and makes its parity: the packets, and who

@@ -4,8 +4,8 @@
 //! a packet is asked for after two later ones or an eighth of a round trip, and later where the path is seen to reorder (the
 //! link's own sequence numbers tell an overtaken packet from one that was sent again). Nothing follows the end of a picture
 //! for a while, so its rest is asked for when it stays out for longer than the pauses within pictures are. Requests get lost
-//! too: on a far path the first is repeated at once, which costs a few bytes, and after 1.2 round trips all begins anew,
-//! while an answer can still be in time.
+//! too: on a far path each is repeated at once, and named in those that follow before an answer could be here, which costs a
+//! few bytes. After 1.2 round trips all begins anew, while an answer can still be in time.
 //!
 //! A sender may leave out pictures that no other refers to for us alone. When no such picture came any more, they are
 //! neither asked nor waited for until one does.
@@ -79,7 +79,24 @@ struct Ask {
     seen: u64,
     /// The link's newest sequence number then.
     sequence: u16,
-    times: u8,
+    /// When it was asked for last, repeats not counted, and whether that was repeated.
+    round: Option<Instant>,
+    echoed: bool,
+}
+
+impl Ask {
+    /// It stands in a request that leaves now.
+    fn on_asked(&mut self, now: Instant, rtt: Duration) {
+        let next = (rtt * 6 / 5).max(LEAST.1);
+        match self.round {
+            // The repeat of this round, or it was named along with others.
+            Some(round) if !self.echoed || self.due > now => (self.due, self.echoed) = (round + next, true),
+            _ => {
+                (self.round, self.echoed) = (Some(now), rtt < FAR);
+                self.due = now + if self.echoed { next } else { BATCH };
+            }
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -226,8 +243,7 @@ impl Missing {
         let same = self.newest.filter(|newest| newest.number == number);
         let (count, discardable) = (header.count, header.discardable);
         let over = same.is_some_and(|newest| newest.over);
-        self.newest =
-            Some(Newest { number, count, reached: place.saturating_add(1), last: now, over, discardable });
+        self.newest = Some(Newest { number, count, reached: place.saturating_add(1), last: now, over, discardable });
         if !over {
             self.miss_range(now, usual, number, reached..place.min(count));
         }
@@ -279,18 +295,24 @@ impl Missing {
         if self.sent.is_some_and(|sent| now < sent + batch) {
             return None;
         }
-        let due: Vec<(u64, u16)> = (self.asks.iter())
+        let mut due: Vec<(u64, u16)> = (self.asks.iter())
             .filter(|((number, _), ask)| self.due(*number, ask) <= now)
             .map(|(key, _)| *key)
             .collect();
+        if due.is_empty() {
+            return None;
+        }
+        // An earlier request may be lost. The sender serves those of one round once.
+        let fresh = |ask: &Ask| ask.round.is_some_and(|round| rtt >= FAR && now <= round + rtt * 3 / 5);
+        due.extend(self.asks.iter().filter(|(_, ask)| fresh(ask)).map(|(key, _)| *key));
+        due.sort_unstable();
+        due.dedup();
         let wire = |number: u64| u32::try_from(number & u64::from(u32::MAX)).unwrap_or(0);
         let wanted = due.iter().map(|(number, index)| (wire(*number), (*index != WHOLE).then_some(*index)));
         let nack = Nack::of(self.stream, wanted)?;
         for key in &due {
             if let Some(ask) = self.asks.get_mut(key) {
-                ask.times = ask.times.saturating_add(1);
-                let echo = ask.times == 1 && rtt >= FAR;
-                ask.due = now + if echo { BATCH } else { (rtt * 6 / 5).max(LEAST.1) };
+                ask.on_asked(now, rtt);
             }
         }
         self.asked += u64::try_from(due.len()).unwrap_or(0);
@@ -322,13 +344,14 @@ impl Missing {
             let late = now.saturating_duration_since(ask.noticed) * 5 / 4;
             self.overtaken = self.overtaken.max(late).min(MAX_OVERTAKEN);
         } else {
-            self.repaired += u64::from(ask.times > 0);
+            self.repaired += u64::from(ask.round.is_some());
         }
     }
 
     /// When the end of the newest picture is taken for lost.
     fn tail(&self) -> Option<Instant> {
-        let newest = self.newest.filter(|newest| !newest.over && newest.reached < newest.count || self.holds(newest))?;
+        let newest =
+            self.newest.filter(|newest| !newest.over && newest.reached < newest.count || self.holds(newest))?;
         let usual = (self.pause * 3 / 2).max(self.overtaken).max(self.patience.rtt / 8);
         Some(newest.last + usual.clamp(*PAUSE.start(), *PAUSE.end()))
     }
@@ -339,7 +362,7 @@ impl Missing {
     }
 
     fn due(&self, number: u64, ask: &Ask) -> Instant {
-        if ask.times > 0 {
+        if ask.round.is_some() {
             return ask.due;
         }
         if let Some(newest) = self.newest.filter(|newest| newest.number == number && self.holds(newest)) {
@@ -376,7 +399,7 @@ impl Missing {
     /// Misses a packet: it is asked for after `wait`.
     fn miss(&mut self, now: Instant, wait: Duration, key: (u64, u16)) {
         let sequence = self.sequence.unwrap_or(0);
-        self.insert(key, Ask { noticed: now, due: now + wait, seen: self.seen, sequence, times: 0 });
+        self.insert(key, Ask { noticed: now, due: now + wait, seen: self.seen, sequence, round: None, echoed: false });
     }
 
     fn insert(&mut self, key: (u64, u16), ask: Ask) {
@@ -404,8 +427,7 @@ mod tests {
     use crate::av::packet::header::Layer;
 
     const RTT: Duration = Duration::from_millis(40);
-    const PATIENCE: Patience =
-        Patience { rtt: RTT, soft: Duration::from_millis(70), hard: Duration::from_millis(250) };
+    const PATIENCE: Patience = Patience { rtt: RTT, soft: Duration::from_millis(70), hard: Duration::from_millis(250) };
 
     const fn ms(ms: u64) -> Duration {
         Duration::from_millis(ms)
@@ -422,7 +444,13 @@ mod tests {
             discardable: number % 2 == 1,
             temporal: u8::from(number % 2 == 1),
             layer: Layer::Main,
-            reference: if number == 0 { 0 } else if number % 2 == 1 { 1 } else { 2 },
+            reference: if number == 0 {
+                0
+            } else if number % 2 == 1 {
+                1
+            } else {
+                2
+            },
             captured: 0,
         }
     }
@@ -494,7 +522,7 @@ mod tests {
                 times.push(at);
             }
         }
-        assert_eq!(times, [66, 71, 119, 167, 215, 263]);
+        assert_eq!(times, [66, 71, 114, 119, 162, 167, 210, 215, 258, 263]);
         assert!(path.missing.asks.is_empty());
     }
 

@@ -148,8 +148,8 @@ fn solve(equations: &mut [(Vec<u8>, Vec<u8>)]) -> bool {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use rand::rngs::StdRng;
     use rand::SeedableRng as _;
+    use rand::rngs::StdRng;
 
     use super::*;
 

@@ -25,6 +25,10 @@ const WINDOW: Duration = Duration::from_secs(1);
 const SHARE: std::ops::RangeInclusive<u64> = 20..=60;
 /// What a small layer may spend all the same in a second: a few packets.
 const LEAST_BITS: u64 = 80_000;
+/// A link on which another round of asking takes so long that the first answer must do.
+const FAR: Duration = Duration::from_millis(100);
+/// Loss at which one copy is not sure enough.
+const MUCH: f64 = 0.15;
 /// Most copies of a packet at once.
 const MAX_COPIES: u8 = 3;
 /// Bits of a packet beside its body.
@@ -156,8 +160,11 @@ impl Resend {
                     receiver.lost.add(now, bits(body));
                 }
                 let allowed = allowance(sent, receiver.lost.total(now), loss, room);
-                let left = allowed.saturating_sub(receiver.spent.total(now)) / bits(body).max(1);
-                let times = given.map_or(1, |(_, times)| times.saturating_add(1)).min(MAX_COPIES);
+                let spent = receiver.spent.total(now);
+                let left = allowed.saturating_sub(spent) / bits(body).max(1);
+                // Only while there is plenty left for what is lost again.
+                let first = if (rtt > FAR || loss >= MUCH) && spent < allowed * 2 / 3 { 2 } else { 1 };
+                let times = given.map_or(first, |(_, times)| times.saturating_add(1)).min(MAX_COPIES);
                 let copies = u8::try_from(left).unwrap_or(u8::MAX).min(times);
                 if copies == 0 {
                     self.refused += 1;
@@ -233,10 +240,7 @@ mod tests {
         let whole = Nack::of(7, [(28, None)]).expect("something");
         assert_eq!(ask(&mut resend, now + RTT, &whole).len(), 5);
         // Another receiver has its own account.
-        assert_eq!(
-            resend.on_nack(now, PeerId::from_bytes([2; 32]), &nack(29, &[1]), RTT, (0.0, None)).len(),
-            1
-        );
+        assert_eq!(resend.on_nack(now, PeerId::from_bytes([2; 32]), &nack(29, &[1]), RTT, (0.0, None)).len(), 1);
     }
 
     #[test]
