@@ -2,9 +2,13 @@
 //! replay of its corpora (`tests/corpus.rs`). A target must not panic, whatever the bytes and their order, and what it
 //! accepts must keep its own bounds; that is asserted here where it is cheap.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 
 use crate::av::packet;
+use crate::av::repair::intake::Intake;
+use crate::av::repair::nack::Kind;
 use crate::framing::{self, Message};
 use crate::invite;
 use crate::media;
@@ -36,6 +40,7 @@ pub const TARGETS: &[Target] = &[
     ("transfer-stream", transfer_stream),
     ("transfer-wire", transfer_wire),
     ("video-packets", video_packets),
+    ("video-repair", video_repair),
     #[cfg(feature = "media")]
     ("y4m", y4m),
 ];
@@ -181,6 +186,30 @@ fn video_packets(data: &[u8]) {
     let mut depacketizer = packet::depacketizer::Depacketizer::new();
     for body in datagrams(data) {
         let _ = depacketizer.on_packet(&body);
+    }
+}
+
+/// Each packet begins with a byte that says of which kind it is, how much later it comes, and whether something is polled.
+fn video_repair(data: &[u8]) {
+    let mut now = crate::clock::now();
+    let mut intake = Intake::new(now);
+    for (sequence, body) in (0u16..).zip(datagrams(data)) {
+        let Some(how) = body.first().copied() else { continue };
+        now += Duration::from_millis(u64::from(how >> 2));
+        let kind = if how & 1 == 0 { Kind::Data } else { Kind::Parity };
+        intake.on_packet(now, sequence, kind, &body.slice(1..));
+        if how & 2 == 0 {
+            continue;
+        }
+        while let Some(frame) = intake.poll_decode(now) {
+            let at = intake.release_at(now, frame.captured);
+            assert!(at >= now && at <= now + Duration::from_millis(100));
+        }
+        while let Some(word) = intake.poll_feedback(now) {
+            let body = word.encode();
+            assert!(body.len() <= media::MAX_BODY && media::Feedback::decode(&body) == Some(word));
+        }
+        assert!(intake.poll_timeout().is_none_or(|at| at > now), "a due timeout makes progress");
     }
 }
 

@@ -3,6 +3,8 @@
 //! av makes a [`Packet`] once and hands it to every subscribed [`Outlet`]; mesh implements `Outlet` for a link and
 //! hands each datagram that arrives to the one [`Sink`] that the engine gave it.
 
+mod nack;
+
 use std::fmt;
 use std::time::Instant;
 
@@ -10,6 +12,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use crate::id::PeerId;
+pub use nack::{Lost, Nack};
 
 /// Largest datagram with all our headers: what QUIC carries on a path whose MTU search failed (quinn starts at 1162 B
 /// and can fall back to it).
@@ -20,7 +23,7 @@ pub const LINK_HEADER: usize = 7;
 pub const MAX_BODY: usize = MAX_DATAGRAM - LINK_HEADER;
 
 /// Bits a second.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Bitrate(u64);
 
@@ -152,6 +155,8 @@ pub enum PacketKind {
     Clock,
     /// A receiver's words to a track's sender ([`Feedback`]).
     Feedback,
+    /// Redundancy over the packets of an encoded picture: some of those that were lost can be computed from it.
+    Parity,
 }
 
 impl PacketKind {
@@ -162,6 +167,7 @@ impl PacketKind {
             Self::Audio => 2,
             Self::Clock => 3,
             Self::Feedback => 4,
+            Self::Parity => 5,
         }
     }
 
@@ -172,6 +178,7 @@ impl PacketKind {
             2 => Some(Self::Audio),
             3 => Some(Self::Clock),
             4 => Some(Self::Feedback),
+            5 => Some(Self::Parity),
             _ => None,
         }
     }
@@ -184,6 +191,8 @@ pub enum Priority {
     Audio,
     /// Feedback and clocks: small, and repairs depend on them.
     Feedback,
+    /// What a receiver lost and asked for again: it is late already.
+    Repair,
     /// Pictures last.
     Video,
 }
@@ -262,24 +271,29 @@ impl ClockMap {
 }
 
 /// What a receiver tells the sender of a track, in a datagram of kind [`PacketKind::Feedback`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Feedback {
     /// Picture loss indication: send a keyframe (RFC 4585, 6.3.1).
     Pli,
+    /// These packets were lost: send them again.
+    Nack(Nack),
 }
 
 impl Feedback {
-    /// Writes the body: type byte, then the type's fields (none yet).
-    pub fn encode(self) -> Bytes {
+    /// Writes the body, at most [`MAX_BODY`] bytes: type byte, then the type's fields.
+    pub fn encode(&self) -> Bytes {
         match self {
             Self::Pli => Bytes::from_static(&[1]),
+            Self::Nack(nack) => nack.encode(3),
         }
     }
 
-    /// Reads a body; `None` is empty or a type from the future.
+    /// Reads a body; `None` is empty, a type from the future, or fields that break a rule.
     pub fn decode(body: &[u8]) -> Option<Self> {
-        match body.first()? {
+        let (kind, fields) = body.split_first()?;
+        match kind {
             1 => Some(Self::Pli),
+            3 => Nack::decode(fields).map(Self::Nack),
             _ => None,
         }
     }
@@ -291,7 +305,8 @@ mod tests {
 
     #[test]
     fn packet_kinds_read_back() {
-        for kind in [PacketKind::Video, PacketKind::Audio, PacketKind::Clock, PacketKind::Feedback] {
+        for kind in [PacketKind::Video, PacketKind::Audio, PacketKind::Clock, PacketKind::Feedback, PacketKind::Parity]
+        {
             assert_eq!(PacketKind::from_u8(kind.as_u8()), Some(kind));
         }
         assert_eq!(PacketKind::from_u8(99), None);

@@ -51,6 +51,14 @@ impl Outlets {
         }
     }
 
+    /// Sends `packet` to `peer` alone, if it watches anything.
+    pub fn send_to(&self, peer: PeerId, packet: Packet) {
+        let entries = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, outlet)) = entries.get(&peer).filter(|(view, _)| *view != View::None) {
+            outlet.send(packet);
+        }
+    }
+
     /// Sends `packet` to everybody who watches anything.
     pub fn send_all(&self, packet: &Packet) {
         for (wanted, outlet) in self.0.read().unwrap_or_else(PoisonError::into_inner).values() {

@@ -1,9 +1,8 @@
 //! One remote picture track on its way in: packets -> pictures in order -> decoder -> playout -> sink, on one thread.
 //!
-//! The pure parts decide ([`Depacketizer`], [`Order`], [`Playout`], [`Asker`], [`Meter`]); this thread owns the decoder,
-//! the clock and the sinks. It wakes for a packet or for the next deadline, whichever is first. A corrupted picture is
-//! never released: what cannot be decoded exactly is dropped, the last good picture stays, and a keyframe is asked for
-//! until it comes.
+//! The pure parts decide ([`Intake`], [`Meter`]); this thread owns the decoder, the clock and the sinks. It wakes for a
+//! packet or for the next deadline, whichever is first. A corrupted picture is never released: what cannot be decoded
+//! exactly is dropped, the last good picture stays, and what lacks is asked for until it comes.
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -17,12 +16,12 @@ use crate::av::codec::{VideoDecoder, h264};
 use crate::av::devices::Fate;
 use crate::av::dump::Dump;
 use crate::av::guard::guard;
-use crate::av::jitter::video::{Order, Playout};
 use crate::av::meter::{Meter, Released};
 use crate::av::packet::clock::Clock;
-use crate::av::packet::depacketizer::{Depacketizer, Frame, Outcome};
+use crate::av::packet::depacketizer::Frame;
 use crate::av::packet::header::Layer;
-use crate::av::repair::keyframe::Asker;
+use crate::av::repair::intake::{Counts, Intake};
+use crate::av::repair::nack::Kind;
 use crate::clock;
 use crate::frame::{Pool, Screen, VideoFrame};
 use crate::id::PeerId;
@@ -70,6 +69,7 @@ pub struct Stamps {
 struct Figures {
     meter: Meter,
     dropped: u64,
+    repairs: Counts,
     stamps: Stamps,
 }
 
@@ -81,6 +81,7 @@ pub struct Video {
     inbox: Ring<Arrival>,
     on: Shared<bool>,
     clock: Shared<ClockMap>,
+    rtt: Shared<Option<Duration>>,
     figures: Arc<Mutex<Figures>>,
     fate: Fate,
     given_up: Shared<bool>,
@@ -91,7 +92,7 @@ pub struct Video {
 pub type Decoders = Box<dyn Fn() -> Option<Box<dyn VideoDecoder>> + Send>;
 
 impl Video {
-    /// Starts the track's thread, on. Packets of kinds Video and Clock come through `inbox` (see [`INBOX`]);
+    /// Starts the track's thread, on. Packets of kinds Video, Parity and Clock come through `inbox` (see [`INBOX`]);
     /// `feedback` is called from the track's thread with what the sender must hear.
     pub fn start(
         config: Config,
@@ -113,29 +114,29 @@ impl Video {
     ) -> Result<Self, Error> {
         let now = clock::now();
         let meter = if config.kind == TrackKind::Screen { Meter::of_screen(now) } else { Meter::new(now) };
-        let figures = Figures { meter, dropped: 0, stamps: Stamps::default() };
+        let figures = Figures { meter, dropped: 0, repairs: Counts::default(), stamps: Stamps::default() };
         let figures = Arc::new(Mutex::new(figures));
         let (on, given_up, fate) = (Shared::new(true), Shared::new(false), Fate::default());
+        let rtt = Shared::new(None);
         let dump = config.dump.map(Dump::start).transpose()?;
         let what = if config.kind == TrackKind::Screen { "screen" } else { "video" };
         let name = format!("{what}-{}", config.peer.short());
         let run = {
             let (inbox, on, clock, screen) = (inbox.clone(), on.clone(), clock.clone(), config.screen);
             let (figures, fate, given_up) = (Arc::clone(&figures), fate.clone(), given_up.clone());
+            let rtt = rtt.clone();
             // Made on its thread, which the decoder never leaves.
             move || {
                 let mut receiver = Receiver {
                     inbox,
                     on,
                     clock,
+                    rtt,
                     figures,
                     screen,
                     feedback,
                     dump,
-                    depacketizer: Depacketizer::new(),
-                    order: Order::new(),
-                    playout: Playout::new(now),
-                    asker: Asker::default(),
+                    intake: Intake::new(now),
                     decoders,
                     decoder: None,
                     pace: Pace::new(clock::now()),
@@ -157,7 +158,7 @@ impl Video {
             }
         };
         let thread = task::thread(&name, run).map_err(Error::Thread)?;
-        Ok(Self { inbox, on, clock, figures, fate, given_up, thread: Some(thread) })
+        Ok(Self { inbox, on, clock, rtt, figures, fate, given_up, thread: Some(thread) })
     }
 
     /// That the pictures broke off by a defect, each time once. They begin anew with the next keyframe, which is asked
@@ -177,6 +178,17 @@ impl Video {
         let mut figures = self.figures.lock().unwrap_or_else(PoisonError::into_inner);
         let dropped = figures.dropped;
         figures.meter.read(clock::now(), dropped, clock)
+    }
+
+    /// The round trip of the link that the pictures come over, which decides how long repair is waited for. Say it about
+    /// once a second.
+    pub fn set_rtt(&self, rtt: Duration) {
+        self.rtt.set(Some(rtt));
+    }
+
+    /// What was lost and repaired, since the start.
+    pub fn repairs(&self) -> Counts {
+        self.figures.lock().unwrap_or_else(PoisonError::into_inner).repairs
     }
 
     /// Test card stamps read and failed.
@@ -252,14 +264,12 @@ struct Receiver {
     inbox: Ring<Arrival>,
     on: Shared<bool>,
     clock: Shared<ClockMap>,
+    rtt: Shared<Option<Duration>>,
     figures: Arc<Mutex<Figures>>,
     screen: Option<Arc<dyn Screen>>,
     feedback: Box<dyn Fn(Feedback) + Send>,
     dump: Option<Dump>,
-    depacketizer: Depacketizer,
-    order: Order,
-    playout: Playout,
-    asker: Asker,
+    intake: Intake,
     /// The decoder and the stream that it was made for.
     decoder: Option<(u64, Box<dyn VideoDecoder>)>,
     decoders: Decoders,
@@ -287,7 +297,7 @@ impl Receiver {
         let mut was_on = true;
         loop {
             let now = clock::now();
-            let deadline = [self.order.poll_timeout(), self.asker.poll_timeout(), self.decoded.front().map(|d| d.at)];
+            let deadline = [self.intake.poll_timeout(), self.decoded.front().map(|d| d.at)];
             // Half a second at most, so that a mute is seen.
             let deadline = deadline.into_iter().flatten().min().unwrap_or(now + Duration::from_millis(500));
             let first = match self.inbox.recv_until(deadline.min(now + Duration::from_millis(500))) {
@@ -303,6 +313,9 @@ impl Receiver {
             if !on {
                 continue;
             }
+            if let Some(rtt) = self.rtt.get() {
+                self.intake.set_rtt(rtt);
+            }
             let mut next = first;
             for _ in 0..BATCH {
                 let Some(arrival) = next else { break };
@@ -313,12 +326,17 @@ impl Receiver {
             if let Some(arrival) = next {
                 self.on_arrival(&arrival);
             }
+            // What is missing is asked for before a decoder takes its time.
+            self.tell();
             self.decode();
             self.release(clock::now());
-            if self.asker.poll(clock::now(), self.order.needs_keyframe()) {
-                tracing::debug!("asks for a keyframe");
-                (self.feedback)(Feedback::Pli);
-            }
+            self.tell();
+        }
+    }
+
+    fn tell(&mut self) {
+        while let Some(word) = self.intake.poll_feedback(clock::now()) {
+            (self.feedback)(word);
         }
     }
 
@@ -330,22 +348,20 @@ impl Receiver {
     }
 
     fn reset(&mut self) {
-        self.depacketizer.reset();
-        self.order.reset();
+        self.intake.reset();
         self.decoder = None;
         self.decoded.clear();
-        self.asker = Asker::default();
         self.last_stamp = None;
     }
 
     fn on_arrival(&mut self, arrival: &Arrival) {
         match arrival.kind {
-            PacketKind::Video => match self.depacketizer.on_packet(&arrival.body) {
-                Outcome::Complete(frame) => self.order.on_frame(clock::now(), frame),
-                Outcome::Stray => self.order.on_stray(),
-                Outcome::Malformed => tracing::trace!("malformed video packet"),
-                Outcome::Kept | Outcome::Late => {}
-            },
+            PacketKind::Video => {
+                self.intake.on_packet(clock::now(), arrival.sequence, Kind::Data, &arrival.body);
+            }
+            PacketKind::Parity => {
+                self.intake.on_packet(clock::now(), arrival.sequence, Kind::Parity, &arrival.body);
+            }
             // Pictures carry their capture time by the host clock, so the pair is only checked.
             PacketKind::Clock => tracing::trace!(clock = ?Clock::parse(&arrival.body), "clock of a picture track"),
             PacketKind::Audio | PacketKind::Feedback => {}
@@ -353,9 +369,11 @@ impl Receiver {
     }
 
     fn decode(&mut self) {
-        while let Some(frame) = self.order.poll_decode(clock::now()) {
+        // Nothing is given up for what may have come while others were decoded.
+        let now = clock::now();
+        while let Some(frame) = self.intake.poll_decode(now) {
             if !self.pace.admits(clock::now()) {
-                self.order.on_undecodable();
+                self.intake.on_undecodable();
                 self.decoder = None;
                 continue;
             }
@@ -364,12 +382,13 @@ impl Receiver {
                 Ok(None) => tracing::trace!("an encoded picture held none"),
                 Err(reason) => {
                     tracing::debug!(frame = frame.number, reason, "picture not decodable");
-                    self.order.on_undecodable();
+                    self.intake.on_undecodable();
                     self.decoder = None;
                 }
             }
         }
-        self.figures.lock().unwrap_or_else(PoisonError::into_inner).dropped = self.order.dropped();
+        let mut figures = self.figures.lock().unwrap_or_else(PoisonError::into_inner);
+        (figures.dropped, figures.repairs) = (self.intake.dropped(), self.intake.counts());
     }
 
     fn decode_one(&mut self, frame: &Frame) -> Result<Option<VideoFrame>, &'static str> {
@@ -390,7 +409,7 @@ impl Receiver {
         picture.captured = self.clock.get().to_ours(frame.captured).unwrap_or(0);
         let stamp = self.read_stamp(&picture);
         let decode_latency_ms = self.latency_ms(&picture, stamp);
-        let at = self.playout.release_at(now, frame.captured);
+        let at = self.intake.release_at(now, frame.captured);
         if self.decoded.len() == MAX_DECODED {
             self.release_first(now);
         }

@@ -546,6 +546,7 @@ impl Actor {
         for peer in self.seated.keys() {
             let mut figures = self.parts.media.stats(*peer);
             figures.link = self.parts.mesh.link_stats(*peer).unwrap_or_default();
+            self.parts.media.set_link(*peer, &figures.link);
             peers.insert(*peer, figures);
         }
         // What is lost towards us is the best guess of what is lost on the way back: most bad links are bad both ways.

@@ -267,6 +267,7 @@ impl Media {
     /// A peer is gone. Its figures stay until the end.
     pub fn on_left(&mut self, peer: PeerId) {
         self.camera_outlets.remove(peer);
+        self.repair_none(peer);
         self.microphone_outlets.remove(peer);
         self.screen_outlets.remove(peer);
         self.wanted.retain(|(who, _), _| *who != peer);

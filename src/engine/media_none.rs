@@ -192,6 +192,9 @@ impl Media {
     /// Nothing to repeat.
     pub fn set_loss(&self, _loss: f64) {}
 
+    /// Nothing to repair.
+    pub fn set_link(&self, _peer: PeerId, _link: &stats::Link) {}
+
     /// Nothing to hear.
     pub fn set_volume(&self, _peer: PeerId, _volume: f32) {}
 

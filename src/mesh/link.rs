@@ -53,7 +53,7 @@ impl Tally {
             PacketKind::Feedback => return,
             PacketKind::Audio => &self.audio,
             PacketKind::Clock if track == TrackId::MICROPHONE => &self.audio,
-            PacketKind::Clock | PacketKind::Video => &self.video,
+            PacketKind::Clock | PacketKind::Video | PacketKind::Parity => &self.video,
         };
         counter.fetch_add(bytes as u64, Ordering::Relaxed);
     }

@@ -1,4 +1,5 @@
-//! Sans-IO. What waits to be sent as datagrams on one link: voice first, then feedback, then pictures.
+//! Sans-IO. What waits to be sent as datagrams on one link: voice first, then feedback, then what is repaired, then
+//! pictures.
 //!
 //! The network below has no priorities and drops by its own rule, so the order and the dropping are decided here, and
 //! below it is handed little at a time. A packet that is late is worth nothing; a picture of which one packet is late
@@ -13,6 +14,8 @@ use crate::media::{Packet, Priority, TrackId};
 const MAX_AUDIO: usize = 128;
 /// Reports and requests.
 const MAX_FEEDBACK: usize = 128;
+/// More than the repair of a large keyframe.
+const MAX_REPAIR: usize = 512;
 /// A large keyframe and some pictures.
 const MAX_VIDEO: usize = 1024;
 /// Groups of which later packets are refused; older ones have no packets to come.
@@ -34,6 +37,8 @@ pub struct SendQueue {
     audio: VecDeque<Packet>,
     // Overflow: the oldest packet is dropped.
     feedback: VecDeque<Packet>,
+    // Overflow: the oldest packet is dropped.
+    repair: VecDeque<Packet>,
     // Overflow: the oldest picture is dropped whole.
     video: VecDeque<Packet>,
     dropped_groups: VecDeque<(TrackId, u32)>,
@@ -51,6 +56,7 @@ impl SendQueue {
         match packet.priority {
             Priority::Audio => push_bounded(&mut self.audio, MAX_AUDIO, packet, &mut self.dropped),
             Priority::Feedback => push_bounded(&mut self.feedback, MAX_FEEDBACK, packet, &mut self.dropped),
+            Priority::Repair => push_bounded(&mut self.repair, MAX_REPAIR, packet, &mut self.dropped),
             Priority::Video => self.push_video(packet),
         }
     }
@@ -85,7 +91,7 @@ impl SendQueue {
 
     /// The next packet to send.
     pub fn pop(&mut self, now: Instant) -> Option<Packet> {
-        for queue in [&mut self.audio, &mut self.feedback] {
+        for queue in [&mut self.audio, &mut self.feedback, &mut self.repair] {
             while let Some(packet) = queue.pop_front() {
                 if packet.expires > now {
                     return Some(packet);
@@ -104,13 +110,14 @@ impl SendQueue {
 
     /// True when nothing waits.
     pub fn is_empty(&self) -> bool {
-        self.audio.is_empty() && self.feedback.is_empty() && self.video.is_empty()
+        [&self.audio, &self.feedback, &self.repair, &self.video].iter().all(|queue| queue.is_empty())
     }
 
     /// Forgets everything that waits: the link is gone.
     pub fn clear(&mut self) {
         self.audio.clear();
         self.feedback.clear();
+        self.repair.clear();
         self.video.clear();
     }
 
@@ -155,10 +162,17 @@ mod tests {
         let now = crate::clock::now();
         let mut queue = SendQueue::new();
         queue.push(packet(now, Priority::Video, 1, 100));
+        queue.push(packet(now, Priority::Repair, 5, 100));
         queue.push(packet(now, Priority::Feedback, 2, 100));
         queue.push(packet(now, Priority::Audio, 3, 100));
         queue.push(packet(now, Priority::Audio, 4, 100));
-        let expect = vec![(Priority::Audio, 3), (Priority::Audio, 4), (Priority::Feedback, 2), (Priority::Video, 1)];
+        let expect = [
+            (Priority::Audio, 3),
+            (Priority::Audio, 4),
+            (Priority::Feedback, 2),
+            (Priority::Repair, 5),
+            (Priority::Video, 1),
+        ];
         assert_eq!(drain(&mut queue, now), expect);
         assert!(queue.is_empty());
     }

@@ -51,7 +51,11 @@ pub fn of(target: &str) -> Seeds {
         "clock-packet" => {
             named([("clock", packet::clock::Clock { timestamp: 48_000, host_micros: 1 << 40 }.encode().to_vec())])
         }
-        "feedback" => named([("pli", Feedback::Pli.encode().to_vec()), ("future", vec![200, 1, 2])]),
+        "feedback" => named([
+            ("pli", Feedback::Pli.encode().to_vec()),
+            ("nack", vec![3, 0, 9, 0, 0, 0, 5, 2, 0, 1, 1, 0, 7, 0, 0, 0, 0, 6, 0]),
+            ("future", vec![200, 1, 2]),
+        ]),
         "framing" => framing(),
         "h264-size" => h264(),
         "invite" => invites(),
@@ -66,6 +70,7 @@ pub fn of(target: &str) -> Seeds {
         "transfer-stream" => transfer_stream(),
         "transfer-wire" => transfer_words(),
         "video-packets" => video(),
+        "video-repair" => repair(),
         "y4m" => named([
             ("plain", b"YUV4MPEG2 W640 H360 F30:1 Ip A1:1 C420jpeg".to_vec()),
             ("huge", b"YUV4MPEG2 W99999 H99999 F30:1".to_vec()),
@@ -334,6 +339,24 @@ fn transfer_stream() -> Seeds {
     let head = transfer::Head { id: TransferId::from_u64(7), attempt: 1 }.encode();
     let group = transfer::GroupHead { offset: 0, length: 9, hash: [1; 32] }.encode();
     named([("head-and-group", [&head[..], &group, &9_u64.to_be_bytes()].concat())])
+}
+
+/// A keyframe and a delta with parity: one packet is computed, one is missing.
+fn repair() -> Seeds {
+    let mut packetizer = packet::packetizer::Packetizer::new(1, packet::header::Layer::Main, 5);
+    let mut data = Vec::new();
+    for key in [true, false, false] {
+        let picture = packet::EncodedPicture { data: vec![0x65; 2500], key, temporal: 0, discardable: false };
+        let packets = packetizer.cut(&picture, 1_000).expect("a small picture");
+        let pieces = packets.bodies.iter().skip(1).map(|body| (0x42, body.clone()));
+        let parity = packets.parity(if key { 1 } else { 0 });
+        for (how, body) in pieces.chain(parity.into_iter().map(|body| (0x43, body))) {
+            data.extend_from_slice(&u16::try_from(body.len() + 1).expect("a short packet").to_be_bytes());
+            data.push(how);
+            data.extend_from_slice(&body);
+        }
+    }
+    named([("parity", data)])
 }
 
 fn video() -> Seeds {

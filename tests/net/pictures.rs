@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use lets_meet::av::capture::testcard;
@@ -15,6 +16,8 @@ use lets_meet::meeting::{Command, Event, Settings};
 use lets_meet::mesh::Visibility;
 use lets_meet::share::DisplayName;
 use lets_meet::{clock, endpoint};
+use rand::rngs::StdRng;
+use rand::{RngExt as _, SeedableRng as _};
 
 const LIMIT: Duration = Duration::from_secs(30);
 
@@ -88,6 +91,83 @@ async fn until(what: &str, fact: impl Fn() -> bool) {
         assert!(clock::now() < end, "waited {LIMIT:?} for {what}");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
+}
+
+/// Stands between two peers and loses a share of what passes, both ways, while `lossy`.
+struct Lossy {
+    address: std::net::SocketAddr,
+    lossy: Arc<AtomicBool>,
+    lost: Arc<AtomicU64>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Lossy {
+    async fn start(to: std::net::SocketAddr, share: f64) -> Self {
+        let front = tokio::net::UdpSocket::bind("127.0.0.1:0").await.expect("a socket");
+        let back = tokio::net::UdpSocket::bind("127.0.0.1:0").await.expect("a socket");
+        back.connect(to).await.expect("connected");
+        let address = front.local_addr().expect("an address");
+        let (lossy, lost) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+        let (on, count) = (Arc::clone(&lossy), Arc::clone(&lost));
+        let mut random = StdRng::seed_from_u64(5);
+        let task = tokio::spawn(async move {
+            let (mut there, mut here) = (vec![0; 65_536], vec![0; 65_536]);
+            let mut other = None;
+            loop {
+                let (to_back, bytes) = tokio::select! {
+                    Ok((bytes, from)) = front.recv_from(&mut there) => {
+                        other = Some(from);
+                        (true, bytes)
+                    }
+                    Ok(bytes) = back.recv(&mut here) => (false, bytes),
+                    else => return,
+                };
+                if on.load(Ordering::Relaxed) && random.random_bool(share) {
+                    count.fetch_add(1, Ordering::Relaxed);
+                    continue;
+                }
+                // What the socket does not take is lost too.
+                if to_back {
+                    let _ = back.send(&there[..bytes]).await;
+                } else if let Some(other) = other {
+                    let _ = front.send_to(&here[..bytes], other).await;
+                }
+            }
+        });
+        Self { address, lossy, lost, task }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn pictures_over_a_lossy_link_are_repaired() {
+    let folder = tempfile::tempdir().expect("folder");
+    let card = spec::Camera::TestCard { width: 640, height: 360, fps: 30 };
+    let (ada, ada_id, address) = start(folder.path(), "Ada", card, spec::Microphone::None, None).await;
+    let link = Lossy::start(address, 0.05).await;
+    let (bo, _, _) = start(folder.path(), "Bo", spec::Camera::None, spec::Microphone::None, Some(link.address)).await;
+    let key = Key::camera(ada_id);
+    picture(&bo, key, |picture| stamp(picture).is_some()).await;
+    link.lossy.store(true, Ordering::Relaxed);
+    let mut first = None;
+    let figures = async {
+        loop {
+            let Some(Event::Stats(stats)) = bo.event().await else { continue };
+            let Some(video) = stats.peers.get(&ada_id).and_then(|peer| peer.video.clone()) else { continue };
+            let first = first.get_or_insert_with(|| video.clone());
+            if video.frames >= first.frames + 200 {
+                return (video.frames - first.frames, video.dropped - first.dropped, video);
+            }
+        }
+    };
+    let (frames, dropped, video) = tokio::time::timeout(LIMIT, figures).await.expect("200 pictures");
+    let lost = link.lost.load(Ordering::Relaxed);
+    println!("{frames} pictures, {dropped} dropped, {lost} packets lost, {video:?}");
+    assert!(lost >= 20, "{lost} packets were lost");
+    // Of pictures of some packets, a fifth would not be whole without repair.
+    assert!(dropped * 20 <= frames, "{dropped} of {frames} pictures dropped");
+    bo.leave().await;
+    ada.leave().await;
+    link.task.abort();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

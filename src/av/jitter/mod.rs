@@ -2,6 +2,7 @@
 
 pub mod audio;
 pub mod delay;
+pub mod order;
 pub mod stretch;
 pub mod video;
 

@@ -5,6 +5,8 @@
 //! never goes back behind what was seen of it: so a restart or a layer switch is taken up at once, and stragglers of
 //! the old stream do no harm.
 //!
+//! Packets that were lost are computed from parity packets once enough of both are there.
+//!
 //! Memory: at most [`MAX_OPEN`] unfinished pictures and [`MAX_PARTS`] packets. Overflow: the oldest unfinished picture
 //! is given up.
 
@@ -13,7 +15,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use bytes::Bytes;
 
 use super::header::{Header, LENGTH, Layer};
+use super::packetizer::PARITY_HEAD;
 use super::sequence::{Extender, newer};
+use crate::av::repair::parity;
 
 /// Most unfinished pictures.
 pub const MAX_OPEN: usize = 32;
@@ -67,6 +71,37 @@ struct Open {
     header: Header,
     parts: Vec<Option<Bytes>>,
     have: usize,
+    /// Redundancy by number, and the picture's packets that are as long as each of them: all of one length.
+    parity: BTreeMap<u16, Bytes>,
+    longer: u16,
+}
+
+impl Open {
+    /// Packets held.
+    fn held(&self) -> usize {
+        self.have + self.parity.len()
+    }
+
+    /// The bytes of each packet, when parity tells them.
+    fn sizes(&self) -> Option<(usize, usize)> {
+        Some((self.parity.first_key_value()?.1.len(), usize::from(self.longer)))
+    }
+
+    /// Computes what lacks, if enough is there. Parity that contradicts the packets is dropped; gives how many were.
+    fn recover(&mut self) -> u64 {
+        let Some((length, longer)) = self.sizes().filter(|_| self.held() >= self.parts.len()) else { return 0 };
+        let size = |index| if index < longer { length } else { length - 1 };
+        let true_size = |(index, part): (usize, &Option<Bytes>)| part.as_ref().is_none_or(|it| it.len() == size(index));
+        if !self.parts.iter().enumerate().all(true_size) {
+            return u64::try_from(std::mem::take(&mut self.parity).len()).unwrap_or(0);
+        }
+        let given = self.parity.iter().map(|(number, bytes)| (*number, bytes));
+        if parity::recover(&mut self.parts, given, length, size) {
+            self.have = self.parts.len();
+            self.parity.clear();
+        }
+        0
+    }
 }
 
 type StreamKey = (u16, Layer);
@@ -85,6 +120,8 @@ pub struct Depacketizer {
     retired: VecDeque<(StreamKey, u32)>,
     /// The newest number of the stream, as on the wire.
     newest: u32,
+    malformed: u64,
+    recovered: u64,
 }
 
 impl Depacketizer {
@@ -95,7 +132,42 @@ impl Depacketizer {
 
     /// Takes the body of one packet.
     pub fn on_packet(&mut self, body: &Bytes) -> Outcome {
-        let Some((header, _)) = Header::parse(body) else { return Outcome::Malformed };
+        let outcome = match Header::parse(body) {
+            Some((header, _)) => self.place(header, |open| {
+                let part = &mut open.parts[usize::from(header.index)];
+                if part.is_some() {
+                    return Some(Outcome::Late);
+                }
+                *part = Some(body.slice(LENGTH..));
+                open.have += 1;
+                None
+            }),
+            None => Outcome::Malformed,
+        };
+        self.malformed += u64::from(outcome == Outcome::Malformed);
+        outcome
+    }
+
+    /// Takes the body of one parity packet.
+    pub fn on_parity(&mut self, body: &Bytes) -> Outcome {
+        let outcome = match parse_parity(body) {
+            Some((header, longer)) => self.place(header, |open| {
+                let bytes = body.slice(LENGTH + PARITY_HEAD..);
+                let agrees = open.sizes().is_none_or(|sizes| sizes == (bytes.len(), usize::from(longer)));
+                if !agrees {
+                    return Some(Outcome::Malformed);
+                }
+                open.longer = longer;
+                open.parity.insert(header.index, bytes).map(|_| Outcome::Late)
+            }),
+            None => Outcome::Malformed,
+        };
+        self.malformed += u64::from(outcome == Outcome::Malformed);
+        outcome
+    }
+
+    /// Finds the picture of a packet, has it put there (`None`: it is new), and sees whether the picture is whole now.
+    fn place(&mut self, header: Header, put: impl FnOnce(&mut Open) -> Option<Outcome>) -> Outcome {
         let key = (header.stream, header.layer);
         if self.stream != Some(key) {
             if self.retired.iter().any(|(old, newest)| *old == key && !newer(header.frame, *newest)) {
@@ -117,18 +189,22 @@ impl Depacketizer {
             header,
             parts: vec![None; usize::from(header.count)],
             have: 0,
+            parity: BTreeMap::new(),
+            longer: 0,
         });
         if !open.header.same_picture(&header) {
             return Outcome::Malformed;
         }
-        let part = &mut open.parts[usize::from(header.index)];
-        if part.is_some() {
-            return Outcome::Late;
+        if let Some(outcome) = put(open) {
+            return outcome;
         }
-        *part = Some(body.slice(LENGTH..));
-        open.have += 1;
         self.parts += 1;
+        let (before, was_whole) = (open.held(), open.have == open.parts.len());
+        self.malformed += open.recover();
+        // While packets are computed and parity goes, `parts` counts what is held.
+        self.parts = self.parts + open.held() - before;
         if open.have == open.parts.len() {
+            self.recovered += u64::from(!was_whole);
             return self.finish(number);
         }
         while self.open.len() > MAX_OPEN || self.parts > MAX_PARTS {
@@ -140,6 +216,34 @@ impl Depacketizer {
     /// Forgets every unfinished picture and the stream; the next keyframe starts anew.
     pub fn reset(&mut self) {
         self.retire();
+    }
+
+    /// Gives up unfinished pictures with numbers below `number`.
+    pub fn forget_below(&mut self, number: u64) {
+        while self.open.first_key_value().is_some_and(|(oldest, _)| *oldest < number) {
+            self.give_up_oldest();
+        }
+        self.floor = self.floor.max(number);
+    }
+
+    /// The number without wrap of a packet's picture; `None` when its stream is not followed.
+    pub fn number(&self, header: &Header) -> Option<u64> {
+        (self.stream == Some((header.stream, header.layer))).then(|| self.numbers.peek(header.frame))
+    }
+
+    /// Counts the streams followed.
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// Packets that broke the format, since the start.
+    pub fn malformed(&self) -> u64 {
+        self.malformed
+    }
+
+    /// Pictures that parity completed, since the start.
+    pub fn recovered(&self) -> u64 {
+        self.recovered
     }
 
     /// Unfinished pictures.
@@ -171,7 +275,7 @@ impl Depacketizer {
 
     fn finish(&mut self, number: u64) -> Outcome {
         let Some(open) = self.open.remove(&number) else { return Outcome::Late };
-        self.parts -= open.have;
+        self.parts -= open.held();
         self.done.insert(number);
         if self.done.len() > MAX_DONE
             && let Some(oldest) = self.done.pop_first()
@@ -194,10 +298,21 @@ impl Depacketizer {
 
     fn give_up_oldest(&mut self) {
         if let Some((number, open)) = self.open.pop_first() {
-            self.parts -= open.have;
+            self.parts -= open.held();
             self.floor = self.floor.max(number + 1);
         }
     }
+}
+
+/// A parity packet: the header of its picture with its own number as index, and how many of the picture's packets are as
+/// long as its redundancy. `None` for anything that breaks a rule.
+fn parse_parity(body: &[u8]) -> Option<(Header, u16)> {
+    let (header, payload) = Header::parse(body)?;
+    let (longer, redundancy) = payload.split_first_chunk::<PARITY_HEAD>()?;
+    let longer = u16::from_be_bytes(*longer);
+    // No packet is empty.
+    let least = if longer == header.count { 1 } else { 2 };
+    ((1..=header.count).contains(&longer) && redundancy.len() >= least).then_some((header, longer))
 }
 
 #[cfg(test)]
@@ -278,8 +393,58 @@ mod tests {
                 assert!(depacketizer.open.len() <= MAX_OPEN && depacketizer.parts <= MAX_PARTS);
             }
         }
-        let held: usize = depacketizer.open.values().map(|open| open.have).sum();
+        let held: usize = depacketizer.open.values().map(Open::held).sum();
         assert_eq!(held, depacketizer.parts);
+    }
+
+    /// A keyframe and a delta with their parity.
+    fn with_parity(sizes: [usize; 2], parity: usize) -> [(Vec<Bytes>, Vec<Bytes>); 2] {
+        let mut packetizer = Packetizer::new(1, Layer::Main, 7);
+        sizes.map(|size| {
+            let packets = packetizer.cut(&picture(size, size == sizes[0]), 5).expect("cut");
+            let parity = packets.parity(parity);
+            (packets.bodies, parity)
+        })
+    }
+
+    #[test]
+    fn parity_completes_a_picture_of_which_packets_were_lost() {
+        let [(key, key_parity), (delta, delta_parity)] = with_parity([5000, 3001], 2);
+        let mut depacketizer = Depacketizer::new();
+        // Two of five lost, the parity in front.
+        assert_eq!(depacketizer.on_parity(&key_parity[1]), Outcome::Kept);
+        assert_eq!(depacketizer.on_parity(&key_parity[0]), Outcome::Kept);
+        let rest = [&key[4], &key[0], &key[2]];
+        let whole = rest.into_iter().filter_map(|body| complete(depacketizer.on_packet(body))).last().expect("whole");
+        assert_eq!((whole.data, depacketizer.recovered()), (picture(5000, true).data, 1));
+        // One lost of three, and the last to come is parity.
+        assert_eq!(depacketizer.on_packet(&delta[0]), Outcome::Kept);
+        assert_eq!(depacketizer.on_packet(&delta[1]), Outcome::Kept);
+        let whole = complete(depacketizer.on_parity(&delta_parity[1])).expect("whole");
+        assert_eq!(whole.data, picture(3001, false).data);
+        assert_eq!(depacketizer.on_parity(&delta_parity[0]), Outcome::Late);
+        assert_eq!((depacketizer.parts, depacketizer.open(), depacketizer.malformed()), (0, 0, 0));
+    }
+
+    #[test]
+    fn parity_that_lies_is_dropped_and_the_picture_still_comes_together() {
+        let [(key, parity), _] = with_parity([5000, 10], 3);
+        let mut depacketizer = Depacketizer::new();
+        let lie = |at: usize, value: u8| {
+            let mut body = parity[0].to_vec();
+            body[at] = value;
+            Bytes::from(body)
+        };
+        // No packet as long as it, more than there are, another count, no redundancy.
+        for body in [lie(21, 0), lie(21, 6), lie(9, 0), parity[0].slice(..LENGTH + PARITY_HEAD)] {
+            assert_eq!(depacketizer.on_parity(&body), Outcome::Malformed);
+        }
+        // Sizes that contradict the packets, found once it matters.
+        assert_eq!(depacketizer.on_parity(&parity[1].slice(..500)), Outcome::Kept);
+        assert_eq!(depacketizer.on_parity(&parity[0]), Outcome::Malformed);
+        let whole: Vec<_> = key.iter().filter_map(|body| complete(depacketizer.on_packet(body))).collect();
+        assert_eq!(whole[0].data, picture(5000, true).data);
+        assert_eq!((depacketizer.malformed(), depacketizer.parts), (6, 0));
     }
 
     proptest! {
@@ -319,8 +484,14 @@ mod tests {
                 body.extend(frame.to_be_bytes());
                 body.extend(index.to_be_bytes());
                 body.extend(count.to_be_bytes());
-                body.extend([flags, reference, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2]);
-                depacketizer.on_packet(&body.into());
+                body.extend([flags, reference, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2]);
+                if flags & 0x80 == 0 {
+                    depacketizer.on_packet(&body.into());
+                } else {
+                    depacketizer.on_parity(&body.into());
+                }
+                let held: usize = depacketizer.open.values().map(Open::held).sum();
+                prop_assert_eq!(held, depacketizer.parts);
                 prop_assert!(depacketizer.open.len() <= MAX_OPEN && depacketizer.parts <= MAX_PARTS);
                 prop_assert!(depacketizer.done.len() <= MAX_DONE && depacketizer.retired.len() <= MAX_RETIRED);
             }

@@ -1,9 +1,16 @@
 //! Sans-IO. Cuts encoded pictures into packets of even size, so that no packet of a picture is much more likely to be
 //! lost than another and the last is not a crumb.
 
-use bytes::{Bytes, BytesMut};
+use bytes::{BufMut as _, Bytes, BytesMut};
 
 use super::header::{Header, LENGTH, Layer, MAX_PACKETS, MAX_PAYLOAD};
+use crate::av::repair::parity;
+
+/// Most bytes of a picture in one packet, so that its parity with two bytes more fits too.
+const CUT: usize = MAX_PAYLOAD - PARITY_HEAD;
+/// Bytes between the header and the redundancy in a parity packet: how many packets of the picture are as long as it.
+/// The others are a byte shorter.
+pub const PARITY_HEAD: usize = 2;
 
 /// One encoded picture, of any codec.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,10 +28,33 @@ pub struct EncodedPicture {
 /// One picture's packets.
 #[derive(Debug, Clone)]
 pub struct Packets {
+    /// The run of the encoder.
+    pub stream: u16,
     /// The picture's number on the wire.
     pub frame: u32,
     /// Bodies, in order; they share one allocation.
     pub bodies: Vec<Bytes>,
+    header: Header,
+}
+
+impl Packets {
+    /// The bodies of `count` parity packets, at most as many as there are packets: the picture's header with the number
+    /// of the parity packet as index, how many packets are as long as the longest, and the redundancy.
+    pub fn parity(&self, count: usize) -> Vec<Bytes> {
+        let parts: Vec<&[u8]> = self.bodies.iter().map(|body| body.get(LENGTH..).unwrap_or_default()).collect();
+        let longest = parts.first().map_or(0, |part| part.len());
+        let longer = parts.iter().take_while(|part| part.len() == longest).count();
+        (0..self.header.count)
+            .take(count)
+            .map(|index| {
+                let mut out = BytesMut::with_capacity(LENGTH + PARITY_HEAD + longest);
+                Header { index, ..self.header }.write(&mut out);
+                out.put_u16(u16::try_from(longer).unwrap_or(u16::MAX));
+                out.extend_from_slice(&parity::encode(&parts, usize::from(index)));
+                out.freeze()
+            })
+            .collect()
+    }
 }
 
 /// Numbers and cuts the pictures of one encoder run.
@@ -48,7 +78,7 @@ impl Packetizer {
     /// was discardable.
     pub fn cut(&mut self, picture: &EncodedPicture, captured: u64) -> Option<Packets> {
         let size = picture.data.len();
-        let count = u16::try_from(size.div_ceil(MAX_PAYLOAD)).ok().filter(|count| (1..=MAX_PACKETS).contains(count))?;
+        let count = u16::try_from(size.div_ceil(CUT)).ok().filter(|count| (1..=MAX_PACKETS).contains(count))?;
         let frame = self.next;
         let reference = if picture.key { 0 } else { u8::try_from(frame.wrapping_sub(self.referred)).ok()?.max(1) };
         self.next = self.next.wrapping_add(1);
@@ -80,7 +110,7 @@ impl Packetizer {
                 buffer.split().freeze()
             })
             .collect();
-        Some(Packets { frame, bodies })
+        Some(Packets { stream: self.stream, frame, bodies, header })
     }
 }
 
@@ -114,11 +144,8 @@ mod tests {
     fn what_cannot_be_sent_is_refused() {
         let mut packetizer = Packetizer::new(1, Layer::Main, 0);
         assert!(packetizer.cut(&picture(0, true, false), 0).is_none());
-        assert!(packetizer.cut(&picture(MAX_PAYLOAD * usize::from(MAX_PACKETS) + 1, true, false), 0).is_none());
-        assert_eq!(
-            packetizer.cut(&picture(MAX_PAYLOAD * usize::from(MAX_PACKETS), true, false), 0).map(|p| p.frame),
-            Some(0)
-        );
+        assert!(packetizer.cut(&picture(CUT * usize::from(MAX_PACKETS) + 1, true, false), 0).is_none());
+        assert_eq!(packetizer.cut(&picture(CUT * usize::from(MAX_PACKETS), true, false), 0).map(|p| p.frame), Some(0));
     }
 
     proptest! {
@@ -127,7 +154,7 @@ mod tests {
             let picture = picture(size, true, false);
             let packets = Packetizer::new(9, Layer::Tile, 4).cut(&picture, 77).expect("cut");
             let parts: Vec<_> = packets.bodies.iter().map(|body| Header::parse(body).expect("valid")).collect();
-            prop_assert_eq!(parts.len(), size.div_ceil(MAX_PAYLOAD));
+            prop_assert_eq!(parts.len(), size.div_ceil(CUT));
             let (least, most) = (parts.iter().map(|p| p.1.len()).min(), parts.iter().map(|p| p.1.len()).max());
             prop_assert!(most.expect("some") - least.expect("some") <= 1);
             prop_assert_eq!(parts.iter().flat_map(|p| p.1).copied().collect::<Vec<u8>>(), picture.data);

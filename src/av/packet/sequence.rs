@@ -12,15 +12,20 @@ const BASE: u64 = 1 << 33;
 impl Extender {
     /// The number without wrap. Remembers the newest.
     pub fn extend(&mut self, value: u32) -> u64 {
-        let extended = match self.newest {
+        let extended = self.peek(value);
+        self.newest = Some(self.newest.map_or(extended, |newest| newest.max(extended)));
+        extended
+    }
+
+    /// The number without wrap, not remembered.
+    pub fn peek(&self, value: u32) -> u64 {
+        match self.newest {
             None => BASE + u64::from(value),
             Some(newest) => {
                 let low = u32::try_from(newest & u64::from(u32::MAX)).unwrap_or(0);
                 newest.saturating_add_signed(i64::from(value.wrapping_sub(low).cast_signed()))
             }
-        };
-        self.newest = Some(self.newest.map_or(extended, |newest| newest.max(extended)));
-        extended
+        }
     }
 
     /// The newest seen.

@@ -163,7 +163,7 @@ impl Track {
                     },
                     None => refused += 1,
                 },
-                PacketKind::Video | PacketKind::Feedback => refused += 1,
+                PacketKind::Video | PacketKind::Feedback | PacketKind::Parity => refused += 1,
             }
         }
         if late + refused > 0 {

@@ -104,6 +104,18 @@ impl Budget {
         self.cap.is_none_or(|cap| self.sent.is_empty() || self.total + self.usual * 3 / 2 <= cap)
     }
 
+    /// Bits that the cap leaves in this second beside the next picture; `None` without a cap.
+    pub fn room(&mut self, now: Instant) -> Option<u64> {
+        self.expire(now);
+        self.cap.map(|cap| cap.saturating_sub(self.total + self.usual * 3 / 2))
+    }
+
+    /// Bits beside those of pictures left for everybody who watches.
+    pub fn on_parity(&mut self, now: Instant, bits: u64) {
+        self.total += bits;
+        self.sent.push_back((now, bits));
+    }
+
     fn expire(&mut self, now: Instant) {
         while let Some((at, bits)) = self.sent.front().copied().filter(|(at, _)| *at + WINDOW <= now) {
             debug_assert!(at <= now);

@@ -1,12 +1,15 @@
 //! One layer of a picture track: its encoder, what it may spend, and the packets that it sends.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::budget::Budget;
+use super::budget::{Budget, PACKET_OVERHEAD};
+use super::repairs::Repairs;
 use crate::av::codec::{Content, Keyframe, VideoConfig, VideoEncoder, h264};
 use crate::av::outlets::Outlets;
 use crate::av::packet::header::Layer;
 use crate::av::packet::packetizer::Packetizer;
+use crate::av::repair::amount::Picture;
 use crate::av::repair::keyframe::Maker;
 use crate::frame::VideoFrame;
 use crate::media::{Bitrate, Codec, Packet, PacketKind, Priority, TrackId, View};
@@ -63,13 +66,14 @@ pub struct LayerState {
     pub budget: Budget,
     /// The size that the codec refused, so that it is not tried thirty times a second.
     refused: Option<(u16, u16)>,
+    repairs: Arc<Repairs>,
 }
 
 impl LayerState {
-    /// A layer of `track` for those who watch at `view`.
-    pub fn new(track: TrackId, layer: Layer, view: View, content: Content) -> Self {
-        let (running, refused) = (None, None);
-        Self { track, layer, view, content, running, maker: Maker::default(), budget: Budget::new(content), refused }
+    /// A layer of `track` for those who watch at `view`; what it sends is kept in `repairs`.
+    pub fn new(track: TrackId, layer: Layer, view: View, content: Content, repairs: Arc<Repairs>) -> Self {
+        let (running, refused, budget) = (None, None, Budget::new(content));
+        Self { track, layer, view, content, running, maker: Maker::default(), budget, refused, repairs }
     }
 
     /// Frees the encoder.
@@ -154,20 +158,24 @@ impl LayerState {
             running.broken = false;
             self.maker.on_keyframe(now);
         }
-        let bytes = packets.bodies.iter().map(bytes::Bytes::len).sum();
-        self.budget.on_sent(now, packets.bodies.len(), bytes);
+        let (count, bytes) = (packets.bodies.len(), packets.bodies.iter().map(bytes::Bytes::len).sum());
+        self.budget.on_sent(now, count, bytes);
+        let packet_bits = 8 * (u64::try_from(bytes / count.max(1)).unwrap_or(0) + PACKET_OVERHEAD);
+        let shape = Picture { packets: count, packet_bits, key: encoded.key, discardable: encoded.discardable };
+        let room = self.budget.room(now);
+        let (parity, lossy) = self.repairs.on_sent(now, &packets, shape, room, (outlets, self.view));
+        self.budget.on_parity(now, packet_bits * u64::try_from(parity.len()).unwrap_or(0));
         let patience = Patience::of(self.content);
         let expires = now + if encoded.key { patience.keyframe } else { patience.picture };
+        let (track, priority, group) = (self.track, Priority::Video, packets.frame);
         for body in packets.bodies {
-            let packet = Packet {
-                kind: PacketKind::Video,
-                track: self.track,
-                priority: Priority::Video,
-                group: packets.frame,
-                expires,
-                body,
-            };
-            outlets.send(self.view, &packet);
+            outlets.send(self.view, &Packet { kind: PacketKind::Video, track, priority, group, expires, body });
+        }
+        for body in parity {
+            let packet = Packet { kind: PacketKind::Parity, track, priority, group, expires, body };
+            for peer in &lossy {
+                outlets.send_to(*peer, packet.clone());
+            }
         }
         Sent::Yes
     }

@@ -4,6 +4,7 @@ pub mod budget;
 pub mod layer;
 pub mod microphone;
 pub mod picture;
+pub mod repairs;
 pub mod repeat;
 
 pub use microphone::Microphone;

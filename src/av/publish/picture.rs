@@ -15,6 +15,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::layer::{LayerState, Sent};
+use super::repairs::Repairs;
 use super::repeat::Repeat;
 use crate::av::capture::camera::{Capture, Name};
 use crate::av::capture::{self, Source};
@@ -25,6 +26,7 @@ use crate::av::outlets::Outlets;
 use crate::av::packet::clock::Clock;
 use crate::av::packet::header::Layer;
 use crate::av::process::scale::Scaler;
+use crate::av::repair::amount::Conditions;
 use crate::av::spec::{self, Quality};
 use crate::av::{Error, spec::fit};
 use crate::clock;
@@ -88,6 +90,8 @@ struct Track {
     screen: Option<Arc<dyn Screen>>,
     /// Keyframes owed, main and tile.
     owed: [AtomicBool; 2],
+    /// What was sent and may be asked for again, main and tile.
+    repairs: [Arc<Repairs>; 2],
     /// What is sent, main and tile.
     sending: [Shared<Option<stats::Sending>>; 2],
     /// Of the source's pictures.
@@ -156,6 +160,7 @@ impl PictureTrack {
             outlets,
             screen,
             owed: Default::default(),
+            repairs: Default::default(),
             sending: Default::default(),
             size: Shared::new((format.width, format.height)),
         });
@@ -222,7 +227,25 @@ impl PictureTrack {
     pub fn on_feedback(&self, from: PeerId, feedback: Feedback) {
         match feedback {
             Feedback::Pli => self.request_keyframe(self.track.outlets.view_of(from).unwrap_or(View::None)),
+            Feedback::Nack(nack) => {
+                let (now, id, outlets) = (clock::now(), self.which.kind.id(), &self.track.outlets);
+                // Also of a layer that it watched a moment ago.
+                let _ = self.track.repairs.iter().any(|layer| layer.on_nack(now, id, from, &nack, outlets));
+            }
         }
+    }
+
+    /// What the link to a receiver is like, which decides how much is repaired; `None` forgets it. Say it about once a
+    /// second.
+    pub fn set_link(&self, peer: PeerId, conditions: Option<Conditions>) {
+        for layer in &self.track.repairs {
+            layer.set_link(peer, conditions);
+        }
+    }
+
+    /// Packets and pictures that receivers asked for again in vain, since the start.
+    pub fn refused(&self) -> u64 {
+        self.track.repairs.iter().map(|layer| layer.refused()).sum()
     }
 
     /// Owes a keyframe to those who watch this size: call it whenever [`Outlets::set`] returns true.
@@ -277,8 +300,9 @@ impl EncoderThread {
     fn new(which: Which, track: Arc<Track>, fps: u32) -> Self {
         let id = which.kind.id();
         // A tile is read at a glance: nobody reads text in it.
-        let main = LayerState::new(id, Layer::Main, View::Large, which.content);
-        let tile = LayerState::new(id, Layer::Tile, View::Small, Content::Camera);
+        let [main, tile] = track.repairs.clone();
+        let main = LayerState::new(id, Layer::Main, View::Large, which.content, main);
+        let tile = LayerState::new(id, Layer::Tile, View::Small, Content::Camera, tile);
         Self {
             which,
             track,

@@ -5,11 +5,13 @@ use std::time::Duration;
 use super::{Media, Outlet, Remote};
 use crate::av::Error;
 use crate::av::receive::{self, Video};
+use crate::av::repair::amount::Conditions;
 use crate::clock;
 use crate::engine::pictures::Key;
 use crate::id::PeerId;
-use crate::media::{Feedback, Packet, PacketKind, Priority, TrackId, TrackInfo, TrackKind, View};
+use crate::media::{Bitrate, Feedback, Packet, PacketKind, Priority, TrackId, TrackInfo, TrackKind, View};
 use crate::slot::Shared;
+use crate::stats;
 
 impl Remote {
     /// What is received of its pictures.
@@ -47,6 +49,28 @@ impl Media {
             self.pictures.close(key);
         }
         Ok(())
+    }
+
+    /// What the link to a peer is like decides how pictures are repaired, both ways. Say it about once a second.
+    pub fn set_link(&self, peer: PeerId, link: &stats::Link) {
+        let rtt = link.rtt_ms.and_then(|ms| Duration::try_from_secs_f64(ms / 1000.0).ok()).unwrap_or_default();
+        if let Some(remote) = self.remotes.get(&peer).filter(|_| !rtt.is_zero()) {
+            remote.pictures().for_each(|(_, video)| video.set_rtt(rtt));
+        }
+        // What is lost towards us is the best guess of what is lost on the way back: most bad links are bad both ways.
+        let loss = link.loss.unwrap_or(0.0);
+        let spare = link.estimate_bps.unwrap_or(0).saturating_sub(link.sent_bps.unwrap_or(0));
+        let conditions = Conditions { loss, rtt, spare: Bitrate::from_bps(spare) };
+        for track in [&self.camera, &self.screen].into_iter().flatten() {
+            track.set_link(peer, Some(conditions));
+        }
+    }
+
+    /// Nothing is repaired for a peer that is gone.
+    pub(super) fn repair_none(&self, peer: PeerId) {
+        for track in [&self.camera, &self.screen].into_iter().flatten() {
+            track.set_link(peer, None);
+        }
     }
 
     /// A peer's picture track is gone. Its figures stay.
