@@ -9,7 +9,7 @@ use crate::av::packet::header::Layer;
 use crate::av::packet::packetizer::Packetizer;
 use crate::av::repair::keyframe::Maker;
 use crate::frame::VideoFrame;
-use crate::media::{Bitrate, Codec, Packet, PacketKind, Priority, TrackId, View};
+use crate::media::{Bitrate, Codec, Packet, PacketKind, Pictures, Priority, TrackId, View};
 use crate::stats;
 
 /// How long the packets of a picture may wait in a link's queue; then it is dropped whole.
@@ -70,6 +70,11 @@ impl LayerState {
     pub fn new(track: TrackId, layer: Layer, view: View, content: Content) -> Self {
         let (running, refused) = (None, None);
         Self { track, layer, view, content, running, maker: Maker::default(), budget: Budget::new(content), refused }
+    }
+
+    /// The size that is encoded; `None` while nothing is.
+    pub fn size(&self) -> Option<(u16, u16)> {
+        self.running.as_ref().map(|running| running.size)
     }
 
     /// Frees the encoder.
@@ -158,6 +163,7 @@ impl LayerState {
         self.budget.on_sent(now, packets.bodies.len(), bytes);
         let patience = Patience::of(self.content);
         let expires = now + if encoded.key { patience.keyframe } else { patience.picture };
+        let pictures = if encoded.discardable { Pictures::All } else { Pictures::Half };
         for body in packets.bodies {
             let packet = Packet {
                 kind: PacketKind::Video,
@@ -167,7 +173,7 @@ impl LayerState {
                 expires,
                 body,
             };
-            outlets.send(self.view, &packet);
+            outlets.send(self.view, pictures, &packet);
         }
         Sent::Yes
     }
