@@ -16,9 +16,9 @@ use lets_meet::mesh::Visibility;
 use lets_meet::share::DisplayName;
 use lets_meet::{clock, endpoint};
 
-const LIMIT: Duration = Duration::from_secs(30);
+pub(super) const LIMIT: Duration = Duration::from_secs(30);
 
-async fn start(
+pub(super) async fn start(
     folder: &Path,
     name: &str,
     camera: spec::Camera,

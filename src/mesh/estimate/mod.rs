@@ -27,8 +27,8 @@ mod tests;
 use delay::{Delay, Usage};
 use history::{Acked, History};
 use loss::Loss;
-pub use probe::Probe;
 use probe::Prober;
+pub use probe::{MOST_BYTES as MOST_PROBE, Probe};
 
 /// What every datagram costs beside its own bytes: QUIC with its tag 31, UDP 8, IPv6 40, Ethernet 14.
 const WIRE: usize = 93;

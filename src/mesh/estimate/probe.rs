@@ -12,7 +12,8 @@ const LENGTH: f64 = 0.015;
 const PACKETS: usize = 5;
 /// Bytes of a datagram of padding, headers included.
 const SIZES: (usize, usize) = (220, 1100);
-const MOST_BYTES: usize = 40_000;
+/// A probe is never more than this.
+pub const MOST_BYTES: usize = 20_000;
 /// Between two probes.
 const EVERY: Duration = Duration::from_millis(2500);
 /// After a fall.

@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use super::control::Input;
 use super::{Current, Link, lock, stamp};
 use crate::media::{Arrival, LINK_HEADER, MAX_BODY, MAX_DATAGRAM, Packet, PacketKind, Priority, Sink, TrackId};
-use crate::mesh::estimate::Purpose;
+use crate::mesh::estimate::{MOST_PROBE, Purpose};
 use crate::mesh::{Seat, congestion, report, wire};
 use crate::{clock, endpoint, task};
 
@@ -20,8 +20,6 @@ use crate::{clock, endpoint, task};
 const HANDED_OVER: Duration = Duration::from_millis(10);
 /// And at least so much, so that a small window is used.
 const HANDED_OVER_MIN: usize = 4 * MAX_DATAGRAM;
-/// Datagrams of padding at once: what fits into quinn's queue, which drops the oldest without a word.
-const MOST_PADDING: usize = endpoint::DATAGRAM_SEND_BUFFER / MAX_DATAGRAM;
 /// How long to wait for room below. Tokio's timers are no finer.
 const RETRY: Duration = Duration::from_millis(1);
 /// How long an answer to "how much may wait" is used; asking takes the connection's lock.
@@ -63,8 +61,8 @@ pub(in crate::mesh) async fn send_packets(link: Arc<Link>, tasks: task::Scope) {
 /// Sends padding when the estimate asks for it and nothing else waits.
 fn probe(link: &Link, connection: &quinn::Connection) {
     let now = clock::now();
-    // Whole, or it shows nothing.
-    if connection.datagram_send_buffer_space() < endpoint::DATAGRAM_SEND_BUFFER {
+    // Whole, or it shows nothing; a queue without room drops its oldest without a word.
+    if connection.datagram_send_buffer_space() < MOST_PROBE + 4 * MAX_DATAGRAM {
         return;
     }
     let Some(probe) = lock(&link.estimate).wants_probe(now) else { return };
@@ -73,7 +71,7 @@ fn probe(link: &Link, connection: &quinn::Connection) {
     let body = body.freeze();
     let (kind, track, priority) = (PacketKind::Feedback, TrackId::LINK, Priority::Feedback);
     let packet = Packet { kind, track, priority, group: 0, expires: now, body };
-    for _ in 0..probe.bytes.div_ceil(probe.each).min(MOST_PADDING) {
+    for _ in 0..probe.bytes.div_ceil(probe.each).min(MOST_PROBE / probe.each.max(1) + 1) {
         if connection.send_datagram(datagram(link, &packet, Purpose::Probe)).is_err() {
             return;
         }
