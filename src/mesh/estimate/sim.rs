@@ -60,7 +60,6 @@ pub struct Flow {
     pub got: Vec<usize>,
     /// The rate at each 100 ms.
     pub rates: Vec<f64>,
-    lag: u32,
 }
 
 impl Flow {
@@ -76,7 +75,6 @@ impl Flow {
             reports: VecDeque::new(),
             got: Vec::new(),
             rates: Vec::new(),
-            lag: 0,
         }
     }
 
@@ -130,8 +128,7 @@ const CUBIC: usize = usize::MAX;
 const SEGMENT: usize = 1200;
 
 impl World {
-    pub fn new(shape: Shape, flows: Vec<Flow>, seed: u64) -> Self {
-        let now = crate::clock::now();
+    pub fn new(start: Instant, shape: Shape, flows: Vec<Flow>, seed: u64) -> Self {
         Self {
             shape,
             flows,
@@ -142,7 +139,7 @@ impl World {
             bucket: 0.0,
             air: Vec::new(),
             random: StdRng::seed_from_u64(seed),
-            start: now,
+            start,
             ms: 0,
             queues: Vec::new(),
         }
@@ -344,7 +341,6 @@ impl World {
             if let Some(body) = flow.recorder.poll(now, datagram.kind)
                 && !self.random.random_bool(self.shape.loss)
             {
-                flow.lag = back;
                 flow.reports.push_back((ms + back, Report::decode(&body).expect("ours")));
             }
         }

@@ -3,11 +3,13 @@
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 
+use crate::clock;
+
 use super::sim::{Flow, Shape, World};
 
 /// Runs one flow that takes all it gets.
 fn alone(shape: Shape, wanted: f64, seconds: u32, seed: u64) -> World {
-    let mut world = World::new(shape, vec![Flow::new(wanted)], seed);
+    let mut world = World::new(clock::now(), shape, vec![Flow::new(wanted)], seed);
     world.run(seconds);
     world
 }
@@ -89,7 +91,7 @@ fn two_calls_share_a_link() {
     for seed in 0..10 {
         let mut late = Flow::new(20e6);
         late.begins_ms = 10_000;
-        let mut world = World::new(Shape::new(4e6, 40, 300), vec![Flow::new(20e6), late], seed);
+        let mut world = World::new(clock::now(), Shape::new(4e6, 40, 300), vec![Flow::new(20e6), late], seed);
         world.run(90);
         let got: Vec<f64> = world.flows.iter().map(|flow| flow.got_bps(50, 90)).collect();
         let share = got[0] / (got[0] + got[1]);
@@ -102,7 +104,7 @@ fn two_calls_share_a_link() {
 #[test]
 fn beside_a_download_a_call_keeps_a_fifth() {
     for seed in 0..5 {
-        let mut world = World::new(Shape::new(5e6, 40, 500), vec![Flow::new(10e6)], seed).with_cubic();
+        let mut world = World::new(clock::now(), Shape::new(5e6, 40, 500), vec![Flow::new(10e6)], seed).with_cubic();
         world.run(90);
         let got = world.flows[0].got_bps(30, 90);
         assert!(got >= 0.2 * 5e6, "seed {seed}: {got}");
