@@ -39,6 +39,7 @@ pub const TARGETS: &[Target] = &[
     ("test-card", test_card),
     ("transfer-stream", transfer_stream),
     ("transfer-wire", transfer_wire),
+    ("transport-report", transport_report),
     ("video-packets", video_packets),
     ("video-repair", video_repair),
     #[cfg(feature = "media")]
@@ -171,6 +172,14 @@ fn meeting_wire(data: &[u8]) {
 fn feedback(data: &[u8]) {
     if let Some(feedback) = media::Feedback::decode(data) {
         assert_eq!(media::Feedback::decode(&feedback.encode()), Some(feedback));
+    }
+}
+
+fn transport_report(data: &[u8]) {
+    if let Some(report) = mesh::report::Report::decode(data) {
+        assert!((1..=mesh::report::MAX_NUMBERS).contains(&report.arrivals.len()));
+        let (body, written) = report.encode();
+        assert!(body.len() <= media::MAX_BODY && written <= report.arrivals.len());
     }
 }
 

@@ -144,6 +144,15 @@ pub enum View {
     Large,
 }
 
+/// How many of a layer's pictures a receiver gets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Pictures {
+    /// Those that others refer to.
+    Half,
+    /// All.
+    All,
+}
+
 /// The datagram kinds of protocol version 1. The high bit of the byte on the wire says that an extension block follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum PacketKind {

@@ -14,7 +14,7 @@ use super::media::Media;
 use super::router::Router;
 use super::sources::{News, Sources};
 use super::words::Wordbook;
-use super::{Config, Reply, failure, files};
+use super::{Config, Reply, failure, files, uplink};
 use crate::endpoint::Endpoint;
 use crate::id::{CallId, Instance, LinkKey, PeerId, Username};
 use crate::known::names::Names;
@@ -24,6 +24,7 @@ use crate::meeting::calls::CAPABILITY;
 use crate::meeting::{
     self, Command, Done, Edit, Event, Failure, LeftReason, Meeting, Output, Person, Warning, WarningCode,
 };
+use crate::mesh::allocate::Allocator;
 use crate::mesh::discovery::Announcement;
 use crate::mesh::discovery::mdns::Mdns;
 use crate::mesh::drops::{self, Drops};
@@ -88,6 +89,8 @@ pub struct Actor {
     pub(super) chosen: BTreeMap<PeerId, f32>,
     /// Cameras, microphones and speakers.
     pub(super) sources: Sources,
+    /// Who gets what of our pictures.
+    uplink: Allocator,
     /// Answers that come later: results of spawned work.
     pub(super) later: (mpsc::Sender<Later>, mpsc::Receiver<Later>),
 }
@@ -136,6 +139,7 @@ impl Actor {
             answering,
             chosen,
             sources,
+            uplink: Allocator::default(),
             later,
         }
     }
@@ -146,8 +150,8 @@ impl Actor {
         let mut second = tokio::time::interval(Duration::from_secs(1));
         second.set_missed_tick_behavior(MissedTickBehavior::Delay);
         second.tick().await;
-        let mut glance = tokio::time::interval(super::sources::GLANCE);
-        glance.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut often = tokio::time::interval(uplink::EVERY);
+        often.set_missed_tick_behavior(MissedTickBehavior::Delay);
         self.begin();
         loop {
             self.drain();
@@ -167,7 +171,11 @@ impl Actor {
                 }
                 // Time and the person come before peers: one that floods us may not stop the clock.
                 _ = second.tick() => self.tick(),
-                _ = glance.tick() => self.glance(),
+                _ = often.tick() => {
+                    self.glance();
+                    let peers = self.seated.keys().copied();
+                    uplink::tick(&mut self.uplink, clock::now(), &self.parts.mesh, &self.parts.media, peers);
+                }
                 () = until(deadline) => self.meeting.on_timeout(clock::now()),
                 Some((peer, track, word)) = async { feedback.recv().await } => self.parts.media.on_feedback(peer, track, word),
                 Some(event) = inboxes.mesh.recv() => self.on_mesh(event),

@@ -24,7 +24,7 @@ use crate::av::publish::{Microphone, PictureTrack};
 use crate::av::receive::Video;
 use crate::av::spec::{self, DeviceChoice, Quality};
 use crate::id::PeerId;
-use crate::media::{self, Bitrate, ClockMap, Codec, Feedback, TrackId, TrackInfo, TrackKind, View};
+use crate::media::{self, Bitrate, ClockMap, Codec, Feedback, Pictures as Part, TrackId, TrackInfo, TrackKind, View};
 use crate::slot::Shared;
 use crate::stats;
 pub use swap::{Opened, Plan, Step, cause, is_of_device, name_in};
@@ -319,6 +319,41 @@ impl Media {
                     screen.request_keyframe(view);
                 }
             }
+        }
+    }
+
+    /// What the layers of one of our picture tracks take at most, headers included; `None` when it does not run.
+    pub fn takes(&self, kind: TrackKind) -> Option<(Bitrate, Bitrate)> {
+        self.picture_track(kind).map(PictureTrack::takes)
+    }
+
+    fn picture_track(&self, kind: TrackKind) -> Option<&PictureTrack> {
+        match kind {
+            TrackKind::Camera => self.camera.as_ref(),
+            TrackKind::Screen => self.screen.as_ref(),
+            TrackKind::Microphone => None,
+        }
+    }
+
+    /// The size that a peer looks at of one of our tracks.
+    pub fn looks(&self, peer: PeerId, kind: TrackKind) -> View {
+        self.wanted.get(&(peer, kind)).copied().unwrap_or(View::None)
+    }
+
+    /// What the links carry of the layers of one of our picture tracks.
+    pub fn set_targets(&self, kind: TrackKind, main: Bitrate, tile: Bitrate) {
+        if let Some(track) = self.picture_track(kind) {
+            track.set_targets(Some(main), Some(tile));
+        }
+    }
+
+    /// What a peer's link carries of one of our picture tracks.
+    pub fn grant(&self, peer: PeerId, kind: TrackKind, view: View, pictures: Part) {
+        let outlets = if kind == TrackKind::Screen { &self.screen_outlets } else { &self.camera_outlets };
+        if let Some(view) = outlets.grant(peer, view, pictures)
+            && let Some(track) = self.picture_track(kind)
+        {
+            track.request_keyframe(view);
         }
     }
 

@@ -207,6 +207,22 @@ impl Media {
     /// Nothing to send.
     pub fn on_wanted(&mut self, _peer: PeerId, _kind: TrackKind, _view: View) {}
 
+    /// Nothing runs.
+    pub fn takes(&self, _kind: TrackKind) -> Option<(media::Bitrate, media::Bitrate)> {
+        None
+    }
+
+    /// Nobody looks.
+    pub fn looks(&self, _peer: PeerId, _kind: TrackKind) -> View {
+        View::None
+    }
+
+    /// Nothing to steer.
+    pub fn set_targets(&self, _kind: TrackKind, _main: media::Bitrate, _tile: media::Bitrate) {}
+
+    /// Nothing to grant.
+    pub fn grant(&self, _peer: PeerId, _kind: TrackKind, _view: View, _pictures: media::Pictures) {}
+
     /// Nothing is received.
     pub fn on_track(&mut self, _peer: PeerId, _info: &TrackInfo, _view: View) -> Result<(), Missing> {
         Ok(())

@@ -34,6 +34,7 @@ mod sources;
 pub mod trial;
 mod troubles;
 mod trust;
+mod uplink;
 pub mod visit;
 mod volumes;
 mod words;

@@ -16,8 +16,6 @@ use crate::av::spec::{self, DeviceChoice};
 use crate::meeting::{Code, Done, Event, Failure, Setting, Warning, WarningCode};
 use crate::{clock, task};
 
-/// How often it is looked what ended by itself.
-pub(super) const GLANCE: Duration = Duration::from_millis(250);
 /// A list that did not come within this time is asked for again.
 const LIST_LIMIT: Duration = Duration::from_secs(10);
 /// So many others are tried where what a person switches on does not open.

@@ -173,6 +173,23 @@ fn bytes(count: u64) -> f64 {
     count as f64
 }
 
+/// What a steered window holds at least.
+const STEERED_LEAST: u64 = 32_000;
+/// The largest picture: so long at the rate, within these bytes.
+const LARGEST: Duration = Duration::from_millis(150);
+const LARGEST_BYTES: (u64, u64) = (16_000, 64_000);
+
+/// The window that carries `rate` at this round trip: a quarter more than what is on the way, and the largest picture.
+pub fn steered_window(rate: Bitrate, round_trip: Duration) -> u64 {
+    let in_time = |time: Duration| {
+        let bytes = u128::from(rate.bps()) * time.as_micros() / 8_000_000;
+        u64::try_from(bytes).unwrap_or(u64::MAX)
+    };
+    let flight = in_time(round_trip).saturating_mul(5) / 4;
+    let largest = in_time(LARGEST).clamp(LARGEST_BYTES.0, LARGEST_BYTES.1);
+    flight.saturating_add(largest).clamp(STEERED_LEAST, 64_000_000)
+}
+
 /// `part` of `whole`, 0 of nothing.
 pub fn share(part: u64, whole: u64) -> f64 {
     if whole == 0 { 0.0 } else { bytes(part) / bytes(whole) }
@@ -187,6 +204,8 @@ pub fn per_second(count: u64, time: Duration) -> f64 {
 const ALLOWANCE_START: f64 = 4e6;
 /// Files never stand still.
 const ALLOWANCE_MIN: f64 = 250e3;
+/// The same as a rate.
+pub const LEAST_FOR_FILES: Bitrate = Bitrate::from_bps(250_000);
 /// What two shared cores carry beside a call: encryption and hashing of a file take a core at about 1 Gbit/s (guess,
 /// to be measured by the lab).
 const ALLOWANCE_MAX: f64 = 200e6;
@@ -364,6 +383,14 @@ mod tests {
             allowance.on_tick(tick(40, 1e6));
         }
         assert_eq!(allowance.rate().bps(), 250_000);
+    }
+
+    #[test]
+    fn a_steered_window_holds_the_flight_and_a_picture() {
+        let window = |mbit: u64, ms| steered_window(Bitrate::from_bps(mbit * 1_000_000), Duration::from_millis(ms));
+        assert_eq!(window(1, 40), 32_000, "never less");
+        assert_eq!(window(10, 40), 62_500 + 64_000);
+        assert_eq!(window(u64::MAX / 1_000_000, 1000), 64_000_000);
     }
 
     #[test]

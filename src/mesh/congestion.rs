@@ -1,18 +1,20 @@
 //! The congestion controller that quinn asks: maps its calls onto [`Delay`], which decides.
 //!
 //! The one thing that quinn does not know is whether a call is on; every controller of the process shares a
-//! [`CallFlag`] that the mesh sets.
+//! [`CallFlag`] that the mesh sets. While one is, and the peer reports, the window follows the media's estimate
+//! ([`steer`]); the delay of round trips goes on being measured and takes over again.
 
 use std::any::Any;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use quinn::congestion::{Controller, ControllerFactory};
 use quinn_proto::RttEstimator;
 
 use crate::endpoint::Congestion;
-use crate::mesh::bandwidth::{Aim, Delay};
+use crate::media::Bitrate;
+use crate::mesh::bandwidth::{Aim, Delay, steered_window};
 
 /// Whether media flows on any link of this process.
 #[derive(Debug, Clone, Default)]
@@ -45,13 +47,21 @@ pub fn state_of(connection: &quinn::Connection) -> Option<Delay> {
     connection.congestion_state().into_any().downcast::<DelayController>().ok().map(|controller| controller.delay)
 }
 
+/// While media flows, the window of this connection carries `rate`; `None` goes back to the delay of round trips.
+pub fn steer(connection: &quinn::Connection, rate: Option<Bitrate>) {
+    if let Ok(controller) = connection.congestion_state().into_any().downcast::<DelayController>() {
+        controller.steered.store(rate.map_or(0, Bitrate::bps), Ordering::Relaxed);
+    }
+}
+
 struct Factory {
     call: CallFlag,
 }
 
 impl ControllerFactory for Factory {
     fn build(self: Arc<Self>, now: Instant, mtu: u16) -> Box<dyn Controller> {
-        Box::new(DelayController { delay: Delay::new(now, mtu), call: self.call.clone() })
+        let (delay, call) = (Delay::new(now, mtu), self.call.clone());
+        Box::new(DelayController { delay, call, steered: Arc::default(), round_trip: Duration::ZERO })
     }
 }
 
@@ -59,10 +69,14 @@ impl ControllerFactory for Factory {
 struct DelayController {
     delay: Delay,
     call: CallFlag,
+    /// Bits a second, shared by all clones; 0 is none.
+    steered: Arc<AtomicU64>,
+    round_trip: Duration,
 }
 
 impl Controller for DelayController {
-    fn on_ack(&mut self, now: Instant, sent: Instant, _bytes: u64, _limited: bool, _rtt: &RttEstimator) {
+    fn on_ack(&mut self, now: Instant, sent: Instant, _bytes: u64, _limited: bool, rtt: &RttEstimator) {
+        self.round_trip = rtt.get();
         self.delay.on_ack(now.saturating_duration_since(sent));
     }
 
@@ -79,7 +93,11 @@ impl Controller for DelayController {
     }
 
     fn window(&self) -> u64 {
-        self.delay.window()
+        let steered = self.steered.load(Ordering::Relaxed);
+        if steered == 0 || !self.call.is_on() {
+            return self.delay.window();
+        }
+        steered_window(Bitrate::from_bps(steered), self.round_trip)
     }
 
     fn clone_box(&self) -> Box<dyn Controller> {

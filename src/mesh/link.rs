@@ -10,19 +10,21 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, watch};
 
 use crate::framing::{MAX_MESSAGE, Message};
 use crate::id::{LinkKey, PeerId};
-use crate::media::{self, ClockMap, Packet};
+use crate::media::{self, Bitrate, ClockMap, Packet, PacketKind, Priority, TrackId};
 use crate::mesh::bandwidth::Allowance;
+use crate::mesh::estimate::Estimator;
 use crate::mesh::meter::{ClockEstimate, Reception};
 use crate::mesh::outbox::{Generations, Inbox, Outbox};
+use crate::mesh::report::{Recorder, Report};
 use crate::mesh::roster::{LinkId, Seat};
 use crate::mesh::sendqueue::SendQueue;
-use crate::mesh::{Refused, congestion, wire};
+use crate::mesh::{Refused, bandwidth, congestion, wire};
 use crate::{clock, endpoint, slot, stats};
 
 pub(super) mod control;
@@ -31,6 +33,9 @@ pub(super) mod media_path;
 mod streams;
 
 pub use streams::{RecvStream, SendStream, StreamEnded};
+
+/// A report that waited longer says nothing new.
+const REPORT_LIVES: Duration = Duration::from_millis(200);
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
@@ -151,6 +156,8 @@ pub(super) struct Link {
     clock: slot::Shared<ClockMap>,
     clock_estimate: Mutex<Option<ClockEstimate>>,
     allowance: Mutex<Allowance>,
+    estimate: Mutex<Estimator>,
+    recorder: Mutex<Recorder>,
     file_sent: AtomicU64,
     // The connection's bytes when its figures were last asked for.
     metered: Mutex<Option<Metered>>,
@@ -204,6 +211,8 @@ impl Link {
             clock,
             clock_estimate: Mutex::new((!same_clock).then(ClockEstimate::default)),
             allowance: Mutex::default(),
+            estimate: Mutex::default(),
+            recorder: Mutex::default(),
             file_sent: AtomicU64::new(0),
             metered: Mutex::new(None),
         }
@@ -272,9 +281,58 @@ impl Link {
         *lock(&self.oddities)
     }
 
-    /// A datagram arrived.
-    pub fn on_datagram(&self, header: wire::Header, arrived_host: u64) {
+    /// A datagram of `bytes` arrived. Answers with a report when one is due.
+    pub fn on_datagram(&self, header: wire::Header, arrived_host: u64, bytes: usize) {
         lock(&self.reception).on_arrival(header.sequence, header.sent, wire::send_time(arrived_host));
+        let now = clock::now();
+        let body = {
+            let mut recorder = lock(&self.recorder);
+            recorder.on_arrival(header.sequence, arrived_host, bytes);
+            recorder.poll(now, PacketKind::from_u8(header.kind).unwrap_or(PacketKind::Feedback))
+        };
+        if let Some(body) = body {
+            let (kind, track, priority) = (PacketKind::Feedback, TrackId::LINK, Priority::Feedback);
+            let packet = Packet { kind, track, priority, group: 0, expires: now + REPORT_LIVES, body };
+            media::Outlet::send(self, packet);
+        }
+    }
+
+    /// The peer says something about the link itself; what is unknown is ignored.
+    pub fn on_link_feedback(&self, body: &[u8]) {
+        if let Some(report) = Report::decode(body) {
+            lock(&self.estimate).on_report(clock::now(), &report);
+        }
+    }
+
+    /// What the link carries towards the peer, with all headers; `None` is unknown.
+    pub fn estimate(&self) -> Option<Bitrate> {
+        lock(&self.estimate).rate(clock::now())
+    }
+
+    /// What would be sent if the link carried it.
+    pub fn set_wanted(&self, wanted: Bitrate) {
+        lock(&self.estimate).set_wanted(wanted);
+    }
+
+    /// Every 100 ms: the estimate learns the round trip, and the window of the connection follows the estimate while media
+    /// flows and reports come.
+    pub fn tick(&self, connection: &quinn::Connection, shortest: Duration) {
+        let now = clock::now();
+        let rate = {
+            let mut estimate = lock(&self.estimate);
+            estimate.on_round_trip(connection.rtt(), shortest);
+            estimate.on_tick(now);
+            estimate.rate(now).filter(|_| estimate.is_live(now))
+        };
+        let files = lock(&self.allowance).rate();
+        congestion::steer(connection, rate.map(|rate| Bitrate::from_bps(rate.bps() + files.bps())));
+    }
+
+    /// What files may use while media flows: what hurts nobody, within what the estimate leaves.
+    pub fn file_rate(&self) -> Bitrate {
+        let spare = lock(&self.estimate).spare(clock::now());
+        let allowed = lock(&self.allowance).rate();
+        spare.map_or(allowed, |spare| allowed.min(spare.max(bandwidth::LEAST_FOR_FILES)))
     }
 
     /// A pong arrived.
@@ -288,6 +346,7 @@ impl Link {
     /// File bytes were handed to the connection.
     pub fn on_file_sent(&self, bytes: usize) {
         self.file_sent.fetch_add(bytes as u64, Ordering::Relaxed);
+        lock(&self.estimate).on_other(clock::now(), bytes as u64);
         self.tallies.sent.file.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
@@ -320,7 +379,10 @@ impl Link {
             rtt_ms: Some(rtt.as_secs_f64() * 1000.0),
             loss,
             jitter_ms,
-            estimate_bps: congestion::state_of(&connection).map(|state| state.rate().bps()),
+            estimate_bps: self
+                .estimate()
+                .or_else(|| congestion::state_of(&connection).map(|state| state.rate()))
+                .map(Bitrate::bps),
             path: Some(endpoint::canonical(connection.remote_address()).to_string()),
         }
     }

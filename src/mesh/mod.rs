@@ -28,6 +28,7 @@ use crate::sighting::Sighting;
 use crate::tls::Alpn;
 use crate::{clock, slot, stats, task};
 
+pub mod allocate;
 pub mod bandwidth;
 pub mod blob;
 pub mod candidates;
@@ -35,12 +36,14 @@ pub mod congestion;
 pub mod dialer;
 pub mod discovery;
 pub mod drops;
+pub mod estimate;
 pub mod handshake;
 pub mod link;
 #[expect(clippy::module_inception, reason = "the actor of the mesh")]
 mod mesh;
 pub mod meter;
 pub mod outbox;
+pub mod report;
 pub mod roster;
 pub mod sendqueue;
 pub mod transfer;
@@ -292,7 +295,19 @@ impl Handle {
     /// on any link). Ask again at least every 100 ms while sending.
     pub fn file_allowance(&self, to: LinkKey) -> Option<Bitrate> {
         let link = self.link(To::Link(to)).filter(|_| self.shared.call.is_on())?;
-        Some(link.allowance().rate())
+        Some(link.file_rate())
+    }
+
+    /// What the link to this seated peer carries, with all headers; `None` is unknown.
+    pub fn estimate(&self, peer: PeerId) -> Option<Bitrate> {
+        self.shared.read(|directory| directory.seated(peer).cloned())?.estimate()
+    }
+
+    /// What would be sent to this seated peer if its link carried it: more is not looked for.
+    pub fn set_wanted(&self, peer: PeerId, wanted: Bitrate) {
+        if let Some(link) = self.shared.read(|directory| directory.seated(peer).cloned()) {
+            link.set_wanted(wanted);
+        }
     }
 
     /// Dials a peer without taking a seat, e.g. for a drop. Success is an [`Event::Linked`] with [`Seat::Visitor`]

@@ -10,6 +10,7 @@ use lets_meet::media::Feedback;
 use lets_meet::meeting::wire as meeting_wire;
 use lets_meet::mesh::discovery::Announcement;
 use lets_meet::mesh::discovery::responder::Responder;
+use lets_meet::mesh::report::{PADDING, Report};
 use lets_meet::mesh::transfer;
 use lets_meet::mesh::wire::{self as mesh_wire, Control};
 use lets_meet::rendezvous::{record, wire};
@@ -69,6 +70,11 @@ pub fn of(target: &str) -> Seeds {
         "test-card" => test_cards(),
         "transfer-stream" => transfer_stream(),
         "transfer-wire" => transfer_words(),
+        "transport-report" => {
+            let report =
+                Report { first: 65_530, arrivals: vec![Some(7), None, Some(9), Some(2), None, None, Some(9000)] };
+            named([("mixed", report.encode().0.to_vec()), ("padding", vec![PADDING; 40])])
+        }
         "video-packets" => video(),
         "video-repair" => repair(),
         "y4m" => named([

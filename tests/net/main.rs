@@ -16,4 +16,6 @@ mod rendezvous;
 mod screen;
 mod trust;
 #[cfg(feature = "media")]
+mod uplink;
+#[cfg(feature = "media")]
 mod view;

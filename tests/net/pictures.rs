@@ -19,9 +19,9 @@ use lets_meet::{clock, endpoint};
 use rand::rngs::StdRng;
 use rand::{RngExt as _, SeedableRng as _};
 
-const LIMIT: Duration = Duration::from_secs(30);
+pub(super) const LIMIT: Duration = Duration::from_secs(30);
 
-async fn start(
+pub(super) async fn start(
     folder: &Path,
     name: &str,
     camera: spec::Camera,

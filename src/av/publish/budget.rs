@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use crate::av::codec::Content;
 use crate::av::packet::header;
+use crate::av::spec::fit;
 use crate::media::Bitrate;
 
 /// Bytes on the wire for each packet beside its body: link header 7, QUIC short header, connection id, packet number,
@@ -49,11 +50,47 @@ pub fn auto_screen(width: u16, height: u16) -> Bitrate {
     })
 }
 
+/// What an encoder's target takes on the wire, the other way round than [`Budget::target`].
+pub fn on_wire(target: Bitrate, fps: u32) -> Bitrate {
+    let payload = u64::try_from(header::MAX_PAYLOAD).unwrap_or(u64::MAX);
+    let overhead = PACKET_OVERHEAD + u64::try_from(header::LENGTH).unwrap_or(0);
+    let bits = target.bps() * 100 / 92 * (payload + overhead) / payload;
+    Bitrate::from_bps(bits + u64::from(fps) * overhead * 8 / 2 + 1000)
+}
+
+/// Least targets for pictures of at most so many pixels: below, a smaller picture looks better. Larger ones: the last.
+const NEEDS: [(u32, u64); 4] = [(57_600, 0), (230_400, 250_000), (921_600, 900_000), (u32::MAX, 2_000_000)];
+/// The boxes of smaller pictures.
+const BOXES: [(u16, u16); 3] = [(1280, 720), (640, 360), (320, 180)];
+
+/// The size to encode a camera of `full` at for this target, when it is `now` encoded: a larger one needs a quarter more
+/// than it takes to stay, so that sizes do not flap. The number of pictures stays.
+pub fn size_for(full: (u16, u16), now: Option<(u16, u16)>, target: Bitrate) -> (u16, u16) {
+    let pixels = |size: (u16, u16)| u32::from(size.0) * u32::from(size.1);
+    let smaller = BOXES.into_iter().map(|(width, height)| fit(full.0, full.1, width, height));
+    let sizes = std::iter::once(full).chain(smaller.filter(|size| pixels(*size) < pixels(full)));
+    let takes = |size: (u16, u16)| {
+        let need = NEEDS.iter().find(|(most, _)| pixels(size) <= *most).map_or(0, |(_, need)| *need);
+        let larger = now.is_some_and(|now| pixels(size) > pixels(now));
+        target.bps() >= if larger { need * 5 / 4 } else { need }
+    };
+    let mut last = full;
+    for size in sizes {
+        last = size;
+        if takes(size) {
+            break;
+        }
+    }
+    last
+}
+
 /// What one layer spends.
 #[derive(Debug, Clone, Default)]
 pub struct Budget {
     content: Content,
     cap: Option<u64>,
+    /// What the links carry.
+    carried: Option<u64>,
     /// When, and how many bits on the wire, over the window. Bounded by the pictures of a second.
     sent: VecDeque<(Instant, u64)>,
     total: u64,
@@ -72,6 +109,11 @@ impl Budget {
         self.cap = cap.map(Bitrate::bps);
     }
 
+    /// Sets what the links carry of this layer, headers included; unlike the cap no guard holds pictures back for it.
+    pub fn set_carried(&mut self, carried: Option<Bitrate>) {
+        self.carried = carried.map(Bitrate::bps);
+    }
+
     /// The encoder's target for pictures of this size.
     pub fn target(&self, width: u16, height: u16, fps: u32) -> Bitrate {
         let auto = match self.content {
@@ -79,7 +121,7 @@ impl Budget {
             Content::Screen => auto_screen(width, height),
         };
         let auto = auto.bps();
-        let Some(cap) = self.cap else { return Bitrate::from_bps(auto) };
+        let Some(cap) = self.cap.into_iter().chain(self.carried).min() else { return Bitrate::from_bps(auto) };
         let payload = u64::try_from(header::MAX_PAYLOAD).unwrap_or(u64::MAX);
         let overhead = PACKET_OVERHEAD + u64::try_from(header::LENGTH).unwrap_or(0);
         // The last packet of a picture is on average half of what an even cut would fill: half a packet a picture more.
@@ -130,6 +172,33 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn a_small_target_makes_a_smaller_picture_and_sizes_do_not_flap() {
+        let hd = (1280, 720);
+        let size = |now, kbit: u64| size_for(hd, now, Bitrate::from_bps(kbit * 1000));
+        assert_eq!(size(None, 2000), hd);
+        assert_eq!(size(None, 899), (640, 360));
+        assert_eq!(size(Some(hd), 900), hd);
+        assert_eq!(size(Some((640, 360)), 1000), (640, 360), "not up by a little");
+        assert_eq!(size(Some((640, 360)), 1125), hd);
+        assert_eq!(size(Some((640, 360)), 200), (320, 180));
+        assert_eq!(size(Some((320, 180)), 10), (320, 180), "never smaller");
+        assert_eq!(size_for((160, 90), None, Bitrate::from_bps(1)), (160, 90));
+    }
+
+    #[test]
+    fn what_a_target_takes_on_the_wire_gives_that_target() {
+        for (width, height, fps) in [(320, 180, 30), (640, 360, 30), (1280, 720, 30), (1920, 1080, 60)] {
+            let mut budget = Budget::default();
+            let whole = budget.target(width, height, fps);
+            budget.set_carried(Some(on_wire(whole, fps)));
+            assert_eq!(budget.target(width, height, fps), whole);
+            budget.set_carried(Some(Bitrate::from_bps(on_wire(whole, fps).bps() / 2)));
+            assert!(budget.target(width, height, fps) < whole);
+            assert!(budget.allows(crate::clock::now()));
+        }
+    }
 
     #[test]
     fn target_leaves_room_for_headers() {

@@ -12,7 +12,7 @@ use crate::av::packet::packetizer::Packetizer;
 use crate::av::repair::amount::Picture;
 use crate::av::repair::keyframe::Maker;
 use crate::frame::VideoFrame;
-use crate::media::{Bitrate, Codec, Packet, PacketKind, Priority, TrackId, View};
+use crate::media::{Bitrate, Codec, Packet, PacketKind, Pictures, Priority, TrackId, View};
 use crate::stats;
 
 /// How long the packets of a picture may wait in a link's queue; then it is dropped whole.
@@ -74,6 +74,11 @@ impl LayerState {
     pub fn new(track: TrackId, layer: Layer, view: View, content: Content, repairs: Arc<Repairs>) -> Self {
         let (running, refused, budget) = (None, None, Budget::new(content));
         Self { track, layer, view, content, running, maker: Maker::default(), budget, refused, repairs }
+    }
+
+    /// The size that is encoded; `None` while nothing is.
+    pub fn size(&self) -> Option<(u16, u16)> {
+        self.running.as_ref().map(|running| running.size)
     }
 
     /// Frees the encoder.
@@ -167,14 +172,16 @@ impl LayerState {
         self.budget.on_parity(now, packet_bits * u64::try_from(parity.len()).unwrap_or(0));
         let patience = Patience::of(self.content);
         let expires = now + if encoded.key { patience.keyframe } else { patience.picture };
+        let pictures = if encoded.discardable { Pictures::All } else { Pictures::Half };
         let (track, priority, group) = (self.track, Priority::Video, packets.frame);
         for body in packets.bodies {
-            outlets.send(self.view, &Packet { kind: PacketKind::Video, track, priority, group, expires, body });
+            let packet = Packet { kind: PacketKind::Video, track, priority, group, expires, body };
+            outlets.send(self.view, pictures, &packet);
         }
         for body in parity {
             let packet = Packet { kind: PacketKind::Parity, track, priority, group, expires, body };
             for peer in &lossy {
-                outlets.send_to(*peer, packet.clone());
+                outlets.send_to(*peer, pictures, packet.clone());
             }
         }
         Sent::Yes

@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use super::budget::{self, on_wire, size_for};
 use super::layer::{LayerState, Sent};
 use super::repairs::Repairs;
 use super::repeat::Repeat;
@@ -79,6 +80,8 @@ pub struct PictureConfig {
 struct Settings {
     on: bool,
     config: PictureConfig,
+    /// What the links carry of main and tile, headers included.
+    carried: [Option<Bitrate>; 2],
 }
 
 /// What the handle and the encoder thread share.
@@ -96,6 +99,8 @@ struct Track {
     sending: [Shared<Option<stats::Sending>>; 2],
     /// Of the source's pictures.
     size: Shared<(u16, u16)>,
+    /// Pictures a second, rounded up.
+    fps: u32,
 }
 
 impl Track {
@@ -156,24 +161,24 @@ impl PictureTrack {
     ) -> Result<Self, Error> {
         let format = source.format();
         let track = Arc::new(Track {
-            settings: Shared::new(Settings { on: true, config }),
+            settings: Shared::new(Settings { on: true, config, carried: [None; 2] }),
             outlets,
             screen,
             owed: Default::default(),
             repairs: Default::default(),
             sending: Default::default(),
             size: Shared::new((format.width, format.height)),
+            fps: format.rate.0.div_ceil(format.rate.1),
         });
         // Overflow: the newest picture replaces the one that waits, so an encoder that is too slow skips pictures and
         // adds no delay.
         let slot = Slot::new();
         let fate = Fate::default();
-        let fps = format.rate.0.div_ceil(format.rate.1);
         let encoder = {
             let (track, slot, fate) = (Arc::clone(&track), slot.clone(), fate.clone());
             let encode = move || {
                 watch(which.encoder.words, &fate, || {
-                    EncoderThread::new(which, track, fps).run(&slot);
+                    EncoderThread::new(which, track).run(&slot);
                     Ok(())
                 });
             };
@@ -200,7 +205,7 @@ impl PictureTrack {
     /// What is announced to the others; changes with [`PictureTrack::set_on`], [`PictureTrack::set_quality`] and the size
     /// of a screen.
     pub fn info(&self) -> TrackInfo {
-        let Settings { on, config } = self.track.settings.get();
+        let Settings { on, config, .. } = self.track.settings.get();
         let (width, height) = main_size(self.which.content, config, self.track.size.get());
         TrackInfo { kind: self.which.kind, on, width, height, codec: Codec::H264.name().to_owned() }
     }
@@ -221,6 +226,31 @@ impl PictureTrack {
     pub fn set_max_bitrate(&self, max_bitrate: Option<Bitrate>) {
         let settings = self.track.settings.get();
         self.track.settings.set(Settings { config: PictureConfig { max_bitrate, ..settings.config }, ..settings });
+    }
+
+    /// What the links carry of its two layers, headers included; `None` is no limit. From the next picture on.
+    pub fn set_targets(&self, main: Option<Bitrate>, tile: Option<Bitrate>) {
+        let settings = self.track.settings.get();
+        if settings.carried != [main, tile] {
+            self.track.settings.set(Settings { carried: [main, tile], ..settings });
+        }
+    }
+
+    /// What its two layers take at most, headers included.
+    pub fn takes(&self) -> (Bitrate, Bitrate) {
+        let Settings { config, .. } = self.track.settings.get();
+        let main = main_size(self.which.content, config, self.track.size.get());
+        let tile = fit(main.0, main.1, TILE.0, TILE.1);
+        let fps = self.track.fps;
+        let takes = |content, (width, height): (u16, u16)| {
+            let auto = match content {
+                Content::Camera => budget::auto(width, height, fps.into()),
+                Content::Screen => budget::auto_screen(width, height),
+            };
+            let whole = on_wire(auto, fps);
+            config.max_bitrate.map_or(whole, |cap| cap.min(whole))
+        };
+        (takes(self.which.content, main), takes(Content::Camera, tile))
     }
 
     /// Takes a receiver's word about this track.
@@ -285,8 +315,6 @@ fn main_size(content: Content, config: PictureConfig, size: (u16, u16)) -> (u16,
 struct EncoderThread {
     which: Which,
     track: Arc<Track>,
-    /// Pictures a second, rounded up.
-    fps: u32,
     layers: [LayerState; 2],
     scaler: [Scaler; 2],
     pool: Pool,
@@ -297,7 +325,7 @@ struct EncoderThread {
 }
 
 impl EncoderThread {
-    fn new(which: Which, track: Arc<Track>, fps: u32) -> Self {
+    fn new(which: Which, track: Arc<Track>) -> Self {
         let id = which.kind.id();
         // A tile is read at a glance: nobody reads text in it.
         let [main, tile] = track.repairs.clone();
@@ -306,7 +334,6 @@ impl EncoderThread {
         Self {
             which,
             track,
-            fps,
             layers: [main, tile],
             scaler: [Scaler::new(), Scaler::new()],
             pool: Pool::new(2),
@@ -365,7 +392,7 @@ impl EncoderThread {
 
     /// Encodes a picture in each layer that is wanted; `captured` is when it was so.
     fn on_picture(&mut self, picture: &Arc<VideoFrame>, captured: u64) -> Sent {
-        let Settings { on, config } = self.track.settings.get();
+        let Settings { on, config, carried } = self.track.settings.get();
         if !on {
             self.rest();
             return Sent::Yes;
@@ -373,7 +400,19 @@ impl EncoderThread {
         let size = (picture.width(), picture.height());
         self.track.size.set(size);
         let main = main_size(self.which.content, config, size);
-        let sizes = [main, fit(main.0, main.1, TILE.0, TILE.1)];
+        let tile = fit(main.0, main.1, TILE.0, TILE.1);
+        for (layer, carried) in self.layers.iter_mut().zip(carried) {
+            layer.budget.set_cap(config.max_bitrate);
+            layer.budget.set_carried(carried);
+        }
+        // A smaller picture rather than a smear. Text must not be scaled.
+        let main = if self.which.content == Content::Camera && carried[0].is_some() {
+            let target = self.layers[0].budget.target(main.0, main.1, self.track.fps);
+            size_for(main, self.layers[0].size(), target)
+        } else {
+            main
+        };
+        let sizes = [main, tile];
         let now = clock::now();
         if now >= self.next_clock {
             self.next_clock = now + CLOCK_EVERY;
@@ -386,17 +425,16 @@ impl EncoderThread {
                 self.track.sending[index].set(None);
                 continue;
             }
-            layer.budget.set_cap(config.max_bitrate);
             if self.track.owed[index].swap(false, Ordering::Relaxed) {
                 layer.on_request();
             }
             let size = sizes[index];
             let outlets = &self.track.outlets;
             let sent = if size == (picture.width(), picture.height()) {
-                layer.send(clock::now(), picture, captured, self.fps, outlets)
+                layer.send(clock::now(), picture, captured, self.track.fps, outlets)
             } else {
                 let scaled = self.scaler[index].scale(picture, size.0, size.1, &self.pool);
-                layer.send(clock::now(), &scaled, captured, self.fps, outlets)
+                layer.send(clock::now(), &scaled, captured, self.track.fps, outlets)
             };
             if sent == Sent::No {
                 all = Sent::No;

@@ -12,7 +12,7 @@ use crate::av::packet::packetizer::Packets;
 use crate::av::repair::amount::{Amount, Conditions, Picture};
 use crate::av::repair::resend::Resend;
 use crate::id::PeerId;
-use crate::media::{Nack, Packet, PacketKind, Priority, TrackId, View};
+use crate::media::{Nack, Packet, PacketKind, Pictures, Priority, TrackId, View};
 
 /// A packet that waited longer in a link's queue comes too late to repair anything.
 const WORTH: Duration = Duration::from_millis(250);
@@ -91,7 +91,7 @@ impl Repairs {
                 body: one.body,
             };
             for _ in 0..one.copies {
-                outlets.send_to(peer, packet.clone());
+                outlets.send_to(peer, Pictures::Half, packet.clone());
             }
         }
         true

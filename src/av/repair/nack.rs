@@ -225,7 +225,7 @@ impl Missing {
                 let needed = number.saturating_sub(u64::from(header.reference));
                 for lost in (newest.number + 1..number).filter(|_| !jump) {
                     // Of the others every second or so is needed, as far as one can see.
-                    let left_out = (number - lost) % u64::from(header.reference.max(1)) != 0;
+                    let left_out = !(number - lost).is_multiple_of(u64::from(header.reference.max(1)));
                     if lost > needed {
                         self.left_out = self.left_out.saturating_add(1);
                     }

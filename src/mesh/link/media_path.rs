@@ -11,8 +11,9 @@ use tokio::sync::mpsc;
 
 use super::control::Input;
 use super::{Current, Link, lock, stamp};
-use crate::media::{Arrival, LINK_HEADER, MAX_DATAGRAM, Packet, PacketKind, Sink, TrackId};
-use crate::mesh::{Seat, congestion, wire};
+use crate::media::{Arrival, LINK_HEADER, MAX_BODY, MAX_DATAGRAM, Packet, PacketKind, Priority, Sink, TrackId};
+use crate::mesh::estimate::{MOST_PROBE, Purpose};
+use crate::mesh::{Seat, congestion, report, wire};
 use crate::{clock, endpoint, task};
 
 /// What may wait below us, in time: what is handed over can no longer be overtaken by voice.
@@ -36,20 +37,43 @@ pub(in crate::mesh) async fn send_packets(link: Arc<Link>, tasks: task::Scope) {
         let mut room = Room::default();
         loop {
             let used = endpoint::DATAGRAM_SEND_BUFFER.saturating_sub(connection.datagram_send_buffer_space());
-            if used + MAX_DATAGRAM > room.limit(&connection) {
+            if used + MAX_DATAGRAM > room.limit(&link, &connection) {
                 if connection.close_reason().is_some() || tasks.is_cancelled() {
                     break;
                 }
                 tokio::time::sleep(RETRY).await;
                 continue;
             }
-            let Some(packet) = lock(&link.queue).pop(clock::now()) else { break };
-            let datagram = datagram(&link, &packet);
+            let Some(packet) = lock(&link.queue).pop(clock::now()) else {
+                probe(&link, &connection);
+                break;
+            };
+            let datagram = datagram(&link, &packet, Purpose::Media);
             let bytes = datagram.len();
             // Errors: the connection is gone, or a peer without datagrams. Media waits for nobody.
             if connection.send_datagram(datagram).is_ok() {
                 link.tallies.sent.media(packet.kind, packet.track, bytes);
             }
+        }
+    }
+}
+
+/// Sends padding when the estimate asks for it and nothing else waits.
+fn probe(link: &Link, connection: &quinn::Connection) {
+    let now = clock::now();
+    // Whole, or it shows nothing; a queue without room drops its oldest without a word.
+    if connection.datagram_send_buffer_space() < MOST_PROBE + 4 * MAX_DATAGRAM {
+        return;
+    }
+    let Some(probe) = lock(&link.estimate).wants_probe(now) else { return };
+    let mut body = BytesMut::zeroed(probe.each.saturating_sub(LINK_HEADER).clamp(1, MAX_BODY));
+    body[0] = report::PADDING;
+    let body = body.freeze();
+    let (kind, track, priority) = (PacketKind::Feedback, TrackId::LINK, Priority::Feedback);
+    let packet = Packet { kind, track, priority, group: 0, expires: now, body };
+    for _ in 0..probe.bytes.div_ceil(probe.each).min(MOST_PROBE / probe.each.max(1) + 1) {
+        if connection.send_datagram(datagram(link, &packet, Purpose::Probe)).is_err() {
+            return;
         }
     }
 }
@@ -62,11 +86,12 @@ struct Room {
 }
 
 impl Room {
-    fn limit(&mut self, connection: &quinn::Connection) -> usize {
+    fn limit(&mut self, link: &Link, connection: &quinn::Connection) -> usize {
         let now = clock::now();
         if self.asked.is_none_or(|asked| now.saturating_duration_since(asked) > FRESH) {
             self.asked = Some(now);
-            let rate = congestion::state_of(connection).map_or(0, |state| state.rate().bps());
+            let window = congestion::state_of(connection).map_or(0, |state| state.rate().bps());
+            let rate = link.estimate().map_or(window, |estimate| estimate.bps().max(window));
             let bytes = u128::from(rate) / 8 * HANDED_OVER.as_micros() / 1_000_000;
             let bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
             self.limit = bytes.clamp(HANDED_OVER_MIN, endpoint::DATAGRAM_SEND_BUFFER);
@@ -75,7 +100,7 @@ impl Room {
     }
 }
 
-fn datagram(link: &Link, packet: &Packet) -> Bytes {
+fn datagram(link: &Link, packet: &Packet, purpose: Purpose) -> Bytes {
     let header = wire::Header {
         kind: packet.kind.as_u8(),
         track: packet.track.as_u8(),
@@ -85,6 +110,7 @@ fn datagram(link: &Link, packet: &Packet) -> Bytes {
     let mut out = BytesMut::with_capacity(LINK_HEADER + packet.body.len());
     out.put_slice(&header.encode());
     out.put_slice(&packet.body);
+    lock(&link.estimate).on_sent(clock::now(), header.sequence, out.len(), purpose);
     out.freeze()
 }
 
@@ -128,7 +154,11 @@ pub(in crate::mesh) async fn receive_packets(
             Datagram::Packet(kind, header, body) => {
                 let arrived_host = clock::host_micros();
                 let track = TrackId::from_u8(header.track);
-                link.on_datagram(header, arrived_host);
+                link.on_datagram(header, arrived_host, size);
+                if kind == PacketKind::Feedback && track == TrackId::LINK {
+                    link.on_link_feedback(&body);
+                    continue;
+                }
                 let arrival = Arrival {
                     kind,
                     track,
@@ -145,7 +175,7 @@ pub(in crate::mesh) async fn receive_packets(
                 }
             }
             Datagram::Unknown(header) => {
-                link.on_datagram(header, clock::host_micros());
+                link.on_datagram(header, clock::host_micros(), size);
                 if link.odd(|odd| &mut odd.unknown_datagrams) {
                     let detail = "sends datagrams of a newer version; they are ignored";
                     let _ = inbox.send(Input::Odd { peer: link.key.peer, code: "unknown-message", detail }).await;

@@ -91,6 +91,7 @@ impl Connection {
                     late,
                     sharing,
                 });
+                link.tick(&self.connection, state.base());
             }
         }
         heard
