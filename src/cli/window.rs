@@ -206,6 +206,7 @@ impl Inner {
                 speaker,
                 screen: spec::Screen::None,
                 quality,
+                muted: !meet.microphone,
                 voice,
                 max_bitrate: choices.most_video.map(Bitrate::from_bps),
                 dump_video: None,

@@ -45,6 +45,8 @@ pub struct Config {
     pub screen: spec::Screen,
     /// Picture cap.
     pub quality: Quality,
+    /// The microphone starts off: it is opened, and nothing of it leaves until it is switched on.
+    pub muted: bool,
     /// How the microphone is processed.
     pub voice: spec::voice::Wish,
     /// Rate cap of all pictures to one peer, headers included.
@@ -151,26 +153,27 @@ impl Media {
         if media.config.camera != spec::Camera::None {
             let result = media.plan_camera(media.config.camera.clone()).carry_out();
             let default = media.config.camera == spec::Camera::Device(DeviceChoice::Default);
-            media.bear(Kind::Camera, default, result)?;
+            media.bear(Kind::Camera, default, true, result)?;
         }
         if media.config.microphone != spec::Microphone::None {
             let result = media.plan_microphone(media.config.microphone.clone()).carry_out();
             let default = media.config.microphone == spec::Microphone::Device(DeviceChoice::Default);
-            media.bear(Kind::Microphone, default, result)?;
+            let on = !media.config.muted;
+            media.bear(Kind::Microphone, default, on, result)?;
         }
         if media.config.screen != spec::Screen::None {
             let result = media.plan_screen(media.config.screen.clone()).carry_out();
             let default = media.config.screen == spec::Screen::Display(None);
-            media.bear(Kind::Screen, default, result)?;
+            media.bear(Kind::Screen, default, true, result)?;
         }
         Ok(media)
     }
 
     /// A device that may lack ([`Config::lenient`], or the default one) is told later; anything else ends the start.
-    fn bear(&mut self, kind: Kind, default: bool, result: Result<Opened, Error>) -> Result<(), Error> {
+    fn bear(&mut self, kind: Kind, default: bool, on: bool, result: Result<Opened, Error>) -> Result<(), Error> {
         match result {
             Err(error) if (default || self.config.lenient) && is_bearable(&error) => self.missing.push((kind, error)),
-            result => self.install(result?, true),
+            result => self.install(result?, on),
         }
         Ok(())
     }
@@ -460,6 +463,7 @@ mod tests {
             camera: spec::Camera::Device(gone()),
             microphone: spec::Microphone::Device(gone()),
             screen: spec::Screen::None,
+            muted: false,
             voice: spec::voice::Wish::default(),
             speaker: spec::Speaker::Device(gone()),
             quality: Quality::default(),

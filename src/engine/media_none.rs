@@ -88,6 +88,8 @@ pub struct Config {
     pub screen: spec::Screen,
     /// Picture cap.
     pub quality: Quality,
+    /// Without media there is nothing to mute.
+    pub muted: bool,
     /// How the microphone is processed.
     pub voice: spec::voice::Wish,
     /// Rate cap of the camera, headers included.

@@ -145,7 +145,8 @@ impl Actor {
         let now = clock::now();
         for kind in Kind::ALL {
             let wish = self.parts.media.wish(kind);
-            let (choice, on) = (wish.clone(), wish.is_some());
+            let muted = kind == Kind::Microphone && !self.meeting.state().settings.microphone_on;
+            let (choice, on) = (wish.clone(), wish.is_some() && !muted);
             self.sources.lane(kind).care.on_wish(wish, on);
             if let (Some(choice), Some(device)) = (choice, self.parts.media.device(kind)) {
                 self.sources.lane(kind).care.on_opened(&choice, device);
@@ -172,10 +173,17 @@ impl Actor {
         let kind = switch.kind();
         let lane = self.sources.lane(kind);
         if lane.waiting.len() >= MOST_WAITING {
-            let failure =
-                Failure::new(Code::TooFast, "More is being asked at once than can be done.", "Try again in a moment.");
-            answer(reply, Err(failure));
-            return;
+            let failure = || {
+                Failure::new(Code::TooFast, "More is being asked at once than can be done.", "Try again in a moment.")
+            };
+            if switch.is_on() {
+                answer(reply, Err(failure()));
+                return;
+            }
+            // To switch off is never refused: what waits before it is.
+            for (_, reply) in lane.waiting.drain(..) {
+                answer(reply, Err(failure()));
+            }
         }
         // Another device may take seconds to open; what is sent until then ends now.
         let ends = !switch.is_on() && lane.job.is_some();
@@ -260,7 +268,7 @@ impl Actor {
             }
             (Some(Job::Person { switch, choice, tried, reply }), Err(error)) => {
                 // The list may be older than the device is away: what takes its place is tried.
-                if tried < MOST_TRIED && !switch.chooses() && media::is_of_device(&error) {
+                if !off && tried < MOST_TRIED && !switch.chooses() && media::is_of_device(&error) {
                     if let Some(choice) = &choice {
                         lane.care.on_refused(now, choice);
                     }

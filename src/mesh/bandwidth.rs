@@ -173,6 +173,8 @@ fn bytes(count: u64) -> f64 {
     count as f64
 }
 
+/// Above this share of loss that is the path's own, the window does not follow round trips.
+pub const MUCH_LOSS: f64 = 0.05;
 /// What a steered window holds at least.
 const STEERED_LEAST: u64 = 32_000;
 /// The largest picture: so long at the rate, within these bytes.

@@ -153,6 +153,7 @@ fn meeting_config(lobby: &LobbyConfig, room: RoomName, connect: Vec<(SocketAddr,
         visibility: lobby.visibility,
         rendezvous: None,
         media: MediaConfig {
+            muted: false,
             camera: spec::Camera::None,
             microphone: spec::Microphone::None,
             speaker: spec::Speaker::None,

@@ -39,6 +39,7 @@ pub fn config(folder: &Path, name: &str, connect: &[std::net::SocketAddr]) -> en
         visibility: Visibility::Hidden,
         rendezvous: None,
         media: MediaConfig {
+            muted: false,
             camera: spec::Camera::None,
             microphone: spec::Microphone::None,
             speaker: spec::Speaker::None,

@@ -28,6 +28,16 @@ pub(super) async fn start(
     microphone: spec::Microphone,
     connect: Option<std::net::SocketAddr>,
 ) -> (Handle, PeerId, std::net::SocketAddr) {
+    start_as(folder, name, (camera, microphone, false), connect).await
+}
+
+/// The same, perhaps with a microphone that starts muted.
+async fn start_as(
+    folder: &Path,
+    name: &str,
+    (camera, microphone, muted): (spec::Camera, spec::Microphone, bool),
+    connect: Option<std::net::SocketAddr>,
+) -> (Handle, PeerId, std::net::SocketAddr) {
     let profile = Profile::open(Some(folder.join(name))).expect("profile");
     let identity = Arc::new(Identity::load_or_create(profile.dir()).expect("identity"));
     let config = engine::Config {
@@ -41,6 +51,7 @@ pub(super) async fn start(
         visibility: Visibility::Hidden,
         rendezvous: None,
         media: MediaConfig {
+            muted,
             camera,
             microphone,
             speaker: spec::Speaker::None,
@@ -52,7 +63,7 @@ pub(super) async fn start(
             dump_audio: None,
             lenient: false,
         },
-        settings: Settings::default(),
+        settings: Settings { microphone_on: !muted, ..Settings::default() },
         download_dir: folder.join(format!("{name}-downloads")),
     };
     let handle = engine::start(config).await.expect("started");
@@ -199,6 +210,45 @@ async fn a_window_gets_pictures_and_levels_until_they_are_muted() {
 
     ada.command(Command::Camera { on: true, source: None }).await.expect("unmuted");
     picture(&bo, key, |picture| stamp(picture) > stamp(&later)).await;
+    bo.leave().await;
+    ada.leave().await;
+}
+
+/// The next `stats` event.
+async fn stats(handle: &Handle) -> Box<lets_meet::stats::Stats> {
+    loop {
+        match handle.event().await.expect("it runs") {
+            Event::Stats(stats) => return stats,
+            _ => {}
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_joins_muted_is_not_heard_until_the_microphone_is_switched_on() {
+    let folder = tempfile::tempdir().expect("folder");
+    let muted = (spec::Camera::None, spec::Microphone::Tone, true);
+    let (ada, ada_id, address) = start_as(folder.path(), "Ada", muted, None).await;
+    let (bo, _, _) = start(folder.path(), "Bo", spec::Camera::None, spec::Microphone::None, Some(address)).await;
+    let told = async {
+        loop {
+            if let Some(Event::Track { person, info }) = bo.event().await
+                && person.peer == ada_id
+            {
+                return info;
+            }
+        }
+    };
+    let info = tokio::time::timeout(LIMIT, told).await.expect("Ada's track is told");
+    assert_eq!((info.kind, info.on), (lets_meet::media::TrackKind::Microphone, false));
+    for _ in 0..3 {
+        let stats = stats(&bo).await;
+        let played = stats.peers.get(&ada_id).and_then(|ada| ada.audio.as_ref()).map_or(0, |audio| audio.played_ms);
+        assert_eq!(played, 0, "{stats:?}");
+    }
+    assert!(ada.levels().of(None).loudness < 0.01, "and it is shown as silent");
+    ada.command(Command::Microphone { on: true, source: None }).await.expect("switched on");
+    until("Ada's level", || bo.levels().of(Some(ada_id)).loudness > 0.2).await;
     bo.leave().await;
     ada.leave().await;
 }

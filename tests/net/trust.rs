@@ -55,6 +55,7 @@ impl Peer {
             visibility: Visibility::Hidden,
             rendezvous: None,
             media: MediaConfig {
+                muted: false,
                 camera,
                 microphone,
                 speaker: spec::Speaker::None,

@@ -82,17 +82,18 @@ impl Microphone {
     /// `outlets` whose view is not `None`: subscribe listeners with [`View::Large`]. `loudness` follows what is sent, or
     /// would be if somebody listened.
     pub fn start(spec: &spec::Microphone, outlets: Outlets, loudness: Loudness) -> Result<Self, Error> {
-        Self::run(sound::open(spec)?, &Processing::none(), outlets, loudness)
+        Self::run(sound::open(spec)?, &Processing::none(), outlets, loudness, true)
     }
 
-    /// As [`Microphone::start`], with the voice processed before it is sent.
+    /// As [`Microphone::start`], with the voice processed before it is sent, and off: nothing is sent until
+    /// [`Microphone::set_on`].
     pub fn start_processed(
         spec: &spec::Microphone,
         processing: &Processing,
         outlets: Outlets,
         loudness: Loudness,
     ) -> Result<Self, Error> {
-        Self::run(sound::open(spec)?, processing, outlets, loudness)
+        Self::run(sound::open(spec)?, processing, outlets, loudness, false)
     }
 
     fn run(
@@ -100,11 +101,12 @@ impl Microphone {
         processing: &Processing,
         outlets: Outlets,
         loudness: Loudness,
+        on: bool,
     ) -> Result<Self, Error> {
         let (of_source, device) = (source.fate(), source.device().cloned());
         let (fate, broke) = (Fate::default(), Fate::default());
         let wishes = Arc::new(Wishes {
-            on: AtomicBool::new(true),
+            on: AtomicBool::new(on),
             stop: AtomicBool::new(false),
             loss: AtomicU32::new(0),
             voice: Shared::new(processing.voice),
@@ -397,7 +399,7 @@ mod tests {
             outlets.set(crate::id::PeerId::from_bytes([7; 32]), View::Large, Arc::clone(&listener) as _);
             let processing = Processing { voice, ..Processing::none() };
             let tone = Box::new(sound::Tone::default());
-            let microphone = Microphone::run(tone, &processing, outlets, Loudness::new()).expect("started");
+            let microphone = Microphone::run(tone, &processing, outlets, Loudness::new(), true).expect("started");
             listener.wait("sound", |heard| heard.len() >= 20);
             microphone.set_on(false);
             let (muted, before) = (clock::now(), listener.heard().len());
@@ -422,8 +424,8 @@ mod tests {
 
     #[test]
     fn a_source_that_panics_is_a_trouble_of_its_track() {
-        let microphone =
-            Microphone::run(Box::new(Broken), &Processing::none(), Outlets::new(), Loudness::new()).expect("started");
+        let microphone = Microphone::run(Box::new(Broken), &Processing::none(), Outlets::new(), Loudness::new(), true)
+            .expect("started");
         let deadline = clock::now() + Duration::from_secs(10);
         while microphone.sending().is_some() {
             assert!(clock::now() < deadline, "the thread ends");

@@ -72,6 +72,8 @@ const SCREEN: Which = Which {
 pub struct PictureConfig {
     /// The cap on a camera's size. A screen is as large as it is, within what decoders take.
     pub quality: Quality,
+    /// It starts off.
+    pub muted: bool,
     /// The cap on what is sent to each peer, headers included; `None` chooses by size.
     pub max_bitrate: Option<Bitrate>,
 }
@@ -161,7 +163,7 @@ impl PictureTrack {
     ) -> Result<Self, Error> {
         let format = source.format();
         let track = Arc::new(Track {
-            settings: Shared::new(Settings { on: true, config, carried: [None; 2] }),
+            settings: Shared::new(Settings { on: !config.muted, config, carried: [None; 2] }),
             outlets,
             screen,
             owed: Default::default(),
@@ -506,7 +508,8 @@ mod tests {
         }
 
         fn next(&mut self, wanted: bool, wait: Duration) -> Result<Option<VideoFrame>, Error> {
-            let begins = wanted && !std::mem::replace(&mut self.wanted, wanted);
+            let begins = wanted && !self.wanted;
+            self.wanted = wanted;
             if !begins {
                 std::thread::sleep(wait);
                 return Ok(None);

@@ -82,6 +82,7 @@ pub fn config(common: &Common, room: RoomName, join: &JoinOptions) -> Result<eng
         visibility: if common.hidden { Visibility::Hidden } else { Visibility::Open },
         rendezvous: service.map(|service| (service, username)),
         media: engine::MediaConfig {
+            muted: false,
             camera: media.camera,
             microphone: media.mic,
             speaker: media.speaker,

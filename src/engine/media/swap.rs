@@ -200,18 +200,16 @@ impl Media {
 
     /// How this camera is opened. It is off until it has its place.
     pub(super) fn plan_camera(&self, source: spec::Camera) -> Plan {
-        let config = PictureConfig { quality: self.config.quality, max_bitrate: self.share_of(TrackKind::Camera) };
+        let (quality, max_bitrate) = (self.config.quality, self.share_of(TrackKind::Camera));
+        let config = PictureConfig { quality, max_bitrate, muted: true };
         let (outlets, screen) = (self.camera_outlets.clone(), self.pictures.screen(Key::own()));
-        Plan(Box::new(move || {
-            let camera = PictureTrack::camera(&source, config, outlets, Some(screen))?;
-            camera.set_on(false);
-            Ok(Opened::Camera(camera))
-        }))
+        Plan(Box::new(move || Ok(Opened::Camera(PictureTrack::camera(&source, config, outlets, Some(screen))?))))
     }
 
-    /// How this screen is opened. On Wayland its person is asked, which may take minutes.
+    /// How this screen is opened. It is off until it has its place. On Wayland its person is asked, which may take minutes.
     pub(super) fn plan_screen(&self, source: spec::Screen) -> Plan {
-        let config = PictureConfig { quality: self.config.quality, max_bitrate: self.share_of(TrackKind::Screen) };
+        let (quality, max_bitrate) = (self.config.quality, self.share_of(TrackKind::Screen));
+        let config = PictureConfig { quality, max_bitrate, muted: true };
         let (outlets, shown) = (self.screen_outlets.clone(), self.pictures.screen(Key::own_screen()));
         Plan(Box::new(move || Ok(Opened::Screen(PictureTrack::screen(&source, config, outlets, Some(shown))?))))
     }
@@ -220,11 +218,7 @@ impl Media {
     pub(super) fn plan_microphone(&self, source: spec::Microphone) -> Plan {
         let (outlets, own) = (self.microphone_outlets.clone(), self.levels.own());
         let processing = Processing { voice: self.config.voice.of(&source), reference: self.playback.reference() };
-        Plan(Box::new(move || {
-            let microphone = Microphone::start_processed(&source, &processing, outlets, own)?;
-            microphone.set_on(false);
-            Ok(Opened::Microphone(microphone))
-        }))
+        Plan(Box::new(move || Ok(Opened::Microphone(Microphone::start_processed(&source, &processing, outlets, own)?))))
     }
 
     /// Puts it in the place of what is open, on or off.
@@ -242,6 +236,7 @@ impl Media {
             }
             Opened::Screen(screen) if on => {
                 self.close(Kind::Screen);
+                screen.set_on(true);
                 self.screen = Some(screen);
                 self.pictures.open(Key::own_screen());
                 self.share_out();

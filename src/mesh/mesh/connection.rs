@@ -91,7 +91,7 @@ impl Connection {
                     late,
                     sharing,
                 });
-                link.tick(&self.connection, state.base());
+                link.tick(&self.connection, state.base(), used > 0);
             }
         }
         heard

@@ -52,8 +52,16 @@ pub struct Stage {
     has: Wanted,
     pictures: Option<Pictures>,
     busy: bool,
-    /// A recording runs; true ends it.
-    recording: Option<Shared<bool>>,
+    recording: Option<Recording>,
+}
+
+/// A recording that runs.
+#[derive(Debug, Clone)]
+struct Recording {
+    /// True ends it.
+    stop: Shared<bool>,
+    /// The microphone is not opened again after it: a meeting is about to.
+    closed: Shared<bool>,
 }
 
 impl Stage {
@@ -101,14 +109,14 @@ impl Stage {
     /// Records the chosen microphone, plays it on the chosen speaker, and says how loud it was. Nothing is kept. The
     /// microphone of the meter is closed meanwhile. While it runs, it is ended instead.
     pub fn record(&mut self, choices: &Choices) -> Task<Message> {
-        if let Some(stop) = &self.recording {
-            stop.set(true);
+        if let Some(recording) = &self.recording {
+            recording.stop.set(true);
             return Task::none();
         }
         let microphone = choices.microphone.parse::<spec::Microphone>().unwrap_or(spec::Microphone::None);
         let speaker = choices.speaker.parse::<spec::Speaker>().unwrap_or(spec::Speaker::None);
-        let stop = Shared::new(false);
-        self.recording = Some(stop.clone());
+        let recording = Recording { stop: Shared::new(false), closed: Shared::new(false) };
+        self.recording = Some(recording.clone());
         let gate = Arc::clone(&self.gate);
         let run = async move {
             let mut open = gate.lock_owned().await;
@@ -116,9 +124,8 @@ impl Stage {
             let trial = blocking(move || {
                 let mut preview = old;
                 let metered = preview.as_mut().is_some_and(Preview::release_microphone);
-                let result = record_and_play(&microphone, &speaker, RECORDED, &stop);
-                // Whoever stopped it for a meeting is about to close this as well.
-                if metered && !stop.get() {
+                let result = record_and_play(&microphone, &speaker, RECORDED, &recording.stop);
+                if metered && !recording.closed.get() {
                     preview.iter_mut().for_each(|preview| preview.hear(&microphone));
                 }
                 (preview, result)
@@ -151,8 +158,9 @@ impl Stage {
 
     /// Gives the devices back; the answer is there when they are free. A recording ends at once.
     pub fn close(&mut self) -> impl Future<Output = ()> + Send + 'static {
-        if let Some(stop) = &self.recording {
-            stop.set(true);
+        if let Some(recording) = &self.recording {
+            recording.closed.set(true);
+            recording.stop.set(true);
         }
         self.wanted = Wanted::default();
         self.has = Wanted::default();
@@ -231,17 +239,18 @@ mod tests {
         let mut stage = Stage::default();
         let choices = Choices { microphone: "tone".to_owned(), speaker: "none".to_owned(), ..Choices::default() };
         drop(stage.record(&choices));
-        let stop = stage.recording.clone().expect("it runs");
+        let Recording { stop, closed } = stage.recording.clone().expect("it runs");
         assert!(stage.is_recording() && !stop.get());
         drop(stage.record(&choices));
+        assert!(!closed.get(), "the meter goes on after it");
         assert!(stop.get() && stage.is_recording(), "told to end, and no second one beside it");
         assert!(stage.on_recorded(Ok(None)).is_none() && !stage.is_recording());
         drop(stage.record(&choices));
-        let stop = stage.recording.clone().expect("it runs");
+        let Recording { stop, closed } = stage.recording.clone().expect("it runs");
         // Whoever records has the gate: the meeting waits for it, and has told it to end.
         let gate = Arc::clone(&stage.gate).lock_owned().await;
         let closing = stage.close();
-        assert!(stop.get());
+        assert!(stop.get() && closed.get());
         drop(gate);
         closing.await;
         let heard = record_and_play(&spec::Microphone::Tone, &spec::Speaker::None, RECORDED / 20, &Shared::new(false));

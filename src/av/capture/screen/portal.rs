@@ -83,13 +83,14 @@ impl LiveSource for Source {
         if let Some(error) = self.fate.take().or_else(|| self.cast.trouble()) {
             return Err(error);
         }
-        let again = wanted && !std::mem::replace(&mut self.wanted, wanted);
+        let again = wanted && !self.wanted;
         let now = clock::now();
         let early = self.given.map_or(Duration::ZERO, |given| (given + LEAST).saturating_duration_since(now));
         if early >= wait {
             std::thread::sleep(wait);
             return Ok(None);
         }
+        self.wanted = wanted;
         std::thread::sleep(early);
         match self.cast.pictures().recv_timeout(wait.saturating_sub(early)) {
             Ok(picture) => self.last = Some(picture),
