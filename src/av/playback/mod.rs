@@ -264,7 +264,7 @@ fn play_frames(speaker: &spec::Speaker, frames: impl Iterator<Item = [f32; FRAME
     let (mut sink, fate) = open(speaker)?;
     let writer = Writer::start()?;
     #[cfg(feature = "devices")]
-    let mut due = clock::now();
+    let (mut due, nobody) = (clock::now(), Reference::new());
     let mut position = 0u64;
     for samples in frames {
         match &mut sink {
@@ -276,7 +276,7 @@ fn play_frames(speaker: &spec::Speaker, frames: impl Iterator<Item = [f32; FRAME
             }
             #[cfg(feature = "devices")]
             Sink::Device(speaker) => {
-                speaker.play(&samples);
+                speaker.play(&samples, &nobody);
                 due += Duration::from_millis(10);
                 std::thread::sleep(due.saturating_duration_since(clock::now()));
             }
