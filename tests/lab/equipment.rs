@@ -343,7 +343,7 @@ fn launch(folder: &Path, log: &Path) -> Child {
     // Before others, as each system runs its sound server: a room does not stand still where a machine is busy.
     command
         .args(["-n", "--daemonize=no", "--use-pid-file=no", "--exit-idle-time=30", "--realtime=no"])
-        .args(["--high-priority=yes", "--nice-level=-11", "--log-target=stderr", "-F"])
+        .args(["--high-priority=yes", "--log-target=stderr", "-F"])
         .arg(folder.join("server.pa"))
         .env("HOME", folder)
         .env("XDG_RUNTIME_DIR", folder)

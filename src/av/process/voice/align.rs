@@ -294,7 +294,8 @@ mod tests {
         assert!(align.waiting.len() <= MOST && align.held <= MOST);
         align.slip(isize::MIN);
         align.slip(isize::MIN);
-        let ended = (0..1000).find(|_| !align.pop(0, &mut out));
+        // What was pushed last is ever longer ago.
+        let ended = (0..1000).find(|frames| !align.pop(-480 * frames, &mut out));
         assert!(ended.is_some(), "the speaker is gone");
         align.push(&[1.0; FRAME_SAMPLES]);
         assert!(align.pop(0, &mut out), "and is back");
