@@ -161,9 +161,7 @@ pub struct Pulse {
     began: AtomicBool,
     /// Most samples a channel that one callback had, at 48 kHz.
     lump: AtomicUsize,
-    /// Times that a speaker found nothing to play.
-    dry: AtomicU32,
-    /// Samples a channel of silence that it played instead.
+    /// Samples a channel of silence that a speaker played because it found nothing.
     missed: AtomicUsize,
     xruns: AtomicU32,
     /// Calls that came so late that the system's own buffer ran dry.
@@ -178,11 +176,6 @@ impl Pulse {
             0 => 480,
             lump => lump,
         }
-    }
-
-    /// Times that a speaker found nothing to play since the last call.
-    pub fn ran_dry(&self) -> u32 {
-        self.dry.swap(0, Ordering::Relaxed)
     }
 
     /// Samples a channel of silence that a speaker played since the last call because it found nothing.
@@ -284,7 +277,6 @@ impl<E: End> Drain<E> {
         }
         if missed > 0 {
             self.pulse.missed.fetch_add(missed, Ordering::Relaxed);
-            self.pulse.dry.fetch_add(1, Ordering::Relaxed);
         }
     }
 }

@@ -126,9 +126,10 @@ impl Sink {
         let lump = pulse.lump();
         // In samples at our rate.
         let rate = usize::try_from(self.line.rate() / 1000).unwrap_or(48).max(1);
-        let mut ran_dry = pulse.ran_dry();
+        let missed = pulse.missed();
+        let mut ran_dry = u32::from(missed > 0);
         let per_frame = usize::try_from(self.line.rate() / 100).unwrap_or(FRAME_SAMPLES).max(1);
-        reference.put_silence(pulse.missed() * FRAME_SAMPLES / per_frame);
+        reference.put_silence(missed * FRAME_SAMPLES / per_frame);
         if let Some(mut ring) = self.rings.take() {
             // A new stream asks for more at once than later, and what it did not find before now is no fault.
             ran_dry = 0;
