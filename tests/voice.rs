@@ -264,22 +264,23 @@ fn listen(heard: &[f32], told: &[Told], trouble: Trouble) -> (Vec<f32>, Vec<f32>
 
 #[test]
 fn the_echo_stays_away_whatever_is_late_or_runs_dry() {
-    let mix = looped(&voices().1, 20);
+    let mix = looped(&voices().1, 13);
     let none = Trouble::default();
     let mut wrong = Vec::new();
+    // Where nothing is counted the echo is heard until it is found again.
     for (what, least, trouble) in [
         ("nothing", 25.0, none),
         ("the speaker runs dry", 25.0, Trouble { stalls: true, ..none }),
         ("the microphone runs dry", 25.0, Trouble { gaps: true, ..none }),
         ("the microphone's thread stands still", 25.0, Trouble { halts: true, ..none }),
         ("a sound card is too quick", 25.0, Trouble { speaker_ppm: 200, mic_ppm: 200, ..none }),
-        ("two devices differ", 20.0, Trouble { speaker_ppm: 200, ..none }),
+        ("two devices differ", 25.0, Trouble { speaker_ppm: 200, ..none }),
         (
             "all of it",
             25.0,
             Trouble { stalls: true, gaps: true, halts: true, speaker_ppm: -200, mic_ppm: -200, ..none },
         ),
-        ("it moves", 0.0, Trouble { moves: true, ..none }),
+        ("it moves", 12.0, Trouble { moves: true, ..none }),
     ] {
         let (air, told) = play(&mix, trouble);
         let (before, after) = listen(&echo_of(&air, -6.0), &told, trouble);
@@ -433,10 +434,10 @@ impl Resonance {
     }
 }
 
-/// Two machines in one room for 20 s, with 150 ms between them, each of which hears both speakers and a quiet room; the level
+/// Two machines in one room for 12 s, with 150 ms between them, each of which hears both speakers and a quiet room; the level
 /// of what they send, each tenth of a second.
 fn two_in_one_room(voice: Voice, gain: f32) -> Vec<f64> {
-    let hiss = pink(20 * SECOND, -55.0);
+    let hiss = pink(12 * SECOND, -55.0);
     let processings = [(); 2].map(|()| Processing { voice, reference: Reference::new() });
     let mut processors = [0, 1].map(|n: usize| Processor::new(&processings[n], Fate::default()));
     let mut modes = [430.0, 1210.0, 2350.0, 3100.0].map(Resonance::new);
@@ -479,7 +480,7 @@ fn two_machines_in_one_room_do_not_howl() {
             assert!(wild.last().is_some_and(|level| *level > -15.0), "it howls by itself: {wild:?}");
             let levels = two_in_one_room(text.parse().expect("a voice"), gain);
             let longest = levels.split(|level| *level <= -20.0).map(<[f64]>::len).max().unwrap_or(0);
-            let late = levels[100..].iter().filter(|level| **level > -25.0).count();
+            let late = levels[80..].iter().filter(|level| **level > -25.0).count();
             let shown: Vec<String> = levels.iter().map(|level| format!("{level:.0}")).collect();
             println!("{text}, gain {gain}: loud for {longest} tenths in a row, late for {late}: {}", shown.join(" "));
             assert!(longest <= 10 && late <= 5, "{text}, gain {gain}: {longest} {late}");
