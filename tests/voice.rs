@@ -5,9 +5,11 @@
 #[path = "lab/clip.rs"]
 mod clip;
 
+use std::collections::VecDeque;
 use std::sync::OnceLock;
 
 use lets_meet::av::devices::Fate;
+use lets_meet::av::process::pace::{self, Pacer};
 use lets_meet::av::process::voice::howl::Guard;
 use lets_meet::av::process::voice::{Frame, Processing, Processor, Reference};
 use lets_meet::av::spec::voice::{Noise, Voice};
@@ -92,10 +94,10 @@ fn process(voice: Voice, mic: &[f32], played: &[f32]) -> Vec<f32> {
     let processing = Processing { voice, reference: Reference::new() };
     let mut processor = Processor::new(&processing, Fate::default());
     let mut out = Vec::with_capacity(mic.len());
-    for (mic, played) in mic.as_chunks::<FRAME>().0.iter().zip(played.as_chunks::<FRAME>().0) {
-        let mut frame: Frame = *mic;
-        processing.reference.put(played, 40_000);
-        processor.process(&mut frame, 20_000);
+    for (now, (mic, played)) in (1u64..).zip(mic.as_chunks::<FRAME>().0.iter().zip(played.as_chunks::<FRAME>().0)) {
+        let (mut frame, now): (Frame, _) = (*mic, now * 10_000);
+        processing.reference.put(played, now + 40_000);
+        processor.process(&mut frame, now - 10_000);
         out.extend(frame);
     }
     assert_eq!(processor.crashes(), 0);
@@ -129,6 +131,173 @@ fn the_echo_of_the_speaker_is_gone_after_three_seconds() {
         removed(3, 15)
     );
     assert!(removed(3, 15) >= 25.0);
+}
+
+/// What goes wrong on a busy machine.
+#[derive(Debug, Clone, Copy, Default)]
+struct Trouble {
+    /// Each second the playback thread is held up, so that the speaker plays 20 to 60 ms of silence, and then has too much.
+    stalls: bool,
+    /// Now and then the microphone's device brings nothing for 60 ms, and then all at once.
+    gaps: bool,
+    /// Each fourth second the microphone's thread is held up for 200 ms.
+    halts: bool,
+    /// Each third second everything is heard 30 ms later or earlier, and nothing tells of it.
+    moves: bool,
+    /// How much quicker than the host's clock the speaker and the microphone count, in parts of a million.
+    speaker_ppm: i32,
+    mic_ppm: i32,
+}
+
+/// What the playback thread tells in one round: pieces of sound with the moment when their end is heard, or silence.
+type Told = Vec<(Vec<f32>, u64)>;
+
+/// Plays `mix` through a ring and a device: what is heard, by the device's clock, and what is told each 10 ms.
+fn play(mix: &[f32], trouble: Trouble) -> (Vec<f32>, Vec<Told>) {
+    let (mut pacer, mut ring, mut air, mut rounds) = (Pacer::new(960), VecDeque::new(), Vec::new(), Vec::new());
+    let (mut late, mut missed, mut owed) = (Vec::new(), 0, 0.0);
+    ring.extend([0.0; 1200]);
+    for (round, frame) in mix.as_chunks::<FRAME>().0.iter().enumerate() {
+        let mut told = Told::new();
+        if round == 0 {
+            told.push((vec![0.0; 1200], 0));
+        }
+        late.push(*frame);
+        if !(trouble.stalls && round % 100 < 4 + round / 100 % 5) {
+            for frame in late.drain(..) {
+                told.push((vec![0.0; std::mem::take(&mut missed)], 0));
+                if missed > 0 {
+                    pacer.restart();
+                }
+                let mut block = vec![0.0; pace::length(-pacer.step(ring.len()))];
+                pace::stretch(&frame, &mut block);
+                ring.extend(&block);
+                told.push((block, micros(round) + to_micros(ring.len() + 960)));
+            }
+        }
+        owed += per_round(trouble.speaker_ppm);
+        while owed >= 1.0 {
+            owed -= 1.0;
+            air.push(ring.pop_front().unwrap_or_else(|| {
+                missed += 1;
+                0.0
+            }));
+        }
+        rounds.push(told);
+    }
+    (air, rounds)
+}
+
+fn micros(round: usize) -> u64 {
+    (u64::try_from(round).expect("small") + 100) * 10_000
+}
+
+fn to_micros(samples: usize) -> u64 {
+    u64::try_from(samples).expect("small") * 125 / 6
+}
+
+/// Samples in 10 ms by a clock that is so much quicker.
+fn per_round(ppm: i32) -> f64 {
+    480.0 * (1.0 + f64::from(ppm) / 1e6)
+}
+
+/// Between the samples around a place, by a cubic through four of them.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a place in a recording")]
+fn between(samples: &[f32], place: f64) -> f32 {
+    let at = place.floor();
+    let t = (place - at) as f32;
+    let get = |off: usize| samples.get((at as usize + off).wrapping_sub(1)).copied().unwrap_or(0.0);
+    let (a, b, c, d) = (get(0), get(1), get(2), get(3));
+    b + 0.5 * t * (c - a + t * (2.0 * a - 5.0 * b + 4.0 * c - d + t * (3.0 * (b - c) + d - a)))
+}
+
+/// Lets a processor with `voice` work on what a microphone hears of `heard` (by the speaker's clock) while `told` is played;
+/// gives its sound before and after.
+fn listen(heard: &[f32], told: &[Told], trouble: Trouble) -> (Vec<f32>, Vec<f32>) {
+    let processing = Processing { voice: ECHO, reference: Reference::new() };
+    let mut processor = Processor::new(&processing, Fate::default());
+    let (mut queue, mut pacer, mut primed) = (VecDeque::new(), Pacer::new(1080), false);
+    let (mut before, mut after, mut arrived, mut owed, mut due) = (Vec::new(), Vec::new(), 0.0, 0.0, 0);
+    let ratio = per_round(trouble.speaker_ppm) / per_round(trouble.mic_ppm);
+    for (round, told) in told.iter().enumerate() {
+        for (samples, heard) in told {
+            if *heard == 0 {
+                processing.reference.put_silence(samples.len())
+            } else {
+                processing.reference.put(samples, *heard)
+            }
+        }
+        owed += per_round(trouble.mic_ppm);
+        if !(trouble.gaps && round % 130 < 6) {
+            while owed >= 1.0 {
+                owed -= 1.0;
+                let moved = if trouble.moves && round / 300 % 2 == 1 { 1440.0 } else { 0.0 };
+                queue.push_back(between(heard, (arrived * ratio - moved).max(0.0)));
+                arrived += 1.0;
+            }
+        }
+        due += 1;
+        if trouble.halts && round % 400 < 20 {
+            continue;
+        }
+        for late in (0..std::mem::take(&mut due)).rev() {
+            let mut frame = [0.0; FRAME];
+            primed |= queue.len() >= 1080;
+            let wanted = if primed { pace::length(pacer.step(queue.len().saturating_sub(late * FRAME))) } else { 0 };
+            primed = primed && queue.len() >= wanted;
+            if primed {
+                let block: Vec<f32> = queue.drain(..wanted).collect();
+                pace::stretch(&block, &mut frame);
+            } else {
+                pacer.restart();
+            }
+            let taken = if primed { wanted } else { 0 };
+            processor.slip(480 - isize::try_from(taken).expect("small"));
+            before.extend(frame);
+            processor.process(&mut frame, micros(round) - to_micros(queue.len() + 240));
+            after.extend(frame);
+        }
+    }
+    assert_eq!(processor.crashes(), 0);
+    (before, after)
+}
+
+#[test]
+fn the_echo_stays_away_whatever_is_late_or_runs_dry() {
+    let mix = looped(&voices().1, 13);
+    let none = Trouble::default();
+    let mut wrong = Vec::new();
+    // Where nothing is counted the echo is heard until it is found again.
+    for (what, least, trouble) in [
+        ("nothing", 25.0, none),
+        ("the speaker runs dry", 25.0, Trouble { stalls: true, ..none }),
+        ("the microphone runs dry", 25.0, Trouble { gaps: true, ..none }),
+        ("the microphone's thread stands still", 25.0, Trouble { halts: true, ..none }),
+        ("a sound card is too quick", 25.0, Trouble { speaker_ppm: 200, mic_ppm: 200, ..none }),
+        ("two devices differ", 25.0, Trouble { speaker_ppm: 200, ..none }),
+        (
+            "all of it",
+            25.0,
+            Trouble { stalls: true, gaps: true, halts: true, speaker_ppm: -200, mic_ppm: -200, ..none },
+        ),
+        ("it moves", 12.0, Trouble { moves: true, ..none }),
+    ] {
+        let (air, told) = play(&mix, trouble);
+        let (before, after) = listen(&echo_of(&air, -6.0), &told, trouble);
+        let removed = |from: usize, to: usize| db(power(&before[from..to])) - db(power(&after[from..to]));
+        let end = before.len() - FRAME;
+        let quarters: Vec<String> = (12..)
+            .map(|n| n * SECOND / 4)
+            .take_while(|from| from + SECOND / 4 <= end)
+            .map(|from| format!("{:.0}", removed(from, from + SECOND / 4)))
+            .collect();
+        let all = removed(3 * SECOND, end);
+        println!("{what}: {all:.1} dB of echo removed after 3 s; each quarter second {}", quarters.join(" "));
+        if all < least {
+            wrong.push((what, all));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:?}");
 }
 
 #[test]
@@ -240,6 +409,82 @@ fn speech_and_talk_between_two_are_no_feedback() {
             guard.process(&mut frame);
         }
         assert_eq!(guard.found(), 0);
+    }
+}
+
+/// A resonance: gain 1 at its frequency, less beside it.
+struct Resonance {
+    cos: f32,
+    radius: f32,
+    state: (f32, f32),
+}
+
+impl Resonance {
+    fn new(hertz: f32) -> Self {
+        let radius = 1.0 - std::f32::consts::PI * 120.0 / 48_000.0;
+        Self { cos: (std::f32::consts::TAU * hertz / 48_000.0).cos(), radius, state: (0.0, 0.0) }
+    }
+
+    fn filter(&mut self, x: f32) -> f32 {
+        let (r, gain) = (self.radius, 0.5 * (1.0 - self.radius * self.radius));
+        let w = x + 2.0 * r * self.cos * self.state.0 - r * r * self.state.1;
+        let y = gain * (w - self.state.1);
+        self.state = (w, self.state.0);
+        y
+    }
+}
+
+/// Two machines in one room for 12 s, with 150 ms between them, each of which hears both speakers and a quiet room; the level
+/// of what they send, each tenth of a second.
+fn two_in_one_room(voice: Voice, gain: f32) -> Vec<f64> {
+    let hiss = pink(12 * SECOND, -55.0);
+    let processings = [(); 2].map(|()| Processing { voice, reference: Reference::new() });
+    let mut processors = [0, 1].map(|n: usize| Processor::new(&processings[n], Fate::default()));
+    let mut modes = [430.0, 1210.0, 2350.0, 3100.0].map(Resonance::new);
+    let mut ways = [(); 2].map(|()| VecDeque::from(vec![[0.0f32; FRAME]; 15]));
+    // 40 ms from a frame that is played to its sound in the microphones.
+    let mut air = VecDeque::from(vec![[0.0f32; FRAME]; 4]);
+    let (mut levels, mut tenth) = (Vec::new(), Vec::new());
+    for (now, hiss) in (100u64..).zip(hiss.as_chunks::<FRAME>().0) {
+        let now = now * 10_000;
+        // Each plays what the other sent.
+        let played: [Frame; 2] = [1, 0].map(|other: usize| ways[other].pop_front().unwrap_or([0.0; FRAME]));
+        for (processing, played) in processings.iter().zip(&played) {
+            processing.reference.put(played, now + 40_000);
+        }
+        air.push_back(std::array::from_fn(|n| (played[0][n] + played[1][n]).tanh()));
+        let sound = air.pop_front().unwrap_or([0.0; FRAME]);
+        let mic: Frame = std::array::from_fn(|n| {
+            let heard: f32 = modes.iter_mut().map(|mode| mode.filter(sound[n])).sum();
+            (gain * heard + hiss[n]).clamp(-1.0, 1.0)
+        });
+        for (processor, way) in processors.iter_mut().zip(&mut ways) {
+            let mut frame = mic;
+            processor.process(&mut frame, now);
+            tenth.extend(frame);
+            way.push_back(frame);
+        }
+        if tenth.len() >= 2 * SECOND / 10 {
+            levels.push(db(power(&tenth)));
+            tenth.clear();
+        }
+    }
+    levels
+}
+
+#[test]
+fn two_machines_in_one_room_do_not_howl() {
+    for text in ["echo=on,noise=off,gain=off", "on"] {
+        for gain in [1.0, 2.0, 4.0] {
+            let wild = two_in_one_room(Voice::OFF, gain);
+            assert!(wild.last().is_some_and(|level| *level > -15.0), "it howls by itself: {wild:?}");
+            let levels = two_in_one_room(text.parse().expect("a voice"), gain);
+            let longest = levels.split(|level| *level <= -20.0).map(<[f64]>::len).max().unwrap_or(0);
+            let late = levels[80..].iter().filter(|level| **level > -25.0).count();
+            let shown: Vec<String> = levels.iter().map(|level| format!("{level:.0}")).collect();
+            println!("{text}, gain {gain}: loud for {longest} tenths in a row, late for {late}: {}", shown.join(" "));
+            assert!(longest <= 10 && late <= 5, "{text}, gain {gain}: {longest} {late}");
+        }
     }
 }
 

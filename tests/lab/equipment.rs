@@ -340,9 +340,10 @@ fn launch(folder: &Path, log: &Path) -> Child {
     fs::write(folder.join("server.pa"), script).expect("the folder was just made");
     let words = fs::File::create(log).expect("the lab's folder can be written");
     let mut command = Command::new("pulseaudio");
+    // Before others, as each system runs its sound server: a room does not stand still where a machine is busy.
     command
         .args(["-n", "--daemonize=no", "--use-pid-file=no", "--exit-idle-time=30", "--realtime=no"])
-        .args(["--high-priority=no", "--log-target=stderr", "-F"])
+        .args(["--high-priority=yes", "--log-target=stderr", "-F"])
         .arg(folder.join("server.pa"))
         .env("HOME", folder)
         .env("XDG_RUNTIME_DIR", folder)

@@ -13,11 +13,14 @@ use crate::av::devices::{Fate, Kind};
 use crate::av::process::pace::{self, Margin, Pacer};
 use crate::av::process::resample::Resampler;
 use crate::av::spec::DeviceChoice;
+use crate::clock;
 use crate::frame::{FRAME_SAMPLES, SAMPLE_RATE};
 use crate::slot::Slot;
 
 /// So far beyond the mark the queue is cut: the thread was held up, and old sound is worth nothing.
 const FAR: usize = 4800;
+/// A reader is held up for at most so many frames, as its thread leaves out more.
+const MOST_LATE: u64 = 100;
 /// Samples of a block when resampling: 5 ms, which is the price in latency.
 const BLOCK: usize = 256;
 
@@ -104,9 +107,12 @@ impl Device {
 }
 
 impl Sound for Device {
-    fn read(&mut self, _wall: u64, out: &mut [f32; FRAME_SAMPLES]) {
+    fn read(&mut self, wall: u64, out: &mut [f32; FRAME_SAMPLES]) {
         self.pull();
-        self.queue.take(self.line.pulse().lump(), out);
+        // Whole frames that were due since this one was.
+        let late = clock::unix_micros().saturating_sub(wall) / 10_000;
+        let late = usize::try_from(late.saturating_sub(1).min(MOST_LATE)).unwrap_or(0);
+        self.queue.take(self.line.pulse().lump(), late * FRAME_SAMPLES, out);
     }
 
     fn delay(&self) -> u64 {
@@ -170,14 +176,15 @@ impl Queue {
         }
     }
 
-    /// The next 10 ms, silence where there are none.
-    fn take(&mut self, lump: usize, out: &mut [f32; FRAME_SAMPLES]) {
+    /// The next 10 ms, silence where there are none. A reader that was held up takes `late` samples more at once: they are
+    /// not too much.
+    fn take(&mut self, lump: usize, late: usize, out: &mut [f32; FRAME_SAMPLES]) {
         // A lump more or less is there when its moment slips past that of a frame.
         let least = FRAME_SAMPLES + lump;
         let mark = least + self.margin.samples();
         self.pacer.set_mark(mark);
-        if self.samples.len() > mark + lump + FAR {
-            let beyond = self.samples.len() - mark;
+        if self.samples.len() > mark + late + lump + FAR {
+            let beyond = self.samples.len() - mark - late;
             tracing::debug!(beyond, "old sound of the microphone is left out");
             self.samples.drain(..beyond);
             self.slipped = self.slipped.saturating_sub_unsigned(beyond);
@@ -188,17 +195,17 @@ impl Queue {
             self.pacer.restart();
             if self.late {
                 // Nothing of it is lost, and what comes as late again will not be missed.
-                self.margin.on_late(self.samples.len().saturating_sub(least));
+                self.margin.on_late(self.samples.len().saturating_sub(least + late));
             } else {
                 // The lump that made it enough may have brought far more, of which nothing was heard yet.
-                self.samples.drain(..self.samples.len() - mark);
+                self.samples.drain(..self.samples.len().saturating_sub(mark + late));
             }
         }
         if !self.primed {
             self.silence(out);
             return;
         }
-        let wanted = pace::length(self.pacer.step(self.samples.len()));
+        let wanted = pace::length(self.pacer.step(self.samples.len().saturating_sub(late)));
         if self.samples.len() < wanted {
             (self.primed, self.late) = (false, true);
             self.margin.on_dry();
@@ -215,6 +222,8 @@ impl Queue {
             *to = sample;
         }
         pace::stretch(block, out);
+        // So many samples of it were not in the device's.
+        self.slipped = self.slipped.saturating_add_unsigned(FRAME_SAMPLES).saturating_sub_unsigned(wanted);
     }
 }
 
@@ -236,7 +245,7 @@ mod tests {
         let mut heard = Vec::new();
         for _ in 0..100 {
             feed(&mut queue, &mut next, 480);
-            queue.take(480, &mut out);
+            queue.take(480, 0, &mut out);
             heard.extend(out);
         }
         let sounding: Vec<f32> = heard.into_iter().skip_while(|s| *s == 0.0).collect();
@@ -250,7 +259,7 @@ mod tests {
         let (mut queue, mut next, mut out) = (Queue::default(), 1.0, [0.0; FRAME_SAMPLES]);
         feed(&mut queue, &mut next, 2000);
         for _ in 0..8 {
-            queue.take(480, &mut out);
+            queue.take(480, 0, &mut out);
         }
         assert!(!queue.primed && queue.margin.samples() > Margin::LEAST && out == [0.0; FRAME_SAMPLES]);
         // It begins with its mark, 1080 samples, which are two frames: the six after them were silence.
@@ -258,7 +267,7 @@ mod tests {
         // What comes 60 ms late comes all at once; nothing of it is lost, and the next time it is not missed.
         let held = queue.samples.len();
         feed(&mut queue, &mut next, 6 * 480);
-        queue.take(480, &mut out);
+        queue.take(480, 0, &mut out);
         assert!(queue.primed && queue.samples.len() + 490 > held + 6 * 480);
         assert!(queue.margin.samples() >= 4 * 480, "{}", queue.margin.samples());
     }
@@ -267,8 +276,25 @@ mod tests {
     fn old_sound_is_cut_after_a_stop() {
         let (mut queue, mut next, mut out) = (Queue::default(), 1.0, [0.0; FRAME_SAMPLES]);
         feed(&mut queue, &mut next, 48_000);
-        queue.take(480, &mut out);
+        queue.take(480, 0, &mut out);
         assert!(queue.samples.len() < 1000, "{}", queue.samples.len());
         assert!(out[0] > 46_000.0);
+    }
+
+    #[test]
+    fn a_reader_that_was_held_up_gets_all_of_it_as_it_was() {
+        let (mut queue, mut next, mut out) = (Queue::default(), 1.0, [0.0; FRAME_SAMPLES]);
+        let mut heard = Vec::new();
+        feed(&mut queue, &mut next, 1080);
+        for _ in 0..10 {
+            feed(&mut queue, &mut next, 300 * 48);
+            for late in (0..30).rev() {
+                queue.take(480, late * FRAME_SAMPLES, &mut out);
+                heard.extend(out);
+            }
+        }
+        let sounding: Vec<f32> = heard.into_iter().skip_while(|s| *s == 0.0).collect();
+        assert!(sounding.len() >= 290 * 480, "{}", sounding.len());
+        assert!(sounding.windows(2).all(|w| (w[1] - w[0] - 1.0).abs() < 0.01), "without seams, and not stretched");
     }
 }

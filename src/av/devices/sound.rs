@@ -161,8 +161,8 @@ pub struct Pulse {
     began: AtomicBool,
     /// Most samples a channel that one callback had, at 48 kHz.
     lump: AtomicUsize,
-    /// Times that a speaker found nothing to play.
-    dry: AtomicU32,
+    /// Samples a channel of silence that a speaker played because it found nothing.
+    missed: AtomicUsize,
     xruns: AtomicU32,
     /// Calls that came so late that the system's own buffer ran dry.
     late: AtomicU32,
@@ -178,9 +178,9 @@ impl Pulse {
         }
     }
 
-    /// Times that a speaker found nothing to play since the last call.
-    pub fn ran_dry(&self) -> u32 {
-        self.dry.swap(0, Ordering::Relaxed)
+    /// Samples a channel of silence that a speaker played since the last call because it found nothing.
+    pub fn missed(&self) -> usize {
+        self.missed.swap(0, Ordering::Relaxed)
     }
 
     /// A callback with so many samples a channel.
@@ -264,10 +264,10 @@ impl<E: End> Drain<E> {
     /// Fills what the device asks for, silence where there is nothing to play.
     pub fn on_data<T: SizedSample + FromSample<f32>>(&mut self, data: &mut [T]) {
         self.pulse.beat(data.len() / self.channels, self.rate);
-        let mut dry = false;
+        let mut missed = 0;
         for frame in data.chunks_exact_mut(self.channels) {
             let sample = self.end.take().unwrap_or_else(|| {
-                dry = true;
+                missed += 1;
                 0.0
             });
             // Left and right; other channels of a large set stay silent.
@@ -275,8 +275,8 @@ impl<E: End> Drain<E> {
             front.fill(T::from_sample(sample));
             rest.fill(T::EQUILIBRIUM);
         }
-        if dry {
-            self.pulse.dry.fetch_add(1, Ordering::Relaxed);
+        if missed > 0 {
+            self.pulse.missed.fetch_add(missed, Ordering::Relaxed);
         }
     }
 }

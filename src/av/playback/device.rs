@@ -8,7 +8,9 @@ use crate::av::devices::sound::{End, Line};
 use crate::av::devices::{Fate, Kind};
 use crate::av::process::pace::{self, Margin, Pacer};
 use crate::av::process::resample::Resampler;
+use crate::av::process::voice::Reference;
 use crate::av::spec::DeviceChoice;
+use crate::clock;
 use crate::frame::{FRAME_SAMPLES, SAMPLE_RATE};
 use crate::slot::Slot;
 
@@ -118,30 +120,34 @@ impl Sink {
         self.line.device()
     }
 
-    /// Plays the next 10 ms. Never waits. Gives the microseconds from now until they are heard; `None` when they are left
-    /// out.
-    pub fn play(&mut self, mix: &[f32; FRAME_SAMPLES]) -> Option<u64> {
+    /// Plays the next 10 ms, or leaves them out. Never waits. What the device gets is told to `reference`.
+    pub fn play(&mut self, mix: &[f32; FRAME_SAMPLES], reference: &Reference) {
         let pulse = self.line.pulse();
         let lump = pulse.lump();
-        let mut ran_dry = pulse.ran_dry();
+        // In samples at our rate.
+        let rate = usize::try_from(self.line.rate() / 1000).unwrap_or(48).max(1);
+        let missed = pulse.missed();
+        let mut ran_dry = u32::from(missed > 0);
+        let per_frame = usize::try_from(self.line.rate() / 100).unwrap_or(FRAME_SAMPLES).max(1);
+        reference.put_silence(missed * FRAME_SAMPLES / per_frame);
         if let Some(mut ring) = self.rings.take() {
             // A new stream asks for more at once than later, and what it did not find before now is no fault.
             ran_dry = 0;
-            for _ in 0..self.gauge.mark(lump) + lump / 2 {
+            let silence = self.gauge.mark(lump) + lump / 2;
+            for _ in 0..silence {
                 let _ = ring.push(0.0);
             }
+            reference.put_silence(silence * FRAME_SAMPLES / per_frame);
             self.gauge.pacer.restart();
             self.ring = Some(ring);
         }
-        let ring = self.ring.as_mut()?;
+        let Some(ring) = self.ring.as_mut() else { return };
         let held = ring.buffer().capacity() - ring.slots();
-        // In samples at our rate.
-        let rate = usize::try_from(self.line.rate() / 1000).unwrap_or(48).max(1);
         let held = held * 48 / rate;
-        let length = self.gauge.next(lump, held, ran_dry)?;
+        let Some(length) = self.gauge.next(lump, held, ran_dry) else { return };
         // Longer than any frame.
         let mut block = [0.0; FRAME_SAMPLES + 16];
-        let block = block.get_mut(..length)?;
+        let Some(block) = block.get_mut(..length) else { return };
         pace::stretch(mix, block);
         match &mut self.resampler {
             None => {
@@ -160,7 +166,8 @@ impl Sink {
             }
         }
         // The system holds about two callbacks beyond the ring.
-        Some(u64::try_from(held + 2 * lump).unwrap_or(0) * 125 / 6)
+        let ahead = u64::try_from(held + length + 2 * lump).unwrap_or(0) * 125 / 6;
+        reference.put(block, clock::host_micros() + ahead);
     }
 }
 

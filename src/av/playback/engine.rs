@@ -258,9 +258,7 @@ impl Engine {
                 #[cfg(feature = "devices")]
                 Sink::Device(speaker) => {
                     self.mixer.samples(&mut samples);
-                    if let Some(ahead) = speaker.play(&samples) {
-                        self.reference.put(&samples, ahead);
-                    }
+                    speaker.play(&samples, &self.reference);
                 }
             }
             Ok(())

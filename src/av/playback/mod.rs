@@ -269,7 +269,7 @@ fn play_frames(
     let (mut sink, fate) = open(speaker)?;
     let writer = Writer::start()?;
     #[cfg(feature = "devices")]
-    let mut due = clock::now();
+    let (mut due, nobody) = (clock::now(), Reference::new());
     let mut position = 0u64;
     for samples in frames.take_while(|_| !stop.get()) {
         match &mut sink {
@@ -281,7 +281,7 @@ fn play_frames(
             }
             #[cfg(feature = "devices")]
             Sink::Device(speaker) => {
-                speaker.play(&samples);
+                speaker.play(&samples, &nobody);
                 due += Duration::from_millis(10);
                 std::thread::sleep(due.saturating_duration_since(clock::now()));
             }

@@ -82,18 +82,19 @@ impl Microphone {
     /// `outlets` whose view is not `None`: subscribe listeners with [`View::Large`]. `loudness` follows what is sent, or
     /// would be if somebody listened.
     pub fn start(spec: &spec::Microphone, outlets: Outlets, loudness: Loudness) -> Result<Self, Error> {
-        Self::run(sound::open(spec)?, &Processing::none(), outlets, loudness, true)
+        let microphone = Self::run(sound::open(spec)?, &Processing::none(), outlets, loudness)?;
+        microphone.set_on(true);
+        Ok(microphone)
     }
 
-    /// As [`Microphone::start`], with the voice processed before it is sent, and off: nothing is sent until
-    /// [`Microphone::set_on`].
+    /// As [`Microphone::start`], with the voice processed before it is sent, and muted from the first frame on.
     pub fn start_processed(
         spec: &spec::Microphone,
         processing: &Processing,
         outlets: Outlets,
         loudness: Loudness,
     ) -> Result<Self, Error> {
-        Self::run(sound::open(spec)?, processing, outlets, loudness, false)
+        Self::run(sound::open(spec)?, processing, outlets, loudness)
     }
 
     fn run(
@@ -101,12 +102,12 @@ impl Microphone {
         processing: &Processing,
         outlets: Outlets,
         loudness: Loudness,
-        on: bool,
     ) -> Result<Self, Error> {
         let (of_source, device) = (source.fate(), source.device().cloned());
         let (fate, broke) = (Fate::default(), Fate::default());
         let wishes = Arc::new(Wishes {
-            on: AtomicBool::new(on),
+            // Whoever is muted while it is opened stays so, however late the opening thread is.
+            on: AtomicBool::new(false),
             stop: AtomicBool::new(false),
             loss: AtomicU32::new(0),
             voice: Shared::new(processing.voice),
@@ -266,7 +267,7 @@ impl<'a> Capture<'a> {
             self.processor.set(self.wishes.voice.get());
             self.processor.slip(self.source.slipped());
             // Also while it is muted: whoever speaks again has no echo at once.
-            self.processor.process(&mut samples, self.source.delay());
+            self.processor.process(&mut samples, clock::host_micros().saturating_sub(self.source.delay()));
             let heard = [View::Small, View::Large].into_iter().any(|view| self.outlets.wants(view));
             if heard && (frame.is_multiple_of(EVERY) || !self.heard) {
                 self.send_clock(frame, captured.saturating_sub(self.source.delay() + self.processor.latency()));
@@ -399,7 +400,8 @@ mod tests {
             outlets.set(crate::id::PeerId::from_bytes([7; 32]), View::Large, Arc::clone(&listener) as _);
             let processing = Processing { voice, ..Processing::none() };
             let tone = Box::new(sound::Tone::default());
-            let microphone = Microphone::run(tone, &processing, outlets, Loudness::new(), true).expect("started");
+            let microphone = Microphone::run(tone, &processing, outlets, Loudness::new()).expect("started");
+            microphone.set_on(true);
             listener.wait("sound", |heard| heard.len() >= 20);
             microphone.set_on(false);
             let (muted, before) = (clock::now(), listener.heard().len());
@@ -422,10 +424,58 @@ mod tests {
         }
     }
 
+    /// Sounds from its first frame on, and is read by a thread that was not told anything yet.
+    #[test]
+    fn a_microphone_that_is_opened_for_a_muted_person_lets_nothing_out() {
+        for voice in [Voice::OFF, Voice::ON] {
+            let (outlets, listener) = (Outlets::new(), Arc::new(Listener::default()));
+            outlets.set(crate::id::PeerId::from_bytes([7; 32]), View::Large, Arc::clone(&listener) as _);
+            let processing = Processing { voice, ..Processing::none() };
+            let tone = Box::new(sound::Tone::default());
+            let microphone = Microphone::run(tone, &processing, outlets, Loudness::new()).expect("started");
+            // Those at once, and one of those that come each second.
+            let heard = listener.wait("pauses", |heard| heard.len() > 3);
+            assert!(heard.iter().all(|(_, packet)| {
+                packet.frame.is_none() && packet.copies().count() == 0 && packet.level == Level::SILENCE
+            }));
+            microphone.stop();
+        }
+    }
+
+    #[test]
+    fn push_to_talk_lets_out_what_is_said_while_it_is_pressed() {
+        for voice in [Voice::OFF, Voice::ON] {
+            let (outlets, listener) = (Outlets::new(), Arc::new(Listener::default()));
+            outlets.set(crate::id::PeerId::from_bytes([7; 32]), View::Large, Arc::clone(&listener) as _);
+            let processing = Processing { voice, ..Processing::none() };
+            let tone = Box::new(sound::Tone::default());
+            let microphone = Microphone::run(tone, &processing, outlets, Loudness::new()).expect("started");
+            let sounds = |heard: &[(Instant, Packet)]| heard.iter().filter(|(_, p)| p.frame.is_some()).count();
+            for round in 0..8 {
+                let before = listener.heard().len();
+                microphone.set_on(true);
+                // Sometimes for one frame only, and released in the middle of the next.
+                let heard = listener.wait("sound", |heard| sounds(&heard[before..]) > round % 3);
+                let first = heard[before..].iter().find(|(_, packet)| packet.frame.is_some()).expect("waited for");
+                assert_eq!(first.1.copies().count(), 0, "nothing of the time before rides along");
+                microphone.set_on(false);
+                let released = listener.heard().len();
+                let ends = |heard: &[(Instant, Packet)]| heard.iter().filter(|(_, p)| p.frame.is_none()).count();
+                let heard = listener.wait("a pause", |heard| ends(&heard[released.saturating_sub(1)..]) >= 3);
+                let pause =
+                    heard[before..].iter().rposition(|(_, packet)| packet.frame.is_some()).map(|at| before + at);
+                // The frame under way was captured before.
+                assert!(pause.is_some_and(|last| last <= released), "{pause:?} {released}");
+            }
+            microphone.stop();
+        }
+    }
+
     #[test]
     fn a_source_that_panics_is_a_trouble_of_its_track() {
-        let microphone = Microphone::run(Box::new(Broken), &Processing::none(), Outlets::new(), Loudness::new(), true)
-            .expect("started");
+        let microphone =
+            Microphone::run(Box::new(Broken), &Processing::none(), Outlets::new(), Loudness::new()).expect("started");
+        microphone.set_on(true);
         let deadline = clock::now() + Duration::from_secs(10);
         while microphone.sending().is_some() {
             assert!(clock::now() < deadline, "the thread ends");

@@ -214,7 +214,7 @@ impl Media {
         Plan(Box::new(move || Ok(Opened::Screen(PictureTrack::screen(&source, config, outlets, Some(shown))?))))
     }
 
-    /// How this microphone is opened. It is off until it has its place: its first frame is due after 10 ms.
+    /// How this microphone is opened. It is off until it has its place.
     pub(super) fn plan_microphone(&self, source: spec::Microphone) -> Plan {
         let (outlets, own) = (self.microphone_outlets.clone(), self.levels.own());
         let processing = Processing { voice: self.config.voice.of(&source), reference: self.playback.reference() };

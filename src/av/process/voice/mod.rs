@@ -1,12 +1,10 @@
 //! What is done to a microphone's sound before it is sent: echo, noise and gain by libraries (`chain`), feedback between
 //! machines by `howl`. [`Processor`] is one microphone's; what its speaker plays comes to it by a [`Reference`].
 //!
-//! The reference is the mix as it went to the speaker, each 10 ms as one frame of the host's clock: the speaker's
-//! and the microphone's own clocks are evened out between them and their devices, so that the two fit together for hours.
-//! All that was played since the last frame is taken before each frame of the microphone, so a thread that is held up
-//! costs the canceller some frames of patience and no alignment; what slips in the microphone's queue is evened out by `align`. The delay that is told is that of the newest frame: until it
-//! is heard (ring and device of the speaker) and since the microphone's frame was captured (device and queue). When a device is built
-//! anew the next frame carries its new delay, and the canceller looks for the echo again by itself.
+//! The reference is what the speaker's device gets, sample by sample, with the silence that it plays where it finds
+//! nothing; `align` pairs it with what the microphone's device gives, so that a thread that is held up, a queue that runs
+//! dry and the difference of clocks to the host's cost the canceller no alignment. What no count knows (a device that is
+//! built anew, a sound server that is held up) moves the echo, and the canceller looks for it again by itself.
 //!
 //! A library that panics is made anew for the next frame; after [`MOST_CRASHES`] times sound goes out as it is.
 //!
@@ -63,10 +61,6 @@ pub struct Processor {
     fate: Fate,
     playout: Frame,
     align: Align,
-    /// Frames that the reader had lost at the last frame.
-    lost: u64,
-    /// Microseconds from the handing over of the newest frame until it is heard.
-    ahead: u64,
 }
 
 impl std::fmt::Debug for Processor {
@@ -93,8 +87,6 @@ impl Processor {
             fate,
             playout: [0.0; FRAME_SAMPLES],
             align: Align::default(),
-            lost: 0,
-            ahead: 0,
         };
         made.set(processing.voice);
         made
@@ -139,8 +131,9 @@ impl Processor {
         self.align.slip(samples);
     }
 
-    /// Processes the next 10 ms of the microphone, captured `delay` microseconds ago beyond the frame itself.
-    pub fn process(&mut self, frame: &mut Frame, delay: u64) {
+    /// Processes the next 10 ms of the microphone, whose last sample was captured at the moment `captured`
+    /// (`clock::host_micros`).
+    pub fn process(&mut self, frame: &mut Frame, captured: u64) {
         if self.voice.is_off() {
             return;
         }
@@ -149,23 +142,17 @@ impl Processor {
         }
         tame(frame);
         let before = *frame;
-        let mut chain = self.chain.take();
+        let plays = self.voice.echo && self.next_playout(captured);
+        let (mut chain, delay) = (self.chain.take(), self.align.delay_ms());
         let worked = guard("the voice processing", || {
-            while let Some(ahead) = self.reader.take(&mut self.playout) {
-                self.ahead = ahead;
-                tame(&mut self.playout);
-                self.align.push(&self.playout);
-            }
-            while self.align.pop(&mut self.playout) {
-                if let Some(guard) = &mut self.guard {
-                    guard.on_playout(&self.playout);
-                }
-                if let Some(chain) = chain.as_mut().filter(|_| self.voice.echo) {
-                    chain.play(&self.playout);
-                }
+            if plays && let Some(guard) = &mut self.guard {
+                guard.on_playout(&self.playout);
             }
             if let Some(chain) = &mut chain {
-                chain.process(frame, i32::try_from((self.ahead + delay) / 1000).unwrap_or(i32::MAX));
+                if plays {
+                    chain.play(&self.playout);
+                }
+                chain.process(frame, delay);
             }
             Ok(())
         });
@@ -179,12 +166,26 @@ impl Processor {
         if let Some(guard) = &mut self.guard {
             guard.process(frame);
         }
-        if self.lost != self.reader.lost() {
-            // The thread stood still for so long that nothing fits any more.
-            self.lost = self.reader.lost();
-            self.align = Align::default();
-            self.rebuild();
+    }
+
+    /// Finds what the speaker plays beside a frame of the microphone; false: nothing.
+    fn next_playout(&mut self, captured: u64) -> bool {
+        loop {
+            let samples = self.reader.take(&mut self.playout);
+            if samples.is_empty() {
+                break;
+            }
+            // They were before what was just read.
+            let lost = self.reader.lost();
+            if lost > 0 {
+                self.align.push_silence(usize::try_from(lost).unwrap_or(usize::MAX));
+            }
+            self.align.push(samples);
         }
+        let ahead = i64::try_from(self.reader.heard()).unwrap_or(0) - i64::try_from(captured).unwrap_or(0);
+        let plays = self.align.pop(ahead.clamp(-10_000_000, 10_000_000) * 6 / 125, &mut self.playout);
+        tame(&mut self.playout);
+        plays
     }
 
     /// How much later sound comes out than it went in, in microseconds.
