@@ -121,7 +121,7 @@ impl Lossy {
         let (lossy, lost) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
         let (on, count) = (Arc::clone(&lossy), Arc::clone(&lost));
         let mut random = StdRng::seed_from_u64(5);
-        let task = tokio::spawn(async move {
+        let task = lets_meet::task::Scope::new().spawn(async move {
             let (mut there, mut here) = (vec![0; 65_536], vec![0; 65_536]);
             let mut other = None;
             loop {
@@ -217,9 +217,8 @@ async fn a_window_gets_pictures_and_levels_until_they_are_muted() {
 /// The next `stats` event.
 async fn stats(handle: &Handle) -> Box<lets_meet::stats::Stats> {
     loop {
-        match handle.event().await.expect("it runs") {
-            Event::Stats(stats) => return stats,
-            _ => {}
+        if let Event::Stats(stats) = handle.event().await.expect("it runs") {
+            return stats;
         }
     }
 }
