@@ -206,8 +206,6 @@ pub fn per_second(count: u64, time: Duration) -> f64 {
 const ALLOWANCE_START: f64 = 4e6;
 /// Files never stand still.
 const ALLOWANCE_MIN: f64 = 250e3;
-/// The same as a rate.
-pub const LEAST_FOR_FILES: Bitrate = Bitrate::from_bps(250_000);
 /// What two shared cores carry beside a call: encryption and hashing of a file take a core at about 1 Gbit/s (guess,
 /// to be measured by the lab).
 const ALLOWANCE_MAX: f64 = 200e6;

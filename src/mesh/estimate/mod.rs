@@ -53,8 +53,6 @@ const STALE: Duration = Duration::from_secs(1);
 const SILENT: Duration = Duration::from_millis(700);
 /// After a datagram first left, how long the peer may take to report.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// How long a link that was full is taken to be near its limit.
-const FULL_LATELY: Duration = Duration::from_secs(10);
 
 /// Why a datagram was sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,7 +79,6 @@ pub struct Estimator {
     starting: bool,
     /// What got through when the link was full, smoothed.
     full_at: Option<f64>,
-    last_full: Option<Instant>,
     draining: bool,
     rest_until: Option<Instant>,
     raised: Option<Instant>,
@@ -103,7 +100,6 @@ impl Default for Estimator {
             wanted: 2.5e6,
             starting: true,
             full_at: None,
-            last_full: None,
             draining: false,
             rest_until: None,
             raised: None,
@@ -215,7 +211,6 @@ impl Estimator {
 
     fn full(&mut self, now: Instant, acked: f64) {
         self.starting = false;
-        self.last_full = Some(now);
         self.full_at = Some(match self.full_at {
             // Another link than it was.
             Some(full) if (0.7..1.4).contains(&(acked / full)) => full * 0.8 + acked * 0.2,
@@ -293,13 +288,6 @@ impl Estimator {
             return None;
         }
         self.probe.wants(now, self.rate, self.wanted * 1.2, self.starting)
-    }
-
-    /// What files may use beside the media, when the link was full of late; `None` is unknown.
-    pub fn spare(&self, now: Instant) -> Option<Bitrate> {
-        let lately = self.last_full.is_some_and(|at| now.saturating_duration_since(at) < FULL_LATELY);
-        let whole = self.rate(now).filter(|_| lately)?;
-        Some(bits((bps(whole) - self.history.sent_bps()).max(0.0)))
     }
 
     /// The queue that stands on the way, above the shortest delay of late.
