@@ -1,5 +1,6 @@
 //! Sources of sound. Each gives the next 10 ms when it is asked, never waits, and is told when those 10 ms happen.
 
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use crate::av::capture::wav::WavFile;
@@ -53,9 +54,25 @@ pub fn open(spec: &spec::Microphone) -> Result<Box<dyn Sound>, Error> {
     })
 }
 
-/// What a microphone gives for so long, from its first sound on or after a second of silence. Blocks meanwhile.
-pub fn record(spec: &spec::Microphone, length: Duration) -> Result<Vec<f32>, Error> {
+/// What was recorded.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Recording {
+    /// Mono at 48 kHz.
+    pub samples: Vec<f32>,
+    /// The name of the device, if it is one.
+    pub device: Option<String>,
+}
+
+/// What a microphone gives for so long, from its first sound on or after a second of silence. Blocks meanwhile. `heard` is
+/// told each 10 ms and how many of them came before, also of the silence at the beginning; its break ends the recording
+/// there.
+pub fn record(
+    spec: &spec::Microphone,
+    length: Duration,
+    heard: &mut dyn FnMut(u64, &[f32; FRAME_SAMPLES]) -> ControlFlow<()>,
+) -> Result<Recording, Error> {
     let mut source = open(spec)?;
+    let device = source.device().map(|device| device.name.clone());
     let fate = source.fate();
     let (start, wall) = (clock::now(), clock::unix_micros());
     let frames = u64::try_from(length.as_millis() / 10).unwrap_or(0);
@@ -72,6 +89,9 @@ pub fn record(spec: &spec::Microphone, length: Duration) -> Result<Vec<f32>, Err
         if let Some(error) = fate.as_ref().and_then(Fate::take) {
             return Err(error);
         }
+        if heard(frame, &block).is_break() {
+            break;
+        }
         if frame == 0 && waited < 100 && block.iter().all(|sample| *sample == 0.0) {
             waited += 1;
             continue;
@@ -79,7 +99,7 @@ pub fn record(spec: &spec::Microphone, length: Duration) -> Result<Vec<f32>, Err
         frame += 1;
         samples.extend_from_slice(&block);
     }
-    Ok(samples)
+    Ok(Recording { samples, device })
 }
 
 /// Sample `i` (below 48000) of a sine of a whole number of hertz.

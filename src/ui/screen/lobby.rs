@@ -88,9 +88,9 @@ pub enum Message {
     Pickers,
     /// A device was picked, as `av::spec` writes it.
     Pick(DeviceKind, String),
-    /// Play the test sound.
+    /// Play the test sound, or end it.
     Test,
-    /// Record the microphone and play it back.
+    /// Record the microphone and play it back, or end that.
     Record,
     /// Look at the network.
     Doctor,
@@ -169,7 +169,7 @@ impl Lobby {
                 Action::Choose(Box::new(choices)).and(self.preview())
             }
             Message::Test => Action::TestSound,
-            Message::Record => Action::Toast(Toast::new(Tone::Plain, words::SPEAK_NOW)).and(Action::RecordSound),
+            Message::Record => Action::RecordSound,
             Message::Doctor => Action::Doctor,
             Message::Check => Action::Check,
             Message::Settings => Action::Settings(true),
