@@ -8,6 +8,7 @@ use tokio::task::JoinHandle;
 
 use super::*;
 use crate::clock;
+use crate::engine::pictures::Key;
 use crate::ui::toast::Toast;
 
 /// Runs a task to its end; nothing to do is no message.
@@ -135,11 +136,12 @@ async fn what_is_asked_for_before_the_lobby_is_left_opens_nothing_after_it() {
 async fn each_follows_another_choice_at_once_and_leaves_the_other_alone() {
     let mut desk = Desk::open(true, true).await;
     let before = desk.stage.pictures().expect("it is shown").clone();
+    let _viewer = before.view(Key::own());
     desk.choices.microphone = "clicks".to_owned();
     let task = desk.stage.rechoose(&desk.choices);
     settle(&mut desk.stage, task).await;
     assert_eq!(desk.holds().await.1, Some(spec::Microphone::Clicks));
-    until("the same camera goes on", || before.latest(crate::engine::pictures::Key::own()).is_some()).await;
+    until("the same camera goes on", || before.latest(Key::own()).is_some()).await;
     desk.choices.camera = "testcard:128x72@30".to_owned();
     let task = desk.stage.rechoose(&desk.choices);
     settle(&mut desk.stage, task).await;
@@ -164,7 +166,7 @@ async fn each_failure_is_a_sentence_with_what_to_do() {
         let (number, toast) = sounded(&run(desk.stage.sound(sound, &desk.choices)).await);
         assert!(desk.stage.on_sounded(number));
         let said = format!("{:?}", toast.expect("it is said"));
-        assert!(said.contains(words) && (said.contains("choose a folder") || said.contains("heck the path")), "{said}");
+        assert!(said.contains(words) && (said.contains("hoose a folder") || said.contains("heck the path")), "{said}");
     }
     // A ring has nobody to tell.
     let (_, toast) = sounded(&run(desk.stage.sound(Sound::Ring, &desk.choices)).await);
