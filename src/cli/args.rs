@@ -119,14 +119,36 @@ pub enum Command {
 }
 
 /// `lets-meet doctor`: what is tried besides what is looked at.
-#[derive(Debug, Clone, Copy, Default, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub struct Doctor {
-    /// Record three seconds of the microphone, play them back, and say how loud it was; nothing is kept
+    /// Record three seconds of the microphone, say how loud it is, play them back, then play a test sound; nothing is kept
     #[arg(long)]
     pub sound: bool,
-    /// Open the camera for a second and say what it gives
-    #[arg(long)]
-    pub camera: bool,
+    /// The microphone to record: its name or id, or as join takes it (default: the system's)
+    #[arg(long, value_name = "NAME|ID", requires = "sound", value_parser = device::<spec::Microphone>)]
+    pub microphone: Option<spec::Microphone>,
+    /// The speaker to play on, likewise
+    #[arg(long, value_name = "NAME|ID", requires = "sound", value_parser = device::<spec::Speaker>)]
+    pub speaker: Option<spec::Speaker>,
+    /// Open the camera, count its pictures for a second and say what it gives (default: the system's)
+    #[arg(long, value_name = "NAME|ID", num_args = 0..=1, default_missing_value = "device", value_parser = camera)]
+    pub camera: Option<spec::Camera>,
+}
+
+/// Reads a source or sink as `join` takes it; what is no such word is the name, the id or the number of a device.
+fn device<T: FromStr<Err = spec::ParseError>>(text: &str) -> Result<T, spec::ParseError> {
+    text.parse().or_else(|error| match error {
+        spec::ParseError::Unknown(..) if !text.is_empty() => format!("device:{text}").parse(),
+        error => Err(error),
+    })
+}
+
+/// The same for a camera that is to be tried.
+fn camera(text: &str) -> Result<spec::Camera, String> {
+    match device(text) {
+        Ok(spec::Camera::None) => Err("'none' tries no camera; leave the option out".to_owned()),
+        camera => camera.map_err(|error| error.to_string()),
+    }
 }
 
 /// `lets-meet window`: the window with something chosen beforehand, for demonstrations and tests.
@@ -504,6 +526,34 @@ mod tests {
     #[test]
     fn the_definition_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_doctor_takes_devices_as_join_does_and_by_their_bare_names() {
+        let parse = |words: &[&str]| {
+            let cli = Cli::try_parse_from([&["lets-meet", "doctor"], words].concat())?;
+            match cli.command {
+                Some(Command::Doctor(doctor)) => Ok::<Doctor, clap::Error>(doctor),
+                other => panic!("{other:?}"),
+            }
+        };
+        let words = ["--sound", "--microphone", "USB Headset", "--speaker", "2", "--camera"];
+        let doctor = parse(&words).expect("valid");
+        let text = |it: Option<String>| it.unwrap_or_default();
+        assert_eq!(text(doctor.microphone.map(|it| it.to_string())), "device:USB Headset");
+        assert_eq!(text(doctor.speaker.map(|it| it.to_string())), "device:2");
+        assert_eq!(text(doctor.camera.map(|it| it.to_string())), "device");
+        let doctor = parse(&["--camera", "/dev/video2", "--sound", "--speaker", "none", "--microphone", "tone"]);
+        let doctor = doctor.expect("valid");
+        assert_eq!(text(doctor.camera.map(|it| it.to_string())), "device:/dev/video2");
+        assert_eq!((doctor.speaker, doctor.microphone), (Some(spec::Speaker::None), Some(spec::Microphone::Tone)));
+        let bare = parse(&[]).expect("valid");
+        assert!(!bare.sound && bare.camera.is_none());
+        // What would have no effect is no option.
+        for words in [&["--microphone", "x"][..], &["--speaker", "x"], &["--camera", "none"], &["--camera", ""]] {
+            assert_eq!(parse(words).map(|_| ()).expect_err("invalid").exit_code(), 2, "{words:?}");
+        }
+        assert!(parse(&["--camera", "testcard:1x1@1"]).is_err());
     }
 
     #[test]

@@ -1,8 +1,13 @@
 //! `lets-meet doctor`: checks what a meeting needs of this machine and says in words what is wrong and what to do.
-//! So far: profile, interfaces, port, multicast, firewall, devices, and where asked for a try of sound and camera. Exit 1 when a check failed; a device that is not there
-//! is no failure, since a meeting goes on without.
+//! So far: profile, interfaces, port, multicast, firewall, devices, and where asked for a try of sound and camera. Exit 1
+//! when a check failed; a device that is not there is no failure, since a meeting goes on without, unless it was to be tried.
 
-use serde_json::json;
+#[cfg(feature = "media")]
+mod meter;
+#[cfg(feature = "media")]
+mod tries;
+
+use serde_json::{Value, json};
 
 use super::args::{Common, Doctor};
 use super::output::Output;
@@ -11,12 +16,16 @@ use super::{Exit, Failure};
 use crate::engine::doctor::{self, Check};
 
 /// Runs all checks, prints each when it is done.
-pub fn run(common: &Common, trials: Doctor, output: &Output) -> Result<Exit, Failure> {
+pub fn run(common: &Common, trials: &Doctor, output: &Output) -> Result<Exit, Failure> {
     let mut exit = Exit::Done;
-    let mut tell = |check: Check| {
+    let mut tell_all = |check: Check, figures: Option<Value>| {
         if output.is_json() {
             let Check { name, ok, detail, hint } = &check;
-            output.event("check", json!({ "name": name, "ok": ok, "detail": detail, "hint": hint }));
+            let mut fields = json!({ "name": name, "ok": ok, "detail": detail, "hint": hint });
+            if let (Some(figures), Value::Object(fields)) = (figures, &mut fields) {
+                fields.insert("figures".to_owned(), figures);
+            }
+            output.event("check", fields);
         } else {
             output.line(&format!("{} {:<11} {}", if check.ok { "ok  " } else { "FAIL" }, check.name, check.detail));
             if let Some(hint) = &check.hint {
@@ -27,6 +36,7 @@ pub fn run(common: &Common, trials: Doctor, output: &Output) -> Result<Exit, Fai
             exit = Exit::Failed;
         }
     };
+    let mut tell = |check: Check| tell_all(check, None);
     match Setup::load(common) {
         Ok(setup) => {
             let detail =
@@ -45,33 +55,21 @@ pub fn run(common: &Common, trials: Doctor, output: &Output) -> Result<Exit, Fai
     for check in doctor::devices() {
         tell(check);
     }
-    try_out(trials, output, tell)?;
+    try_out(trials, output, tell_all)?;
     Ok(exit)
 }
 
 /// What a person asked to try. It is said before it is done: a microphone and a camera are opened.
 #[cfg(feature = "media")]
-fn try_out(trials: Doctor, output: &Output, mut tell: impl FnMut(Check)) -> Result<(), Failure> {
-    use crate::engine::trial;
-    let say = |words: &str| {
-        if !output.is_json() {
-            output.line(words);
-        }
-    };
-    if trials.sound {
-        say("     Speak now, for three seconds; then you hear yourself. Nothing is kept.");
-        tell(trial::sound());
-    }
-    if trials.camera {
-        tell(trial::camera());
-    }
+fn try_out(trials: &Doctor, output: &Output, tell: impl FnMut(Check, Option<Value>)) -> Result<(), Failure> {
+    tries::run(trials, output, tell);
     Ok(())
 }
 
 /// This build has nothing to try.
 #[cfg(not(feature = "media"))]
-fn try_out(trials: Doctor, _: &Output, _: impl FnMut(Check)) -> Result<(), Failure> {
-    if trials.sound || trials.camera {
+fn try_out(trials: &Doctor, _: &Output, _: impl FnMut(Check, Option<Value>)) -> Result<(), Failure> {
+    if trials.sound || trials.camera.is_some() {
         return Err(Failure::usage("This build has no pictures and no sound; build it with the feature devices."));
     }
     Ok(())

@@ -139,7 +139,7 @@ fn run(cli: Cli, output: &Output) -> Result<Exit, Failure> {
         Command::Drop(drop) => drop::run(&common, &drop, output),
         Command::Receive(receive) => receive::run(&common, &receive, output),
         Command::Name(name) => name::run(&common, &name, output),
-        Command::Doctor(trials) => doctor::run(&common, trials, output),
+        Command::Doctor(trials) => doctor::run(&common, &trials, output),
         Command::Demo(demo) => demo::run(&demo, output),
         Command::Rendezvous(rendezvous) => rendezvous::run(&common, &rendezvous, output),
         #[cfg(feature = "gui")]

@@ -43,6 +43,13 @@ impl Output {
         }
     }
 
+    /// Prints `text` over the line that it printed last: a terminal shows it move. End it by [`Output::line`].
+    pub fn over(&self, text: &str) {
+        let mut stdout = std::io::stdout().lock();
+        // Whoever reads no more is noticed at the next line.
+        let _ = write!(stdout, "\r{text}").and_then(|()| stdout.flush());
+    }
+
     /// Prints an event: `fields` (an object) after `event` and `at`.
     pub fn event(&self, event: &str, fields: Value) {
         self.event_at(event, crate::clock::unix_millis(), fields);

@@ -64,9 +64,9 @@ pub enum Action {
         /// Move the meter.
         microphone: bool,
     },
-    /// Play the test sound on the chosen speaker.
+    /// Play the test sound on the chosen speaker; where it plays, end it.
     TestSound,
-    /// Record the chosen microphone for three seconds and play it on the chosen speaker.
+    /// Record the chosen microphone for three seconds and play it on the chosen speaker; where that runs, end it.
     RecordSound,
     /// Look at the network; the findings go into the model.
     Check,

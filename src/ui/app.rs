@@ -23,6 +23,7 @@ use super::choices::Choices;
 use super::dialog::{self, Dialog};
 use super::model::{Model, Notice};
 use super::screen::{lobby, meeting, settings};
+use super::session::preview::Sound;
 use super::session::{self, Goal, Pasted, Session, Trouble};
 use super::theme::Look;
 use super::toast::{self, Toast, Toasts, Tone};
@@ -302,7 +303,7 @@ impl App {
                 };
                 self.perform(action)
             }
-            Message::Ring => session::ring(&self.choices),
+            Message::Ring => self.session.sound(Sound::Ring, &self.choices),
             Message::MapDue => map::look(self.size).map(Message::Map),
             Message::Map(entries) => session::write_map(&self.start, entries),
             Message::Pictures => {
@@ -444,7 +445,7 @@ impl App {
         }
         if let Notice::Rings(_) = notice {
             tasks.push(session::call_attention());
-            tasks.push(session::ring(&self.choices));
+            tasks.push(self.session.sound(Sound::Ring, &self.choices));
         }
         Task::batch(tasks)
     }

@@ -26,12 +26,9 @@ use super::screen::settings::Settings;
 use super::toast::{Toast, Tone};
 use super::{Start, map, notices, text, video};
 use crate::engine::doctor::{self, Check};
-use crate::engine::preview::Heard;
 use crate::engine::{Handle, devices};
 use crate::meeting::{Code, Command, Done, Failure, Words};
 use crate::share::DisplayName;
-
-pub use preview::{ring, test_sound};
 
 pub use desktop::{paste, pick_files, pick_folder, reveal, save_as};
 pub use system::{check_devices, list_devices, list_interfaces, list_screens, own_words, watch_devices};
@@ -83,8 +80,8 @@ pub enum Outcome {
     OwnWords(Words),
     /// The preview of the lobby runs, or has ended.
     Previewing(preview::Started),
-    /// The lobby's recording is over.
-    Recorded(Result<Option<Heard>, Failure>),
+    /// A sound of this number is over, with what there is to say of it.
+    Sounded(u64, Option<Toast>),
     /// The desktop showed a notification of this kind, under this number; the pause after it is over.
     Notified(alerts::Kind, Option<u32>),
     /// Something is to be said.
@@ -340,10 +337,15 @@ impl Session {
         })
     }
 
-    /// Says goodbye.
+    /// Says goodbye, and gives the devices back.
     pub fn finish(&mut self) -> Task<Message> {
         self.generation += 1;
         self.wanted.cancel();
+        let closing = Task::perform(self.preview.close(), |()| Message::Done(Outcome::Nothing));
+        closing.chain(self.end_engine())
+    }
+
+    fn end_engine(&mut self) -> Task<Message> {
         match std::mem::take(&mut self.stage) {
             Stage::Running(handle) => end(handle),
             // What it had to end first says goodbye too.
@@ -387,18 +389,23 @@ impl Session {
         self.preview.want(choices, camera, microphone)
     }
 
-    /// Records the microphone and plays it back, or ends that.
-    pub fn record(&mut self, choices: &Choices) -> Task<Message> {
-        self.preview.record(choices)
+    /// Something else was chosen: what the lobby shows and hears follows.
+    pub fn rechoose(&mut self, choices: &Choices) -> Task<Message> {
+        self.preview.rechoose(choices)
+    }
+
+    /// Begins this sound, or ends it where it runs.
+    pub fn sound(&mut self, sound: preview::Sound, choices: &Choices) -> Task<Message> {
+        self.preview.sound(sound, choices)
     }
 
     /// Takes what is the session's own of what a task came to; the rest comes back.
     pub fn on_outcome(&mut self, outcome: Outcome) -> Result<Task<Message>, Outcome> {
         match outcome {
             Outcome::Previewing(started) => Ok(self.preview.on_started(started)),
-            Outcome::Recorded(result) => match self.preview.on_recorded(result) {
-                Some(toast) => Err(Outcome::Say(toast)),
-                None => Ok(Task::none()),
+            Outcome::Sounded(number, toast) => match self.preview.on_sounded(number) {
+                true => Err(toast.map_or(Outcome::Nothing, Outcome::Say)),
+                false => Err(Outcome::Nothing),
             },
             Outcome::Notified(kind, id) => Ok(self.notifier.on_shown(kind, id)),
             outcome => Err(outcome),
@@ -533,7 +540,7 @@ pub fn outcome(
     settings: Option<&mut Settings>,
 ) -> Action {
     match outcome {
-        Outcome::Nothing | Outcome::Notified(..) | Outcome::Previewing(_) | Outcome::Recorded(_) => Action::None,
+        Outcome::Nothing | Outcome::Notified(..) | Outcome::Previewing(_) | Outcome::Sounded(..) => Action::None,
         Outcome::Checked(found) => {
             (model.checkup.found, model.checkup.running) = (found, false);
             Action::None

@@ -77,35 +77,6 @@ fn a_machine_without_devices_is_in_the_meeting_all_the_same() {
     }
 }
 
-#[test]
-fn the_doctor_tries_sound_and_camera_where_it_is_asked_to() {
-    let lab = lab!(1);
-    let cameras = lab.folder().join("cameras");
-    let server = SoundServer::start(&lab.folder().join("sound.log"));
-    let _camera = Camera::plug_in(&cameras, 0, "Desk Camera", Layout::Yuyv, (320, 180, 30));
-    let equipment = Equipment::none(&cameras).with_sound(&server);
-    let recording = lab.folder().join("played.raw");
-    let recorder = server.hear(&recording);
-    let mut said = Vec::new();
-    for _ in 0..2 {
-        // Speech as long as the looks at the network before may take.
-        said.push(server.speak(&speech()));
-        let mut command = lab.command(1, program::program());
-        command.args(["doctor", "--sound", "--camera", "--json", "--profile"]).arg(lab.folder().join("profile"));
-        command.envs(equipment.variables().iter().map(|(name, value)| (name, value)));
-        let out = command.output().expect("the program starts");
-        let found = program::lines(&out);
-        let check = |name: &str| found.iter().find(|check| check["name"] == name).cloned().unwrap_or_default();
-        let (sound, camera) = (check("sound"), check("camera"));
-        let words = camera["detail"].as_str().unwrap_or_default();
-        assert!(camera["ok"] == true && words.starts_with("Desk Camera: 320x180, 30 pictures a second"), "{camera}");
-        assert!(sound["detail"].as_str().is_some_and(|words| words.contains("peak")), "{sound}");
-        said.clear();
-    }
-    drop(recorder);
-    assert!(std::fs::metadata(&recording).is_ok_and(|file| file.len() > 0), "something was played");
-}
-
 /// The pictures of a recording, whole.
 fn recorded(path: &Path, (width, height): (usize, usize)) -> Vec<Vec<u8>> {
     let bytes = std::fs::read(path).unwrap_or_else(|error| panic!("{} cannot be read: {error}", path.display()));

@@ -31,6 +31,8 @@ mod desktop;
 #[cfg(feature = "devices")]
 mod devices;
 #[cfg(feature = "devices")]
+mod doctor;
+#[cfg(feature = "devices")]
 mod equipment;
 #[cfg(feature = "devices")]
 mod hotplug;

@@ -16,7 +16,7 @@ use crate::journey::png;
 use crate::shots::peer_into;
 
 /// What is said into the microphone, in hertz.
-const TONE: f64 = 620.0;
+pub const TONE: f64 = 620.0;
 const RATE: u32 = 48_000;
 /// How soon a window says that a camera was pulled out.
 const SOON: Duration = Duration::from_secs(3);
@@ -24,7 +24,7 @@ const SOON: Duration = Duration::from_secs(3);
 /// What stands in the place of one's own picture in the lobby.
 const CAMERA_OFF: &str = "Your camera is off";
 /// Half a minute of one tone, as a WAV file.
-fn tone(path: &Path) {
+pub fn tone(path: &Path) {
     let samples: Vec<i16> =
         (0..RATE * 30).map(|n| ((f64::from(n) * TAU * TONE / f64::from(RATE)).sin() * 9_000.0) as i16).collect();
     let data: Vec<u8> = samples.iter().flat_map(|sample| sample.to_le_bytes()).collect();

@@ -20,3 +20,5 @@ mod journey;
 mod sharing;
 mod shots;
 mod soak;
+#[cfg(feature = "devices")]
+mod trial;

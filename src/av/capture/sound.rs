@@ -1,5 +1,6 @@
 //! Sources of sound. Each gives the next 10 ms when it is asked, never waits, and is told when those 10 ms happen.
 
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use crate::av::capture::wav::WavFile;
@@ -7,7 +8,6 @@ use crate::av::devices::{Device, Fate};
 use crate::av::{Error, spec};
 use crate::clock;
 use crate::frame::{FRAME_SAMPLES, SAMPLE_RATE};
-use crate::slot::Shared;
 
 /// A source of sound, mono at 48 kHz.
 pub trait Sound: Send {
@@ -54,10 +54,25 @@ pub fn open(spec: &spec::Microphone) -> Result<Box<dyn Sound>, Error> {
     })
 }
 
-/// What a microphone gives for so long, from its first sound on or after a second of silence; less when `stop` becomes
-/// true. Blocks meanwhile, and ends within 20 ms of it once the microphone is open.
-pub fn record(spec: &spec::Microphone, length: Duration, stop: &Shared<bool>) -> Result<Vec<f32>, Error> {
+/// What was recorded.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Recording {
+    /// Mono at 48 kHz.
+    pub samples: Vec<f32>,
+    /// The name of the device, if it is one.
+    pub device: Option<String>,
+}
+
+/// What a microphone gives for so long, from its first sound on or after a second of silence. Blocks meanwhile. `heard` is
+/// told each 10 ms and how many of them came before, also of the silence at the beginning; its break ends the recording
+/// there.
+pub fn record(
+    spec: &spec::Microphone,
+    length: Duration,
+    heard: &mut dyn FnMut(u64, &[f32; FRAME_SAMPLES]) -> ControlFlow<()>,
+) -> Result<Recording, Error> {
     let mut source = open(spec)?;
+    let device = source.device().map(|device| device.name.clone());
     let fate = source.fate();
     let (start, wall) = (clock::now(), clock::unix_micros());
     let frames = u64::try_from(length.as_millis() / 10).unwrap_or(0);
@@ -65,7 +80,7 @@ pub fn record(spec: &spec::Microphone, length: Duration, stop: &Shared<bool>) ->
     // Devices need a moment until their first sample: those before it are no sound of the room.
     let mut waited = 0;
     let mut frame = 0;
-    while frame < frames && !stop.get() {
+    while frame < frames {
         let tick = waited + frame;
         let due = start + Duration::from_millis(10) * u32::try_from(tick + 1).unwrap_or(u32::MAX);
         std::thread::sleep(due.saturating_duration_since(clock::now()));
@@ -74,6 +89,9 @@ pub fn record(spec: &spec::Microphone, length: Duration, stop: &Shared<bool>) ->
         if let Some(error) = fate.as_ref().and_then(Fate::take) {
             return Err(error);
         }
+        if heard(frame, &block).is_break() {
+            break;
+        }
         if frame == 0 && waited < 100 && block.iter().all(|sample| *sample == 0.0) {
             waited += 1;
             continue;
@@ -81,7 +99,7 @@ pub fn record(spec: &spec::Microphone, length: Duration, stop: &Shared<bool>) ->
         frame += 1;
         samples.extend_from_slice(&block);
     }
-    Ok(samples)
+    Ok(Recording { samples, device })
 }
 
 /// Sample `i` (below 48000) of a sine of a whole number of hertz.

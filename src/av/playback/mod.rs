@@ -12,6 +12,7 @@ pub mod track;
 pub mod wav;
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -248,31 +249,38 @@ impl Output {
     }
 }
 
-/// Plays two notes to `speaker` for so long, and waits until they were played.
-pub fn play_notes(speaker: &spec::Speaker, length: Duration) -> Result<(), Error> {
+/// Asked before each 10 ms whether to go on; its break ends the sound there.
+pub type GoOn<'a> = dyn FnMut() -> ControlFlow<()> + 'a;
+
+/// Plays two notes to `speaker` for so long, and waits until they were played. Gives the name of the device, if it is one.
+pub fn play_notes(speaker: &spec::Speaker, length: Duration, go_on: &mut GoOn<'_>) -> Result<Option<String>, Error> {
     let second = u32::try_from(length.as_millis() / 20).unwrap_or(50);
     let frames = u32::try_from(length.as_millis() / 10).unwrap_or(100);
-    play_frames(speaker, (0..frames).map(|frame| note(frame, second)), &Shared::new(false))
+    play_frames(speaker, (0..frames).map(|frame| note(frame, second)), go_on)
 }
 
-/// Plays `samples`, mono at 48 kHz, to `speaker`, and waits until they were played or `stop` is true. Less than 10 ms at
-/// the end is left out.
-pub fn play(speaker: &spec::Speaker, samples: &[f32], stop: &Shared<bool>) -> Result<(), Error> {
-    play_frames(speaker, samples.as_chunks::<FRAME_SAMPLES>().0.iter().copied(), stop)
+/// Plays `samples`, mono at 48 kHz, to `speaker`, and waits until they were played. Less than 10 ms at the end is left
+/// out. Gives the name of the device, if it is one.
+pub fn play(speaker: &spec::Speaker, samples: &[f32], go_on: &mut GoOn<'_>) -> Result<Option<String>, Error> {
+    play_frames(speaker, samples.as_chunks::<FRAME_SAMPLES>().0.iter().copied(), go_on)
 }
 
 fn play_frames(
     speaker: &spec::Speaker,
     frames: impl Iterator<Item = [f32; FRAME_SAMPLES]>,
-    stop: &Shared<bool>,
-) -> Result<(), Error> {
-    let (mut sink, fate) = open(speaker)?;
+    go_on: &mut GoOn<'_>,
+) -> Result<Option<String>, Error> {
+    let mut output = Output::open(speaker)?;
+    let device = output.device().map(|device| device.name.clone());
     let writer = Writer::start()?;
     #[cfg(feature = "devices")]
     let (mut due, nobody) = (clock::now(), Reference::new());
     let mut position = 0u64;
-    for samples in frames.take_while(|_| !stop.get()) {
-        match &mut sink {
+    for samples in frames {
+        if go_on().is_break() {
+            return Ok(device);
+        }
+        match &mut output.sink {
             Sink::None => {}
             Sink::File(wav) => {
                 let mut block = [0; FRAME_SAMPLES];
@@ -287,15 +295,15 @@ fn play_frames(
             }
         }
         position += FRAME_SAMPLES as u64;
-        if let Some(error) = fate.as_ref().and_then(Fate::take) {
+        if let Some(error) = output.fate.as_ref().and_then(Fate::take) {
             return Err(error);
         }
     }
-    if fate.is_some() && !stop.get() {
+    if output.fate.is_some() {
         // What lies in the device's own buffer.
         std::thread::sleep(Duration::from_millis(150));
     }
-    Ok(())
+    Ok(device)
 }
 
 /// Frame `frame` of two notes, a fourth apart, that begin and end softly. The second begins at frame `second`.

@@ -9,6 +9,7 @@ use crate::share::DisplayName;
 use crate::ui::action::Action;
 use crate::ui::dialog::{self, Dialog};
 use crate::ui::screen::settings;
+use crate::ui::session::preview::Sound;
 use crate::ui::session::{self, Goal};
 use crate::ui::toast::{Toast, Tone};
 
@@ -47,6 +48,7 @@ impl App {
                 let again = session::needs_restart(&self.choices, &choices) && matches!(self.screen, Screen::Lobby(_));
                 self.choices = *choices;
                 let save = self.session.save(&self.start, &self.choices);
+                let save = Task::batch([save, self.session.rechoose(&self.choices)]);
                 if again && self.model.transfers.run() {
                     // What runs is not cut off for it.
                     self.toasts.push(clock::now(), Toast::new(Tone::Caution, crate::ui::text::AFTER_FILES));
@@ -77,8 +79,8 @@ impl App {
             Action::Focus(id) => iced::widget::operation::focus(id),
             Action::ScrollToEnd(id) => iced::widget::operation::snap_to_end(id),
             Action::Preview { camera, microphone } => self.session.preview(&self.choices, camera, microphone),
-            Action::TestSound => session::test_sound(&self.choices),
-            Action::RecordSound => self.session.record(&self.choices),
+            Action::TestSound => self.session.sound(Sound::Test, &self.choices),
+            Action::RecordSound => self.session.sound(Sound::Recording, &self.choices),
             Action::Check => self.session.check(&self.start, &self.choices, &mut self.model),
             Action::Doctor => {
                 let open = self.perform(Action::Open(Box::new(Dialog::Doctor)));

@@ -6,6 +6,7 @@ mod flows;
 mod names;
 mod pictures;
 mod sections;
+mod sounds;
 mod stages;
 mod starts;
 mod tab;

@@ -88,12 +88,10 @@ pub enum Message {
     Pickers,
     /// A device was picked, as `av::spec` writes it.
     Pick(DeviceKind, String),
-    /// Play the test sound.
+    /// Play the test sound, or end it.
     Test,
-    /// Record the microphone and play it back.
+    /// Record the microphone and play it back, or end that.
     Record,
-    /// End that.
-    StopRecord,
     /// Look at the network.
     Doctor,
     /// Look again, without a dialog.
@@ -171,8 +169,7 @@ impl Lobby {
                 Action::Choose(Box::new(choices)).and(self.preview())
             }
             Message::Test => Action::TestSound,
-            Message::StopRecord => Action::RecordSound,
-            Message::Record => Action::Toast(Toast::new(Tone::Plain, words::SPEAK_NOW)).and(Action::RecordSound),
+            Message::Record => Action::RecordSound,
             Message::Doctor => Action::Doctor,
             Message::Check => Action::Check,
             Message::Settings => Action::Settings(true),

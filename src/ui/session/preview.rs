@@ -1,30 +1,31 @@
-//! The own camera and microphone in the lobby, before anybody else sees or hears of them; the test sound and the ring.
+//! The own camera and microphone in the lobby, before anybody else sees or hears of them; and sounds: the test, the
+//! recording that is played back, the ring (`sounds`).
 //!
-//! Opening and closing devices blocks, so both happen in tasks, one after the other: whoever has the gate has the
-//! devices. A meeting starts only after [`Stage::close`] has had it.
+//! Opening and closing devices blocks, so both happen in tasks, one after the other: camera, microphone and speaker have a
+//! gate each, and whoever has it has the device. A meeting starts only after [`Stage::close`] has had all three, and what
+//! was asked for before opens nothing after it.
+
+mod sounds;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use iced::Task;
 use tokio::sync::Mutex;
+use tokio_util::sync::CancellationToken;
 
 use super::{Message, Outcome, blocking};
 use crate::av::spec;
 use crate::engine::pictures::Pictures;
-use crate::engine::preview::{Heard, Preview, play_test_sound, record_and_play};
-use crate::meeting::{Failure, Warning};
-use crate::slot::Shared;
+use crate::engine::preview::Preview;
+use crate::meeting::Warning;
 use crate::ui::choices::Choices;
-use crate::ui::text;
-use crate::ui::toast::{Toast, Tone};
+use sounds::Run;
 
-/// How long the microphone is recorded.
-const RECORDED: Duration = Duration::from_secs(3);
+pub use sounds::{At, Sound};
 
-type Gate = Arc<Mutex<Option<Preview>>>;
+type Gate = Arc<Mutex<Option<Open>>>;
 
-/// What is to be open.
+/// What is to be open: a camera, or a microphone, or nothing.
 #[derive(Debug, Clone, Default, PartialEq)]
 struct Wanted {
     camera: Option<spec::Camera>,
@@ -32,237 +33,177 @@ struct Wanted {
 }
 
 impl Wanted {
-    fn is_nothing(&self) -> bool {
-        *self == Self::default()
+    /// Opens it, which blocks; nothing is `None`.
+    fn open(self) -> Option<Open> {
+        (self != Self::default())
+            .then(|| Open { preview: Preview::start(self.camera.clone(), self.microphone.clone()), is: self })
     }
+}
+
+/// What is open.
+#[derive(Debug)]
+struct Open {
+    preview: Preview,
+    is: Wanted,
+}
+
+/// Which of the two.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Camera,
+    Microphone,
 }
 
 /// A preview was started or ended.
 #[derive(Debug, Clone)]
 pub struct Started {
+    part: Part,
     has: Wanted,
     pictures: Option<Pictures>,
+    // Of the lobby that asked for it.
+    life: CancellationToken,
+}
+
+/// One device.
+#[derive(Debug, Default)]
+struct Line {
+    gate: Gate,
+    wanted: Wanted,
+    has: Wanted,
+    busy: bool,
+}
+
+impl Line {
+    /// Opens and closes until what is open is what is wanted.
+    fn follow(&mut self, part: Part, life: &CancellationToken) -> Task<Message> {
+        if self.busy || self.wanted == self.has {
+            return Task::none();
+        }
+        self.busy = true;
+        let run = change(Arc::clone(&self.gate), part, self.wanted.clone(), life.clone());
+        Task::perform(run, |started| Message::Done(Outcome::Previewing(started)))
+    }
+}
+
+/// Closes what is open behind `gate` and opens this, unless the lobby is left by then.
+async fn change(gate: Gate, part: Part, wanted: Wanted, life: CancellationToken) -> Started {
+    let mut open = gate.lock_owned().await;
+    if life.is_cancelled() {
+        return Started { part, has: Wanted::default(), pictures: None, life };
+    }
+    let (old, next) = (open.take(), wanted.clone());
+    let opening = blocking(move || {
+        drop(old);
+        next.open()
+    });
+    *open = opening.await.flatten();
+    let pictures = open.as_ref().filter(|_| part == Part::Camera).map(|open| open.preview.pictures());
+    Started { part, has: wanted, pictures, life }
 }
 
 /// What runs of it.
 #[derive(Debug, Default)]
 pub struct Stage {
-    gate: Gate,
-    wanted: Wanted,
-    has: Wanted,
+    camera: Line,
+    microphone: Line,
+    // The loudspeaker has nothing that stays open.
+    speaker: Arc<Mutex<()>>,
+    // What is shown: camera, microphone.
+    shown: (bool, bool),
     pictures: Option<Pictures>,
-    busy: bool,
-    recording: Option<Recording>,
-}
-
-/// A recording that runs.
-#[derive(Debug, Clone)]
-struct Recording {
-    /// True ends it.
-    stop: Shared<bool>,
-    /// The microphone is not opened again after it: a meeting is about to.
-    closed: Shared<bool>,
+    // Ends with the lobby.
+    life: CancellationToken,
+    // The newest sound.
+    sound: Option<Run>,
+    sounds: u64,
 }
 
 impl Stage {
     /// Starts, changes or ends it.
     pub fn want(&mut self, choices: &Choices, camera: bool, microphone: bool) -> Task<Message> {
-        let camera = if camera { choices.camera.parse().ok() } else { None };
-        let microphone = if microphone { choices.microphone.parse().ok() } else { None };
-        self.wanted = Wanted {
-            camera: camera.filter(|source| *source != spec::Camera::None),
-            microphone: microphone.filter(|source| *source != spec::Microphone::None),
-        };
-        self.follow()
+        self.shown = (camera, microphone);
+        self.rechoose(choices)
     }
 
-    /// Opens and closes until what is open is what is wanted.
-    fn follow(&mut self) -> Task<Message> {
-        if self.busy || self.wanted == self.has {
-            return Task::none();
+    /// The same with what is chosen now. A sound on a device that was chosen before ends, as does the recording when
+    /// nobody sees it any more.
+    pub fn rechoose(&mut self, choices: &Choices) -> Task<Message> {
+        let (camera, microphone) = self.shown;
+        let camera = if camera { choices.camera.parse().ok() } else { None };
+        let source = if microphone { choices.microphone.parse().ok() } else { None };
+        let camera = camera.filter(|source| *source != spec::Camera::None);
+        self.camera.wanted = Wanted { camera, microphone: None };
+        let source = source.filter(|source| *source != spec::Microphone::None);
+        self.microphone.wanted = Wanted { camera: None, microphone: source };
+        if self.sound.as_ref().is_some_and(|run| !run.suits(choices, microphone)) {
+            self.stop_sound();
         }
-        self.busy = true;
-        let (gate, wanted) = (Arc::clone(&self.gate), self.wanted.clone());
-        let run = async move {
-            let mut open = gate.lock_owned().await;
-            let old = open.take();
-            let next = wanted.clone();
-            let preview = blocking(move || {
-                drop(old);
-                (!next.is_nothing()).then(|| Preview::start(next.camera, next.microphone))
-            });
-            *open = preview.await.flatten();
-            let pictures = open.as_ref().filter(|_| wanted.camera.is_some()).map(Preview::pictures);
-            Started { has: wanted, pictures }
-        };
-        Task::perform(run, |started| Message::Done(Outcome::Previewing(started)))
+        let camera = self.camera.follow(Part::Camera, &self.life);
+        Task::batch([camera, self.microphone.follow(Part::Microphone, &self.life)])
     }
 
     /// It was done; what was wanted since is done next.
     pub fn on_started(&mut self, started: Started) -> Task<Message> {
-        self.busy = false;
-        self.has = started.has;
-        self.pictures = started.pictures;
-        self.follow()
-    }
-
-    /// Records the chosen microphone, plays it on the chosen speaker, and says how loud it was. Nothing is kept. The
-    /// microphone of the meter is closed meanwhile. While it runs, it is ended instead.
-    pub fn record(&mut self, choices: &Choices) -> Task<Message> {
-        if let Some(recording) = &self.recording {
-            recording.stop.set(true);
-            return Task::none();
-        }
-        let microphone = choices.microphone.parse::<spec::Microphone>().unwrap_or(spec::Microphone::None);
-        let speaker = choices.speaker.parse::<spec::Speaker>().unwrap_or(spec::Speaker::None);
-        let recording = Recording { stop: Shared::new(false), closed: Shared::new(false) };
-        self.recording = Some(recording.clone());
-        let gate = Arc::clone(&self.gate);
-        let run = async move {
-            let mut open = gate.lock_owned().await;
-            let old = open.take();
-            let trial = blocking(move || {
-                let mut preview = old;
-                let metered = preview.as_mut().is_some_and(Preview::release_microphone);
-                let result = record_and_play(&microphone, &speaker, RECORDED, &recording.stop);
-                if metered && !recording.closed.get() {
-                    preview.iter_mut().for_each(|preview| preview.hear(&microphone));
-                }
-                (preview, result)
-            });
-            let (preview, result) = trial.await.unwrap_or((None, Ok(None)));
-            *open = preview;
-            result
-        };
-        Task::perform(run, |result| Message::Done(Outcome::Recorded(result)))
-    }
-
-    /// It is over; says what was heard.
-    pub fn on_recorded(&mut self, result: Result<Option<Heard>, Failure>) -> Option<Toast> {
-        self.recording = None;
-        match result {
-            Ok(None) => None,
-            Err(failure) => Some(Toast::new(Tone::Caution, text::failure(&failure))),
-            Ok(Some(heard)) => {
-                let (words, hint) = heard.words();
-                let tone = if hint.is_empty() { Tone::Good } else { Tone::Caution };
-                Some(Toast::new(tone, text::lobby::heard(words, hint)))
+        let line = if started.part == Part::Camera { &mut self.camera } else { &mut self.microphone };
+        line.busy = false;
+        // What was opened for a lobby that is left is closed by now.
+        if !started.life.is_cancelled() {
+            line.has = started.has;
+            if started.part == Part::Camera {
+                self.pictures = started.pictures;
             }
         }
+        line.follow(started.part, &self.life)
     }
 
-    /// True while the microphone is recorded and played back.
-    pub fn is_recording(&self) -> bool {
-        self.recording.is_some()
-    }
-
-    /// Gives the devices back; the answer is there when they are free. A recording ends at once.
+    /// Gives the devices back, and ends what sounds at once; the answer is there when they are free.
     pub fn close(&mut self) -> impl Future<Output = ()> + Send + 'static {
-        if let Some(recording) = &self.recording {
-            recording.closed.set(true);
-            recording.stop.set(true);
-        }
-        self.wanted = Wanted::default();
-        self.has = Wanted::default();
+        self.life.cancel();
+        self.life = CancellationToken::new();
+        self.stop_sound();
+        self.sound = None;
+        self.shown = (false, false);
         self.pictures = None;
-        let gate = Arc::clone(&self.gate);
+        let lines = [&mut self.camera, &mut self.microphone].map(|line| {
+            (line.wanted, line.has) = (Wanted::default(), Wanted::default());
+            Arc::clone(&line.gate)
+        });
+        let speaker = Arc::clone(&self.speaker);
         async move {
-            let old = gate.lock_owned().await.take();
-            blocking(move || drop(old)).await;
+            for gate in lines {
+                let old = gate.lock_owned().await.take();
+                blocking(move || drop(old)).await;
+            }
+            drop(speaker.lock_owned().await);
         }
     }
 
     /// The own picture, while the camera is shown.
     pub fn pictures(&self) -> Option<&Pictures> {
-        self.pictures.as_ref().filter(|_| self.wanted.camera.is_some())
+        self.pictures.as_ref().filter(|_| self.camera.wanted.camera.is_some())
     }
 
-    /// How loud the microphone is, 0 to 1, while the meter runs.
+    /// How loud the microphone is, 0 to 1, while it is open or to be: that of the recording, else that of the meter.
     pub fn level(&self) -> Option<f32> {
-        self.has.microphone.as_ref()?;
-        self.gate.try_lock().ok()?.as_ref().map(Preview::level)
+        self.microphone.wanted.microphone.as_ref()?;
+        if let Some(loudness) = self.sound.as_ref().and_then(Run::loudness) {
+            return Some(loudness);
+        }
+        let open = self.microphone.gate.try_lock().ok();
+        Some(open.and_then(|open| open.as_ref().map(|open| open.preview.level())).unwrap_or(0.0))
     }
 
     /// What could not be opened since the last call.
     pub fn troubles(&mut self) -> Vec<Warning> {
-        let Ok(mut open) = self.gate.try_lock() else { return Vec::new() };
-        open.as_mut().map(Preview::troubles).unwrap_or_default()
+        let mut all = Vec::new();
+        for line in [&self.camera, &self.microphone] {
+            // One that is being opened is asked the next time.
+            let Ok(mut open) = line.gate.try_lock() else { continue };
+            all.extend(open.as_mut().map(|open| open.preview.troubles()).unwrap_or_default());
+        }
+        all
     }
-}
-
-/// Plays the test sound on the chosen speaker.
-pub fn test_sound(choices: &Choices) -> Task<Message> {
-    let speaker = choices.speaker.parse::<spec::Speaker>().unwrap_or(spec::Speaker::None);
-    Task::perform(blocking(move || play_test_sound(&speaker)), |result| {
-        Message::Done(match result {
-            Some(Err(failure)) => Outcome::Say(Toast::new(Tone::Caution, text::failure(&failure))),
-            Some(Ok(())) | None => Outcome::Nothing,
-        })
-    })
-}
-
-/// Rings: the same notes, and no word where there is no speaker.
-pub fn ring(choices: &Choices) -> Task<Message> {
-    let Ok(speaker) = choices.speaker.parse::<spec::Speaker>() else { return Task::none() };
-    if speaker == spec::Speaker::None {
-        return Task::none();
-    }
-    Task::perform(blocking(move || play_test_sound(&speaker)), |_| Message::Done(Outcome::Nothing))
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    async fn run(stage: &Stage, wanted: Wanted) -> Option<Pictures> {
-        let mut open = Arc::clone(&stage.gate).lock_owned().await;
-        *open = Some(Preview::start(wanted.camera, wanted.microphone));
-        open.as_ref().map(Preview::pictures)
-    }
-
-    #[tokio::test]
-    async fn a_meeting_waits_until_the_camera_is_free() {
-        let mut stage = Stage::default();
-        let choices = Choices { camera: "testcard:64x36@30".to_owned(), ..Choices::default() };
-        drop(stage.want(&choices, true, false));
-        assert!(stage.busy && stage.pictures().is_none());
-        let has = stage.wanted.clone();
-        let pictures = run(&stage, has.clone()).await;
-        drop(stage.on_started(Started { has, pictures }));
-        assert!(stage.pictures().is_some() && stage.level().is_none());
-        stage.close().await;
-        assert!(stage.gate.lock().await.is_none() && stage.pictures().is_none());
-    }
-
-    #[tokio::test]
-    async fn a_recording_is_ended_by_a_second_press_and_by_a_meeting() {
-        let mut stage = Stage::default();
-        let choices = Choices { microphone: "tone".to_owned(), speaker: "none".to_owned(), ..Choices::default() };
-        drop(stage.record(&choices));
-        let Recording { stop, closed } = stage.recording.clone().expect("it runs");
-        assert!(stage.is_recording() && !stop.get());
-        drop(stage.record(&choices));
-        assert!(!closed.get(), "the meter goes on after it");
-        assert!(stop.get() && stage.is_recording(), "told to end, and no second one beside it");
-        assert!(stage.on_recorded(Ok(None)).is_none() && !stage.is_recording());
-        drop(stage.record(&choices));
-        let Recording { stop, closed } = stage.recording.clone().expect("it runs");
-        // Whoever records has the gate: the meeting waits for it, and has told it to end.
-        let gate = Arc::clone(&stage.gate).lock_owned().await;
-        let closing = stage.close();
-        assert!(stop.get() && closed.get());
-        drop(gate);
-        closing.await;
-        let heard = record_and_play(&spec::Microphone::Tone, &spec::Speaker::None, RECORDED / 20, &Shared::new(false));
-        let toast = stage.on_recorded(heard).expect("said");
-        assert_eq!(toast.tone, Tone::Good);
-    }
-
-    #[test]
-    fn nothing_is_opened_that_was_not_chosen() {
-        let mut stage = Stage::default();
-        let choices = Choices { camera: "none".to_owned(), microphone: "none".to_owned(), ..Choices::default() };
-        drop(stage.want(&choices, true, true));
-        assert!(!stage.busy && stage.wanted.is_nothing());
-    }
-}
+mod tests;

@@ -51,12 +51,14 @@ pub const TEST: &str = "Test";
 pub const RECORD: &str = "Record";
 /// Under the mouse over [`RECORD`].
 pub const RECORD_TIP: &str = "Record three seconds of this microphone, then hear them; nothing is kept";
-/// Ends that before its time.
-pub const RECORD_STOP: &str = "Stop";
-/// Under the mouse over [`RECORD_STOP`].
-pub const RECORD_STOP_TIP: &str = "Stop recording or playing";
-/// While it is recorded.
-pub const SPEAK_NOW: &str = "Speak now, for three seconds. Then you hear yourself.";
+/// Before it is recorded: the devices are opened.
+pub const BEGINNING: &str = "One moment…";
+/// While it is played back.
+pub const PLAYING: &str = "Playing: this is how others hear you";
+/// Ends a sound.
+pub const STOP: &str = "Stop";
+/// Under the mouse over [`STOP`].
+pub const STOP_TIP: &str = "End it now; nothing is kept";
 /// Under the mouse over [`TEST`].
 pub const TEST_TIP: &str = "Play two notes on this speaker";
 /// One more device of a name.
@@ -179,4 +181,9 @@ pub fn check_name(check: &Check) -> &'static str {
 pub fn heard(words: &str, hint: &str) -> String {
     let (dot, space) = if hint.is_empty() { (".", "") } else { (".", " ") };
     format!("Your microphone: {words}{dot}{space}{hint}")
+}
+
+/// While it is recorded, for so many seconds from now on.
+pub fn recording(seconds: u64) -> String {
+    format!("Recording {seconds}: speak now")
 }

@@ -475,3 +475,19 @@ fn meetings_of_before_are_one_press_away_until_they_are_forgotten() {
     bench.click("forget-rooms");
     assert!(bench.choices.rooms.is_empty() && !bench.sees(words::RECENT));
 }
+
+#[test]
+fn a_recording_is_stopped_where_it_was_begun() {
+    use crate::ui::session::preview::Sound;
+    let mut bench = Bench::new();
+    bench.click("devices");
+    assert!(bench.sees(words::RECORD) && bench.sees(words::TEST) && !bench.sees(words::STOP));
+    assert!(matches!(the_only(bench.click("record-sound")), Action::RecordSound));
+    let recording = bench.session.sound(Sound::Recording, &bench.choices);
+    assert!(bench.sees(words::BEGINNING) && bench.sees(words::STOP) && !bench.sees(words::RECORD));
+    assert!(matches!(the_only(bench.click("record-sound")), Action::RecordSound), "the press that stops it");
+    let test = bench.session.sound(Sound::Test, &bench.choices);
+    assert!(bench.sees(words::RECORD) && bench.sees(words::STOP) && !bench.sees(words::TEST), "one at a time");
+    assert!(matches!(the_only(bench.click("test-sound")), Action::TestSound));
+    drop((recording, test));
+}

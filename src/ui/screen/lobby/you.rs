@@ -9,6 +9,7 @@ use crate::engine::pictures::{Facing, Key};
 use crate::ui::app::Context;
 use crate::ui::icon::Icon;
 use crate::ui::session::Session;
+use crate::ui::session::preview::At;
 use crate::ui::text::lobby as words;
 use crate::ui::theme::{CONTROL_SMALL, GRID, HALF, Look, PAD, RADIUS, Size};
 use crate::ui::widget::button::{self, Kind};
@@ -142,17 +143,25 @@ fn devices<'a>(lobby: &'a Lobby, context: Context<'a>, session: &'a Session) -> 
     let camera = picker(DeviceKind::Camera, Icon::Camera, words::CAMERA, &choices.camera);
     let microphone = picker(DeviceKind::Microphone, Icon::Microphone, words::MICROPHONE, &choices.microphone);
     let speaker = picker(DeviceKind::Speaker, Icon::Speaker, words::SPEAKER, &choices.speaker);
-    let test = button::with_words(look, Kind::Plain, words::TEST).tip(words::TEST_TIP).id("test-sound");
-    let test = Element::from(test.on_press(Message::Test));
-    let (name, tip, press) = if session.previewed().is_recording() {
-        (words::RECORD_STOP, words::RECORD_STOP_TIP, Message::StopRecord)
-    } else {
-        (words::RECORD, words::RECORD_TIP, Message::Record)
+    let running = session.previewed().sounds();
+    let recording = running.filter(|at| !matches!(at, At::Notes));
+    let press = |runs: bool, begin: (&'static str, &'static str), id: &'static str, message: Message| {
+        let (kind, (name, tip)) =
+            if runs { (Kind::Danger, (words::STOP, words::STOP_TIP)) } else { (Kind::Plain, begin) };
+        Element::from(button::with_words(look, kind, name).tip(tip).id(id).on_press(message))
     };
-    let record = button::with_words(look, Kind::Plain, name).tip(tip).id("record-sound");
-    let record = Element::from(record.on_press(press));
+    let test = press(running == Some(At::Notes), (words::TEST, words::TEST_TIP), "test-sound", Message::Test);
+    let record = press(recording.is_some(), (words::RECORD, words::RECORD_TIP), "record-sound", Message::Record);
+    let said = recording.map(|at| {
+        let words = match at {
+            At::Recording(left) => words::recording(left),
+            At::Beginning => words::BEGINNING.to_owned(),
+            At::Playing | At::Notes => words::PLAYING.to_owned(),
+        };
+        container(label(look, words)).padding(iced::Padding::default().left(CONTROL_SMALL - GRID))
+    });
     let meter = session.previewed().level().map(|level| meter(look, level));
-    column![head, camera, microphone.push(record), meter, speaker.push(test)].spacing(12).into()
+    column![head, camera, microphone.push(record), said, meter, speaker.push(test)].spacing(12).into()
 }
 
 /// How loud the microphone is.
