@@ -17,6 +17,7 @@ use super::levels::Levels;
 use super::pictures::{Key, Pictures};
 use super::router::Router;
 use crate::av::Error;
+use crate::av::capture::{self, CallOff};
 use crate::av::devices::{Device, Kind};
 use crate::av::outlets::Outlets;
 use crate::av::playback::{self, Output, Playback};
@@ -88,6 +89,10 @@ pub struct Media {
     camera_outlets: Outlets,
     screen: Option<PictureTrack>,
     screen_outlets: Outlets,
+    /// Of the last screen that was to be opened.
+    asking: CallOff,
+    /// What was to be shared at the start, of which a person is asked first.
+    asked_first: bool,
     microphone: Option<Microphone>,
     microphone_outlets: Outlets,
     playback: Playback,
@@ -131,6 +136,8 @@ impl Media {
             camera_outlets: Outlets::new(),
             screen: None,
             screen_outlets: Outlets::new(),
+            asking: CallOff::default(),
+            asked_first: false,
             microphone: None,
             microphone_outlets: Outlets::new(),
             playback,
@@ -158,7 +165,9 @@ impl Media {
             let default = media.config.microphone == spec::Microphone::Device(DeviceChoice::Default);
             media.bear(Kind::Microphone, default, result)?;
         }
-        if media.config.screen != spec::Screen::None {
+        if capture::asks(&media.config.screen) {
+            media.asked_first = true;
+        } else if media.config.screen != spec::Screen::None {
             let result = media.plan_screen(media.config.screen.clone()).carry_out();
             let default = media.config.screen == spec::Screen::Display(None);
             media.bear(Kind::Screen, default, result)?;
@@ -198,6 +207,11 @@ impl Media {
     /// Whether the pictures in the window broke off by a defect since the last call. They go on by themselves.
     pub fn painter_crashed(&self) -> bool {
         self.pictures.crashes() > 0
+    }
+
+    /// Whether a screen is to be shared from the start and its person to be asked first: nothing waits for the answer. Once.
+    pub fn asks_first(&mut self) -> bool {
+        std::mem::take(&mut self.asked_first)
     }
 
     /// What we publish now.
@@ -386,6 +400,7 @@ impl Media {
 
     /// Ends all threads; files that are being written are whole afterwards.
     pub fn stop(mut self) {
+        self.asking.call_off();
         if let Some(camera) = self.camera.take() {
             camera.stop();
         }

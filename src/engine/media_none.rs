@@ -132,6 +132,11 @@ impl Media {
         false
     }
 
+    /// Nothing is shared.
+    pub fn asks_first(&mut self) -> bool {
+        false
+    }
+
     /// None.
     pub fn tracks(&self) -> Vec<TrackInfo> {
         Vec::new()

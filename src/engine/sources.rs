@@ -165,6 +165,9 @@ impl Actor {
             }
         }
         self.tend();
+        if self.parts.media.asks_first() {
+            self.switch(Switch::Screen { on: true, source: None }, None);
+        }
     }
 
     /// A person asks for this.
@@ -315,6 +318,11 @@ impl Actor {
             self.sources.lane(kind).care.on_wish(wish, switch.is_on());
         }
         self.publish_tracks();
+        // Nobody waits for what was to be shared from the start.
+        if let (Kind::Screen, None, Err(error)) = (kind, &reply, &result) {
+            self.emit(Event::Warning(failure::trouble(kind, error)));
+            self.show_off(kind);
+        }
         let answered = result.map(|()| Done::Ok).map_err(|error| match kind {
             Kind::Camera => failure::source(&error, "camera"),
             Kind::Microphone => failure::source(&error, "microphone"),

@@ -7,6 +7,7 @@
 
 #![expect(clippy::print_stdout, reason = "a test's figures are for its reader")]
 
+mod figure;
 mod host;
 mod program;
 

@@ -6,6 +6,7 @@
 
 use super::{Media, is_bearable};
 use crate::av::Error;
+use crate::av::capture::CallOff;
 use crate::av::devices::{Device, Kind};
 use crate::av::playback::Output;
 use crate::av::process::voice::Processing;
@@ -210,10 +211,14 @@ impl Media {
     }
 
     /// How this screen is opened. On Wayland its person is asked, which may take minutes.
-    pub(super) fn plan_screen(&self, source: spec::Screen) -> Plan {
+    pub(super) fn plan_screen(&mut self, source: spec::Screen) -> Plan {
+        self.asking = CallOff::default();
+        let call_off = self.asking.clone();
         let config = PictureConfig { quality: self.config.quality, max_bitrate: self.share_of(TrackKind::Screen) };
         let (outlets, shown) = (self.screen_outlets.clone(), self.pictures.screen(Key::own_screen()));
-        Plan(Box::new(move || Ok(Opened::Screen(PictureTrack::screen(&source, config, outlets, Some(shown))?))))
+        Plan(Box::new(move || {
+            Ok(Opened::Screen(PictureTrack::screen(&source, &call_off, config, outlets, Some(shown))?))
+        }))
     }
 
     /// How this microphone is opened. It is off until it has its place: its first frame is due after 10 ms.
@@ -312,7 +317,11 @@ impl Media {
                 }
             }
             Kind::Speaker => self.hush(true),
-            Kind::Screen => self.close(Kind::Screen),
+            Kind::Screen => {
+                // Its person may still be asked what to share.
+                self.asking.call_off();
+                self.close(Kind::Screen);
+            }
         }
     }
 
