@@ -205,6 +205,7 @@ impl Inner {
                 microphone,
                 speaker,
                 screen: spec::Screen::None,
+                screen_audio: spec::ScreenAudio::Off,
                 quality,
                 voice,
                 max_bitrate: choices.most_video.map(Bitrate::from_bps),

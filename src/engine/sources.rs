@@ -353,6 +353,10 @@ impl Actor {
                 }
             }
         }
+        if let Some(error) = self.parts.media.screen_audio_trouble() {
+            self.emit(Event::Warning(failure::trouble(Kind::Screen, &error)));
+            self.meeting.on_setting(Setting::ScreenAudio(spec::ScreenAudio::Off));
+        }
         // A screen that is shared may also have another size by now.
         self.publish_tracks();
         if self.sources.lanes.iter().any(|lane| lane.care.watches()) {

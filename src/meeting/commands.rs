@@ -57,6 +57,7 @@ impl Meeting {
             Command::Microphone { on, source } => Ok(Answer::Work(Work::Microphone { on, source })),
             Command::Speaker { on, sink } => Ok(Answer::Work(Work::Speaker { on, sink })),
             Command::Screen { on, source } => Ok(Answer::Work(Work::Screen { on, source })),
+            Command::ScreenAudio(audio) => Ok(Answer::Work(Work::ScreenAudio(audio))),
             Command::Quality(quality) => Ok(Answer::Work(Work::Quality(quality))),
             Command::Voice { change, sources } => {
                 Ok(Answer::Work(Work::Voice(self.settings.voice.with(change, sources))))

@@ -106,6 +106,8 @@ pub enum Setting {
     Speaker(crate::av::spec::Speaker, bool),
     /// What is shared, or was last, and whether it is.
     Screen(crate::av::spec::Screen, bool),
+    /// What is heard with what is shared.
+    ScreenAudio(crate::av::spec::ScreenAudio),
     /// The cap on the camera.
     Quality(crate::av::spec::Quality),
     /// How the microphone is processed.
@@ -501,6 +503,7 @@ impl Meeting {
             Setting::Microphone(source, on) => (self.settings.microphone, self.settings.microphone_on) = (source, on),
             Setting::Speaker(sink, on) => (self.settings.speaker, self.settings.speaker_on) = (sink, on),
             Setting::Screen(source, on) => (self.settings.screen, self.settings.screen_on) = (source, on),
+            Setting::ScreenAudio(audio) => self.settings.screen_audio = audio,
             Setting::Quality(quality) => self.settings.quality = quality,
             Setting::Voice(wish) => self.settings.voice = wish,
             Setting::Volume(peer, volume) => self.people.set_volume(peer, volume),

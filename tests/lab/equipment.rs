@@ -291,6 +291,11 @@ impl SoundServer {
         Beside(beside(self.client("paplay").arg("--device=mouth").arg(wav)))
     }
 
+    /// Another program plays a WAV file by the speaker.
+    pub fn play(&self, wav: &Path) -> Beside {
+        Beside(beside(self.client("paplay").arg("--device=speaker").arg(wav)))
+    }
+
     /// Says a WAV file into the microphone and plays it by the speaker at the same moment, and waits until it is over.
     pub fn mark(&self, wav: &Path) {
         let words = ["load-module", "module-combine-sink", "sink_name=both", "slaves=mouth,speaker"];

@@ -37,6 +37,8 @@ mod hotplug;
 mod measure;
 #[cfg(all(feature = "devices", target_os = "linux"))]
 mod portal;
+#[cfg(all(feature = "devices", target_os = "linux"))]
+mod programs;
 #[cfg(feature = "media")]
 mod soak;
 #[cfg(feature = "devices")]

@@ -42,6 +42,7 @@ async fn start(
             microphone,
             speaker: spec::Speaker::None,
             screen: spec::Screen::None,
+            screen_audio: Default::default(),
             quality: spec::Quality::Auto,
             voice: lets_meet::av::spec::voice::Wish::default(),
             max_bitrate: None,

@@ -65,7 +65,7 @@ pub enum Step {
 }
 
 /// Closes beside the caller.
-fn close<T: Send + 'static>(name: &'static str, what: T, stop: impl FnOnce(T) + Send + 'static) {
+pub(super) fn close<T: Send + 'static>(name: &'static str, what: T, stop: impl FnOnce(T) + Send + 'static) {
     if let Err(error) = task::thread(name, move || stop(what)) {
         tracing::warn!(%error, "what was open was left to close by itself");
     }
@@ -250,6 +250,7 @@ impl Media {
                 self.screen = Some(screen);
                 self.pictures.open(Key::own_screen());
                 self.share_out();
+                self.tend_screen_audio();
             }
             // Nobody wants it any more.
             Opened::Screen(screen) => close("screen-close", screen, PictureTrack::stop),
@@ -344,6 +345,7 @@ impl Media {
                 }
                 self.pictures.close(Key::own_screen());
                 self.share_out();
+                self.tend_screen_audio();
             }
             Kind::Microphone => {
                 if let Some(microphone) = self.microphone.take() {
@@ -387,8 +389,10 @@ impl Media {
     /// Silences everybody, or nobody.
     fn hush(&mut self, silent: bool) {
         self.speaker_on = !silent;
-        for (peer, remote) in self.remotes.iter().filter(|(_, remote)| remote.hears) {
-            self.playback.set_muted(*peer, !(self.speaker_on && remote.speaks));
+        for (peer, remote) in &self.remotes {
+            for (kind, sound) in &remote.sounds {
+                self.playback.set_muted((*peer, *kind), !(self.speaker_on && sound.on));
+            }
         }
     }
 }

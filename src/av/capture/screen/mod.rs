@@ -12,8 +12,11 @@ mod pace;
 #[cfg(target_os = "linux")]
 mod portal;
 #[cfg(target_os = "linux")]
+mod programs;
+#[cfg(target_os = "linux")]
 mod x11;
 
+use super::sound::Sound;
 use super::{CallOff, LiveSource};
 use crate::av::devices::Device;
 #[cfg(target_os = "linux")]
@@ -31,6 +34,17 @@ pub fn list() -> Vec<Device> {
     return x11::list();
     #[cfg(not(target_os = "linux"))]
     Vec::new()
+}
+
+/// True where what other programs play can be shared.
+pub const HAS_SOUND: bool = cfg!(target_os = "linux");
+
+/// What other programs play. That it does not work is told by its fate.
+pub fn sound() -> Result<Box<dyn Sound>, Error> {
+    #[cfg(target_os = "linux")]
+    return Ok(Box::new(programs::Programs::open()?));
+    #[cfg(not(target_os = "linux"))]
+    Err(Error::NoScreenAudio { reason: "this build cannot do it on this system".to_owned() })
 }
 
 /// True where sharing this asks the person first, which may take minutes.
