@@ -496,20 +496,6 @@ impl Meeting {
         self.out.extend(to.into_iter().map(|to| Output::Send { to, message: message.clone() }));
     }
 
-    /// A shell changed something that `state` shows.
-    pub fn on_setting(&mut self, setting: Setting) {
-        match setting {
-            Setting::Camera(source, on) => (self.settings.camera, self.settings.camera_on) = (source, on),
-            Setting::Microphone(source, on) => (self.settings.microphone, self.settings.microphone_on) = (source, on),
-            Setting::Speaker(sink, on) => (self.settings.speaker, self.settings.speaker_on) = (sink, on),
-            Setting::Screen(source, on) => (self.settings.screen, self.settings.screen_on) = (source, on),
-            Setting::ScreenAudio(audio) => self.settings.screen_audio = audio,
-            Setting::Quality(quality) => self.settings.quality = quality,
-            Setting::Voice(wish) => self.settings.voice = wish,
-            Setting::Volume(peer, volume) => self.people.set_volume(peer, volume),
-        }
-    }
-
     /// News of a transfer, `person.name` as far as the shell knows it.
     pub fn on_file(&mut self, _now: Instant, mut event: FileEvent) {
         let peer = event.person.peer;
