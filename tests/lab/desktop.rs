@@ -34,6 +34,9 @@ use zbus::zvariant::{OwnedObjectPath, OwnedValue, Value};
 /// How long a server may take to begin.
 const BEGIN: Duration = Duration::from_secs(20);
 
+/// Times that a still picture is sent: a reader may not be ready for the first.
+const FIRST: u64 = 30;
+
 /// What the person in front of the desktop does when asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answer {
@@ -50,7 +53,8 @@ pub enum Answer {
 pub enum Shows {
     /// Test cards, 30 a second.
     Cards,
-    /// One test card, which stands still: a compositor sends a picture only when something changed.
+    /// One test card, which stands still: it is sent for a second and then nothing more, as a compositor sends pictures
+    /// only when something changed.
     Still,
 }
 
@@ -382,7 +386,8 @@ fn produce(
                 let Some(mut buffer) = stream.dequeue_buffer() else { return };
                 let Some(data) = buffer.datas_mut().first_mut() else { return };
                 let mut picture = pool.picture(width, height);
-                card.picture(tick.get(), &mut picture).expect("a test card never fails");
+                card.picture(if shows == Shows::Still { 0 } else { tick.get() }, &mut picture)
+                    .expect("a test card never fails");
                 tick.set(tick.get() + 1);
                 let mut pixels = Vec::new();
                 convert::to_rgba(&picture, &mut pixels);
@@ -410,7 +415,7 @@ fn produce(
     let timer = {
         let stream = stream.clone();
         main.loop_().add_timer(move |_| {
-            if stream.is_driving() && (shows == Shows::Cards || tick.get() == 0) {
+            if stream.is_driving() && (shows == Shows::Cards || tick.get() < FIRST) {
                 let _ = stream.trigger_process();
             }
         })

@@ -132,7 +132,7 @@ fn first_card(clip: &Path) -> Option<u32> {
 #[test]
 fn a_screen_that_stands_still_is_sharp_for_who_comes_late() {
     let lab = lab!(3);
-    // The compositor sends one picture and no more.
+    // The compositor sends one picture for a second, and nothing more.
     let desktop = Desktop::start((1280, 720), Shows::Still);
     let (mut ann, bo) = sharing(&lab, &desktop);
     let answer = ann.ask(json!({"do": "screen", "on": true, "source": "display"}));

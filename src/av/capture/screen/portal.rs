@@ -63,7 +63,7 @@ impl Source {
         let (tell, opened) = sync_channel(1);
         let told = fate.clone();
         let worker = Worker::start("screen-portal", move |stop| {
-            watch("the desktop's portal", &told, || session(stop, &tell));
+            watch("the desktop's portal", &told, || session(stop, &tell, &told));
         })?;
         let limit = clock::now() + ASK_LIMIT + OPEN_LIMIT;
         let cast = loop {
@@ -137,7 +137,7 @@ fn ended(reason: &str) -> Error {
 }
 
 /// The whole life of a session: asks, hands the pictures over, and waits for its end.
-fn session(stop: &Stop, tell: &SyncSender<Cast>) -> Result<(), Error> {
+fn session(stop: &Stop, tell: &SyncSender<Cast>, fate: &Fate) -> Result<(), Error> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -176,15 +176,16 @@ fn session(stop: &Stop, tell: &SyncSender<Cast>) -> Result<(), Error> {
                 Err(_) => std::future::pending().await,
             }
         };
-        let result = tokio::select! {
-            () = stopped(stop) => Ok(()),
+        tokio::select! {
+            () = stopped(stop) => {}
             // Of the stream: it has told why, if it was by an error.
-            _ = ends => Ok(()),
-            () = closed => Err(ended("it was stopped from the desktop")),
-        };
+            _ = ends => {}
+            // Told before the stream ends, which is by this.
+            () = closed => fate.set(ended("it was stopped from the desktop")),
+        }
         cast.close();
         end(&session).await;
-        result
+        Ok(())
     })
 }
 
