@@ -53,6 +53,8 @@ impl TrackId {
     pub const MICROPHONE: Self = Self(2);
     /// The shared screen.
     pub const SCREEN: Self = Self(3);
+    /// What is heard with it.
+    pub const SCREEN_AUDIO: Self = Self(4);
 
     /// From the byte on the wire; every value is valid, unknown ones have no subscriber.
     pub const fn from_u8(value: u8) -> Self {
@@ -75,15 +77,27 @@ pub enum TrackKind {
     Microphone,
     /// A shared screen or window.
     Screen,
+    /// What the sharer's programs play.
+    #[serde(rename = "screen-audio")]
+    ScreenAudio,
 }
 
 impl TrackKind {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Camera, Self::Microphone, Self::Screen, Self::ScreenAudio];
+
+    /// Heard, not seen.
+    pub const fn is_sound(self) -> bool {
+        matches!(self, Self::Microphone | Self::ScreenAudio)
+    }
+
     /// The track id that this protocol version gives the kind.
     pub const fn id(self) -> TrackId {
         match self {
             Self::Camera => TrackId::CAMERA,
             Self::Microphone => TrackId::MICROPHONE,
             Self::Screen => TrackId::SCREEN,
+            Self::ScreenAudio => TrackId::SCREEN_AUDIO,
         }
     }
 
@@ -93,6 +107,7 @@ impl TrackKind {
             Self::Camera => "camera",
             Self::Microphone => "microphone",
             Self::Screen => "screen",
+            Self::ScreenAudio => "screen-audio",
         }
     }
 }

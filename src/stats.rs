@@ -142,6 +142,8 @@ pub struct Peer {
     pub audio: Option<Audio>,
     /// Its screen, as received.
     pub screen: Option<Video>,
+    /// The sound of its screen, as received.
+    pub screen_audio: Option<Audio>,
     /// Ours, as sent to it.
     pub sending: SendingTracks,
 }

@@ -18,6 +18,13 @@ use crate::share;
 /// Whether this build knows devices at all.
 pub const BUILT: bool = cfg!(feature = "devices");
 
+/// Whether what other programs play can be shared with a screen here.
+#[cfg(feature = "devices")]
+pub const SHARES_SOUND: bool = crate::av::capture::screen::HAS_SOUND;
+/// Not in this build.
+#[cfg(not(feature = "devices"))]
+pub const SHARES_SOUND: bool = false;
+
 /// What is said where [`BUILT`] is false.
 pub const NOT_BUILT: &str = "this build has no devices";
 

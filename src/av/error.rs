@@ -101,6 +101,12 @@ pub enum Error {
         /// Which part, as in "the voice processing".
         what: &'static str,
     },
+    /// What programs play cannot be recorded here. The screen is shared without it.
+    #[error("the sound of this computer cannot be shared: {reason}; share without it, or start PulseAudio or PipeWire")]
+    NoScreenAudio {
+        /// Why.
+        reason: String,
+    },
     /// The feature `devices` was left out of this build.
     #[error("{NOT_BUILT}; build it with the feature devices, or use a test source such as testcard or tone")]
     NoDevices,

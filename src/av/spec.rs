@@ -202,6 +202,39 @@ impl Screen {
     }
 }
 
+/// What is heard with a shared screen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ScreenAudio {
+    /// Nothing.
+    #[default]
+    Off,
+    /// What other programs play.
+    On,
+    /// A steady 440 Hz tone.
+    Tone,
+}
+
+impl FromStr for ScreenAudio {
+    type Err = ParseError;
+
+    fn from_str(text: &str) -> Result<Self, ParseError> {
+        let words = "off, on, tone";
+        let found = [Self::Off, Self::On, Self::Tone].into_iter().find(|one| one.to_string() == text);
+        found.ok_or_else(|| ParseError::Unknown(text.to_owned(), "sound of a screen", words))
+    }
+}
+
+/// As it is typed.
+impl fmt::Display for ScreenAudio {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Off => "off",
+            Self::On => "on",
+            Self::Tone => "tone",
+        })
+    }
+}
+
 /// Reads `WxH@FPS`: pixels across and down, even, and pictures a second.
 fn test_card(size: &str) -> Option<(u16, u16, u8)> {
     let (size, fps) = size.split_once('@').unwrap_or((size, "30"));

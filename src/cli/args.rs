@@ -251,6 +251,9 @@ pub struct JoinOptions {
     /// Screen to share: none, display[:N], window:ID, testcard[:WxH@FPS], file:CLIP.y4m
     #[arg(long, value_name = "SRC", default_value = "none")]
     pub screen: String,
+    /// What is heard with the shared screen: off, on (what other programs play), tone
+    #[arg(long, value_name = "SOUND", default_value = "off")]
+    pub screen_audio: spec::ScreenAudio,
     /// Largest picture sent: auto, 240p, 360p, 480p, 720p, 900p, 1080p
     #[arg(long, value_name = "Q", default_value = "auto")]
     pub quality: String,
@@ -263,7 +266,7 @@ pub struct JoinOptions {
     /// Write each remote camera to DIR/<peer id>.y4m, each shared screen to DIR/<peer id>-screen.y4m
     #[arg(long, value_name = "DIR")]
     pub dump_video: Option<PathBuf>,
-    /// Write each remote voice to DIR/<peer id>.wav
+    /// Write each remote voice to DIR/<peer id>.wav, the sound of each shared screen to DIR/<peer id>-screen.wav
     #[arg(long, value_name = "DIR")]
     pub dump_audio: Option<PathBuf>,
     /// Where drops land [default: the Downloads folder, else home]

@@ -205,6 +205,7 @@ impl Inner {
                 microphone,
                 speaker,
                 screen: spec::Screen::None,
+                screen_audio: spec::ScreenAudio::Off,
                 quality,
                 muted: !meet.microphone,
                 voice,

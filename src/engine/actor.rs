@@ -513,7 +513,7 @@ impl Actor {
     pub(super) fn publish_tracks(&mut self) {
         let now = clock::now();
         let tracks = self.parts.media.tracks();
-        for kind in [TrackKind::Camera, TrackKind::Microphone, TrackKind::Screen] {
+        for kind in TrackKind::ALL {
             match tracks.iter().find(|track| track.kind == kind) {
                 Some(track) => self.meeting.set_track(now, track.clone()),
                 None => self.meeting.remove_track(now, kind),

@@ -99,6 +99,11 @@ impl Actor {
                     self.switch(Switch::Camera { on: true, source: Some(source) }, None);
                 }
             }
+            Work::ScreenAudio(audio) => {
+                self.parts.media.set_screen_audio(audio);
+                self.meeting.on_setting(Setting::ScreenAudio(audio));
+                self.publish_tracks();
+            }
             Work::Voice(wish) => {
                 self.parts.media.set_voice(wish);
                 self.meeting.on_setting(Setting::Voice(wish));

@@ -79,6 +79,7 @@ pub fn crashed(person: Person, kind: TrackKind) -> Warning {
     let (what, switch) = match kind {
         TrackKind::Camera => ("picture", "camera"),
         TrackKind::Screen => ("shared screen", "other side's screen"),
+        TrackKind::ScreenAudio => ("shared sound", "other side's screen"),
         TrackKind::Microphone => ("voice", "microphone"),
     };
     let name = &person.name;

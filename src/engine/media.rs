@@ -17,6 +17,7 @@ use super::levels::Levels;
 use super::pictures::{Key, Pictures};
 use super::router::Router;
 use crate::av::Error;
+use crate::av::capture::{self, CallOff};
 use crate::av::devices::{Device, Kind};
 use crate::av::outlets::Outlets;
 use crate::av::playback::{self, Output, Playback};
@@ -43,6 +44,8 @@ pub struct Config {
     pub speaker: spec::Speaker,
     /// What is shared.
     pub screen: spec::Screen,
+    /// What is heard with it.
+    pub screen_audio: spec::ScreenAudio,
     /// Picture cap.
     pub quality: Quality,
     /// The microphone starts off: it is opened, and nothing of it leaves until it is switched on.
@@ -75,10 +78,15 @@ struct Remote {
     video: Option<Video>,
     /// Its screen.
     screen: Option<Video>,
-    /// Its voice has a place in the mix.
-    hears: bool,
-    /// Its microphone is on.
-    speaks: bool,
+    /// Its voice and the sound of its screen, as far as they have a place in the mix.
+    sounds: BTreeMap<TrackKind, Heard>,
+}
+
+/// A sound track that has a place in the mix.
+#[derive(Debug)]
+struct Heard {
+    /// It sounds.
+    on: bool,
 }
 
 /// All tracks of this process.
@@ -90,6 +98,15 @@ pub struct Media {
     camera_outlets: Outlets,
     screen: Option<PictureTrack>,
     screen_outlets: Outlets,
+    /// Of the last screen that was to be opened.
+    asking: CallOff,
+    /// What was to be shared at the start, of which a person is asked first.
+    asked_first: bool,
+    /// What is heard with the screen, as it was wanted.
+    screen_audio: Option<(spec::ScreenAudio, Microphone)>,
+    screen_audio_outlets: Outlets,
+    /// Why it could not begin.
+    screen_audio_refused: Option<Error>,
     microphone: Option<Microphone>,
     microphone_outlets: Outlets,
     playback: Playback,
@@ -133,6 +150,11 @@ impl Media {
             camera_outlets: Outlets::new(),
             screen: None,
             screen_outlets: Outlets::new(),
+            asking: CallOff::default(),
+            asked_first: false,
+            screen_audio: None,
+            screen_audio_outlets: Outlets::new(),
+            screen_audio_refused: None,
             microphone: None,
             microphone_outlets: Outlets::new(),
             playback,
@@ -161,7 +183,9 @@ impl Media {
             let on = !media.config.muted;
             media.bear(Kind::Microphone, default, on, result)?;
         }
-        if media.config.screen != spec::Screen::None {
+        if capture::asks(&media.config.screen) {
+            media.asked_first = true;
+        } else if media.config.screen != spec::Screen::None {
             let result = media.plan_screen(media.config.screen.clone()).carry_out();
             let default = media.config.screen == spec::Screen::Display(None);
             media.bear(Kind::Screen, default, true, result)?;
@@ -192,8 +216,8 @@ impl Media {
                 }
             }
         }
-        while let Some(peer) = self.playback.crashed() {
-            found.insert((peer, TrackKind::Microphone));
+        while let Some(key) = self.playback.crashed() {
+            found.insert(key);
         }
         found.into_iter().collect()
     }
@@ -203,12 +227,18 @@ impl Media {
         self.pictures.crashes() > 0
     }
 
+    /// Whether a screen is to be shared from the start and its person to be asked first: nothing waits for the answer. Once.
+    pub fn asks_first(&mut self) -> bool {
+        std::mem::take(&mut self.asked_first)
+    }
+
     /// What we publish now.
     pub fn tracks(&self) -> Vec<TrackInfo> {
         let camera = self.camera.as_ref().map(PictureTrack::info);
         let microphone = self.microphone.as_ref().map(Microphone::info);
         let screen = self.screen.as_ref().map(PictureTrack::info);
-        camera.into_iter().chain(microphone).chain(screen).collect()
+        let screen_audio = self.screen_audio.as_ref().map(|(_, track)| track.info());
+        camera.into_iter().chain(microphone).chain(screen).chain(screen_audio).collect()
     }
 
     /// Caps the camera's size. The real camera that is open and would better be opened anew for it comes back.
@@ -235,8 +265,8 @@ impl Media {
 
     /// Tells the microphone how lossy the worst of its links is: more copies of its frames ride along.
     pub fn set_loss(&self, loss: f64) {
-        if let Some(microphone) = &self.microphone {
-            microphone.set_loss(loss);
+        for sound in self.microphone.iter().chain(self.screen_audio.as_ref().map(|(_, track)| track)) {
+            sound.set_loss(loss);
         }
     }
 
@@ -256,13 +286,12 @@ impl Media {
                     outlet: Shared::new(Some(outlet)),
                     video: None,
                     screen: None,
-                    hears: false,
-                    speaks: false,
+                    sounds: BTreeMap::new(),
                 };
                 self.remotes.insert(peer, remote);
             }
         }
-        for kind in [TrackKind::Camera, TrackKind::Microphone, TrackKind::Screen] {
+        for kind in TrackKind::ALL {
             self.apply(peer, kind);
         }
     }
@@ -273,6 +302,7 @@ impl Media {
         self.repair_none(peer);
         self.microphone_outlets.remove(peer);
         self.screen_outlets.remove(peer);
+        self.screen_audio_outlets.remove(peer);
         self.wanted.retain(|(who, _), _| *who != peer);
         if let Some(remote) = self.remotes.get_mut(&peer) {
             remote.outlet.set(None);
@@ -281,10 +311,10 @@ impl Media {
                 self.pictures.close(Key { peer: Some(peer), kind });
             }
             self.levels.close(peer);
-            remote.speaks = false;
-            // Silence after a peer has left is not concealment. Its file and totals wait for it.
-            remote.hears = false;
-            self.playback.remove(peer);
+            // Silence after a peer has left is not concealment. Its files and totals wait for it.
+            for (kind, _) in std::mem::take(&mut remote.sounds) {
+                self.playback.remove((peer, kind));
+            }
             self.away.push_back(peer);
         }
         while self.away.len() > MOST_AWAY {
@@ -312,9 +342,11 @@ impl Media {
                 }
             }
             // Sound has one size.
-            TrackKind::Microphone => {
+            TrackKind::Microphone | TrackKind::ScreenAudio => {
                 let view = if view == View::None { View::None } else { View::Large };
-                self.microphone_outlets.set(peer, view, outlet);
+                let voice = kind == TrackKind::Microphone;
+                let outlets = if voice { &self.microphone_outlets } else { &self.screen_audio_outlets };
+                outlets.set(peer, view, outlet);
             }
             TrackKind::Screen => {
                 let owed = self.screen_outlets.set(peer, view, outlet);
@@ -366,21 +398,22 @@ impl Media {
         if ![Codec::H264.name(), Codec::Opus.name()].contains(&info.codec.as_str()) {
             return Ok(());
         }
-        match info.kind {
-            TrackKind::Microphone => {
-                if !remote.hears {
-                    let inbox = self.router.open(peer, TrackId::MICROPHONE);
-                    self.playback.add(peer, inbox, remote.clock.clone());
-                    remote.hears = true;
-                }
-                if let Some(loudness) = self.playback.loudness(peer) {
-                    self.levels.open(peer, loudness);
-                }
-                remote.speaks = info.on;
-                self.playback.set_muted(peer, !(info.on && self.speaker_on));
-            }
-            TrackKind::Camera | TrackKind::Screen => return self.show(peer, info, view),
+        let kind = info.kind;
+        if !kind.is_sound() {
+            return self.show(peer, info, view);
         }
+        let sound = remote.sounds.entry(kind).or_insert_with(|| {
+            let inbox = self.router.open(peer, kind.id());
+            self.playback.add((peer, kind), inbox, remote.clock.clone());
+            Heard { on: false }
+        });
+        sound.on = info.on;
+        if kind == TrackKind::Microphone
+            && let Some(loudness) = self.playback.loudness((peer, kind))
+        {
+            self.levels.open(peer, loudness);
+        }
+        self.playback.set_muted((peer, kind), !(info.on && self.speaker_on));
         Ok(())
     }
 
@@ -389,10 +422,14 @@ impl Media {
         let Some(remote) = self.remotes.get_mut(&peer) else { return };
         match kind {
             TrackKind::Camera | TrackKind::Screen => self.hide(peer, kind),
-            TrackKind::Microphone => {
-                self.levels.close(peer);
-                remote.speaks = false;
-                self.playback.set_muted(peer, true);
+            TrackKind::Microphone | TrackKind::ScreenAudio => {
+                if kind == TrackKind::Microphone {
+                    self.levels.close(peer);
+                }
+                if let Some(sound) = remote.sounds.get_mut(&kind) {
+                    sound.on = false;
+                    self.playback.set_muted((peer, kind), true);
+                }
             }
         }
     }
@@ -420,19 +457,22 @@ impl Media {
             audio: self.microphone_outlets.view_of(peer).and(self.microphone.as_ref()).and_then(Microphone::sending),
             screen: self.screen.as_ref().and_then(|screen| screen.sending(view(&self.screen_outlets))),
         };
-        stats::Peer { video, screen, audio: self.playback.stats(peer), sending, ..stats::Peer::default() }
+        let sound = |kind| self.playback.stats((peer, kind));
+        let (audio, screen_audio) = (sound(TrackKind::Microphone), sound(TrackKind::ScreenAudio));
+        stats::Peer { video, screen, audio, screen_audio, sending, ..stats::Peer::default() }
     }
 
     /// Ends all threads; files that are being written are whole afterwards.
     pub fn stop(mut self) {
+        self.asking.call_off();
         if let Some(camera) = self.camera.take() {
             camera.stop();
         }
         if let Some(screen) = self.screen.take() {
             screen.stop();
         }
-        if let Some(microphone) = self.microphone.take() {
-            microphone.stop();
+        for sound in self.microphone.take().into_iter().chain(self.screen_audio.take().map(|(_, track)| track)) {
+            sound.stop();
         }
         for (peer, remote) in std::mem::take(&mut self.remotes) {
             for video in [remote.video, remote.screen].into_iter().flatten() {
@@ -464,6 +504,7 @@ mod tests {
             microphone: spec::Microphone::Device(gone()),
             screen: spec::Screen::None,
             muted: false,
+            screen_audio: spec::ScreenAudio::Off,
             voice: spec::voice::Wish::default(),
             speaker: spec::Speaker::Device(gone()),
             quality: Quality::default(),

@@ -86,6 +86,8 @@ pub struct Config {
     pub speaker: spec::Speaker,
     /// What is shared.
     pub screen: spec::Screen,
+    /// What is heard with it.
+    pub screen_audio: spec::ScreenAudio,
     /// Picture cap.
     pub quality: Quality,
     /// Without media there is nothing to mute.
@@ -131,6 +133,19 @@ impl Media {
 
     /// Nothing is painted.
     pub fn painter_crashed(&self) -> bool {
+        false
+    }
+
+    /// Nothing to hear, as long as nothing is shared.
+    pub fn set_screen_audio(&mut self, _audio: spec::ScreenAudio) {}
+
+    /// Nothing ends.
+    pub fn screen_audio_trouble(&mut self) -> Option<Missing> {
+        None
+    }
+
+    /// Nothing is shared.
+    pub fn asks_first(&mut self) -> bool {
         false
     }
 

@@ -166,6 +166,9 @@ impl Actor {
             }
         }
         self.tend();
+        if self.parts.media.asks_first() {
+            self.switch(Switch::Screen { on: true, source: None }, None);
+        }
     }
 
     /// A person asks for this.
@@ -323,6 +326,11 @@ impl Actor {
             self.sources.lane(kind).care.on_wish(wish, switch.is_on());
         }
         self.publish_tracks();
+        // Nobody waits for what was to be shared from the start.
+        if let (Kind::Screen, None, Err(error)) = (kind, &reply, &result) {
+            self.emit(Event::Warning(failure::trouble(kind, error)));
+            self.show_off(kind);
+        }
         let answered = result.map(|()| Done::Ok).map_err(|error| match kind {
             Kind::Camera => failure::source(&error, "camera"),
             Kind::Microphone => failure::source(&error, "microphone"),
@@ -335,6 +343,11 @@ impl Actor {
     /// What ended by itself, as soon as it is known: that a camera is gone is to be said within two seconds.
     pub(super) fn glance(&mut self) {
         let now = clock::now();
+        if let Some(error) = self.parts.media.screen_audio_trouble() {
+            self.emit(Event::Warning(failure::trouble(Kind::Screen, &error)));
+            self.meeting.on_setting(Setting::ScreenAudio(spec::ScreenAudio::Off));
+            self.publish_tracks();
+        }
         let troubles = self.parts.media.troubles();
         if troubles.is_empty() {
             return;

@@ -79,6 +79,8 @@ pub enum Command {
         /// What; `None` is the one of the last time.
         source: Option<spec::Screen>,
     },
+    /// `screen-audio`: what is heard with what is shared, now and the next time.
+    ScreenAudio(spec::ScreenAudio),
     /// `quality`: caps what the camera sends.
     Quality(spec::Quality),
     /// `voice`: how the microphone is processed.
@@ -171,6 +173,7 @@ impl Command {
             Self::Microphone { .. } => "mic",
             Self::Speaker { .. } => "speaker",
             Self::Screen { .. } => "screen",
+            Self::ScreenAudio(_) => "screen-audio",
             Self::Quality(_) => "quality",
             Self::Voice { .. } => "voice",
             Self::View { .. } => "view",
@@ -297,6 +300,8 @@ pub enum Work {
         /// What.
         source: Option<spec::Screen>,
     },
+    /// Share that sound with a screen.
+    ScreenAudio(spec::ScreenAudio),
     /// Cap the camera.
     Quality(spec::Quality),
     /// Process the microphone so.

@@ -11,7 +11,7 @@ use super::event::Person;
 use super::failure::{Code, Failure};
 use super::shares::Verb;
 use super::who::{Reach, Who};
-use super::{Meeting, Output};
+use super::{Meeting, Output, Setting};
 
 /// The loudest factor of one peer's volume.
 const MAX_VOLUME: f32 = 2.0;
@@ -23,6 +23,20 @@ enum To {
 }
 
 impl Meeting {
+    /// A shell changed something that `state` shows.
+    pub fn on_setting(&mut self, setting: Setting) {
+        match setting {
+            Setting::Camera(source, on) => (self.settings.camera, self.settings.camera_on) = (source, on),
+            Setting::Microphone(source, on) => (self.settings.microphone, self.settings.microphone_on) = (source, on),
+            Setting::Speaker(sink, on) => (self.settings.speaker, self.settings.speaker_on) = (sink, on),
+            Setting::Screen(source, on) => (self.settings.screen, self.settings.screen_on) = (source, on),
+            Setting::ScreenAudio(audio) => self.settings.screen_audio = audio,
+            Setting::Quality(quality) => self.settings.quality = quality,
+            Setting::Voice(wish) => self.settings.voice = wish,
+            Setting::Volume(peer, volume) => self.people.set_volume(peer, volume),
+        }
+    }
+
     /// A face wishes something. `wall_ms` is the Unix time for `sent_at`.
     pub fn on_command(&mut self, now: Instant, wall_ms: u64, command: Command) -> Result<Answer, Failure> {
         if let Some(answer) = self.people.directory.on_command(wall_ms, &command) {
@@ -57,6 +71,7 @@ impl Meeting {
             Command::Microphone { on, source } => Ok(Answer::Work(Work::Microphone { on, source })),
             Command::Speaker { on, sink } => Ok(Answer::Work(Work::Speaker { on, sink })),
             Command::Screen { on, source } => Ok(Answer::Work(Work::Screen { on, source })),
+            Command::ScreenAudio(audio) => Ok(Answer::Work(Work::ScreenAudio(audio))),
             Command::Quality(quality) => Ok(Answer::Work(Work::Quality(quality))),
             Command::Voice { change, sources } => {
                 Ok(Answer::Work(Work::Voice(self.settings.voice.with(change, sources))))

@@ -107,6 +107,7 @@ impl Lobby {
             | Command::Microphone { .. }
             | Command::Speaker { .. }
             | Command::Screen { .. }
+            | Command::ScreenAudio(_)
             | Command::Quality(_)
             | Command::Voice { .. }
             | Command::Hand { .. }

@@ -106,6 +106,8 @@ pub enum Setting {
     Speaker(crate::av::spec::Speaker, bool),
     /// What is shared, or was last, and whether it is.
     Screen(crate::av::spec::Screen, bool),
+    /// What is heard with what is shared.
+    ScreenAudio(crate::av::spec::ScreenAudio),
     /// The cap on the camera.
     Quality(crate::av::spec::Quality),
     /// How the microphone is processed.
@@ -492,19 +494,6 @@ impl Meeting {
         let message = self.tracks.tracks_message();
         let to: Vec<PeerId> = self.people.seats().map(|(peer, _)| peer).collect();
         self.out.extend(to.into_iter().map(|to| Output::Send { to, message: message.clone() }));
-    }
-
-    /// A shell changed something that `state` shows.
-    pub fn on_setting(&mut self, setting: Setting) {
-        match setting {
-            Setting::Camera(source, on) => (self.settings.camera, self.settings.camera_on) = (source, on),
-            Setting::Microphone(source, on) => (self.settings.microphone, self.settings.microphone_on) = (source, on),
-            Setting::Speaker(sink, on) => (self.settings.speaker, self.settings.speaker_on) = (sink, on),
-            Setting::Screen(source, on) => (self.settings.screen, self.settings.screen_on) = (source, on),
-            Setting::Quality(quality) => self.settings.quality = quality,
-            Setting::Voice(wish) => self.settings.voice = wish,
-            Setting::Volume(peer, volume) => self.people.set_volume(peer, volume),
-        }
     }
 
     /// News of a transfer, `person.name` as far as the shell knows it.

@@ -106,6 +106,8 @@ pub struct Settings {
     pub screen: spec::Screen,
     /// It is shared.
     pub screen_on: bool,
+    /// What is heard with it.
+    pub screen_audio: spec::ScreenAudio,
     /// The cap on the camera.
     pub quality: spec::Quality,
     /// How the microphone is processed.
@@ -129,6 +131,7 @@ impl Default for Settings {
             speaker_on: true,
             screen: spec::Screen::None,
             screen_on: false,
+            screen_audio: spec::ScreenAudio::Off,
             quality: spec::Quality::Auto,
             voice: spec::voice::Wish::default(),
             view: View::Large,

@@ -1,8 +1,8 @@
 //! Sans-IO. Who publishes what, and who watches it how.
 //!
 //! Each side says all of its tracks and all of its wishes in one message each, with a revision: a repeat or an older
-//! one does nothing, a lost one is said again with the next link. Pictures flow only to whom asked for them; a
-//! microphone is wanted from the start. Muting is `on: false` of a track that stays.
+//! one does nothing, a lost one is said again with the next link. Pictures flow only to whom asked for them; sound is
+//! always asked for, and a microphone is wanted from the start. Muting is `on: false` of a track that stays.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
@@ -14,7 +14,7 @@ use crate::media::{TrackInfo, TrackKind, View};
 use super::wire;
 use crate::bucket::Bucket;
 
-/// Tracks and wishes read of one message; more are ignored. There are three kinds.
+/// Tracks and wishes read of one message; more are ignored. There are four kinds.
 const MAX_READ: usize = 16;
 /// Views chosen for single peers, remembered by key; above, no more are.
 const MAX_CHOICES: usize = 512;
@@ -22,7 +22,7 @@ const MAX_CHOICES: usize = 512;
 const CHANGES: (u32, Duration) = (60, Duration::from_millis(50));
 
 /// All kinds.
-pub const KINDS: [TrackKind; 3] = [TrackKind::Camera, TrackKind::Microphone, TrackKind::Screen];
+pub const KINDS: [TrackKind; 4] = TrackKind::ALL;
 
 /// What is to be done.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -109,10 +109,10 @@ impl Tracks {
         Message::new(wire::VIEWS, &wire::Views { revision: self.views_revision, views })
     }
 
-    /// What we ask of this track of `peer`: a microphone is always wanted.
+    /// What we ask of this track of `peer`: sound is always wanted.
     pub fn view(&self, peer: PeerId, kind: TrackKind) -> View {
         match kind {
-            TrackKind::Microphone => View::Large,
+            kind if kind.is_sound() => View::Large,
             _ => self.picture_view(peer),
         }
     }
@@ -130,7 +130,7 @@ impl Tracks {
         self.views_revision += 1;
         let remote = self.remotes.get(&peer);
         let pictures = remote.into_iter().flat_map(|remote| remote.tracks.values());
-        let pictures = pictures.filter(|info| info.kind != TrackKind::Microphone);
+        let pictures = pictures.filter(|info| !info.kind.is_sound());
         pictures.map(|info| Change::Receive(info.clone(), view)).collect()
     }
 
@@ -286,13 +286,17 @@ mod tests {
         };
         let (camera, screen) = (TrackKind::Camera, TrackKind::Screen);
         let both = |view| [Change::Subscribe(camera, view), Change::Subscribe(screen, view)];
-        assert_eq!(hear(&of_b, &mut of_a), both(View::Large));
+        let sound = Change::Subscribe(TrackKind::ScreenAudio, View::Large);
+        let [first, second] = both(View::Large);
+        assert_eq!(hear(&of_b, &mut of_a), [first, second, sound]);
         assert_eq!(of_b.choose(a, View::Small), []);
         assert_eq!(hear(&of_b, &mut of_a), both(View::Small));
         of_b.choose(a, View::None);
         assert_eq!(hear(&of_b, &mut of_a), both(View::None));
-        assert_eq!(of_a.wishes(b), [(camera, View::None), (TrackKind::Microphone, View::Large), (screen, View::None)]);
-        assert_eq!(of_a.depart(b), [Change::Subscribe(TrackKind::Microphone, View::None)]);
+        let sounds = [TrackKind::Microphone, TrackKind::ScreenAudio];
+        let wishes = [(camera, View::None), (sounds[0], View::Large), (screen, View::None), (sounds[1], View::Large)];
+        assert_eq!(of_a.wishes(b), wishes);
+        assert_eq!(of_a.depart(b), sounds.map(|kind| Change::Subscribe(kind, View::None)));
     }
 
     #[test]

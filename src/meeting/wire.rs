@@ -281,7 +281,7 @@ pub struct RingEnd {
 }
 
 fn kind(word: &str) -> Option<TrackKind> {
-    [TrackKind::Camera, TrackKind::Microphone, TrackKind::Screen].into_iter().find(|kind| kind.name() == word)
+    TrackKind::ALL.into_iter().find(|kind| kind.name() == word)
 }
 
 /// The word for a picture size.

@@ -34,6 +34,9 @@ use zbus::zvariant::{OwnedObjectPath, OwnedValue, Value};
 /// How long a server may take to begin.
 const BEGIN: Duration = Duration::from_secs(20);
 
+/// Times that a still picture is sent: a reader may not be ready for the first.
+const FIRST: u64 = 30;
+
 /// What the person in front of the desktop does when asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Answer {
@@ -41,6 +44,18 @@ pub enum Answer {
     Share,
     /// Closes the dialog.
     Refuse,
+    /// Thinks about it, for ever.
+    Think,
+}
+
+/// What the screen shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shows {
+    /// Test cards, 30 a second.
+    Cards,
+    /// One test card, which stands still: it is sent for a second and then nothing more, as a compositor sends pictures
+    /// only when something changed.
+    Still,
 }
 
 /// The desktop.
@@ -50,6 +65,7 @@ pub struct Desktop {
     address: String,
     answer: Arc<Mutex<Answer>>,
     prompts: Arc<AtomicUsize>,
+    closed: Arc<AtomicUsize>,
     bus: zbus::Connection,
     runtime: tokio::runtime::Runtime,
     sessions: Arc<Mutex<Vec<OwnedObjectPath>>>,
@@ -73,7 +89,7 @@ fn until(what: &str, mut fact: impl FnMut() -> bool) {
 
 impl Desktop {
     /// Starts it; its screen has this size.
-    pub fn start((width, height): (u16, u16)) -> Self {
+    pub fn start((width, height): (u16, u16), shows: Shows) -> Self {
         // Names of sockets are short.
         let temporary = tempfile::tempdir().expect("a folder for temporary files");
         let folder = temporary.path();
@@ -104,18 +120,21 @@ impl Desktop {
         let (quit, quits) = pw::channel::channel();
         let producer = {
             let socket = folder.join("pipewire-0");
-            task::thread("test-screen", move || produce(&socket, (width, height), quits, tell)).expect("a thread")
+            task::thread("test-screen", move || produce(&socket, (width, height), shows, quits, tell))
+                .expect("a thread")
         };
         let node = node(&told);
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
         let runtime = runtime.expect("a runtime");
         let (answer, prompts) = (Arc::new(Mutex::new(Answer::Share)), Arc::new(AtomicUsize::new(0)));
+        let closed = Arc::new(AtomicUsize::new(0));
         let sessions = Arc::<Mutex<Vec<OwnedObjectPath>>>::default();
         let portal = Portal {
             node,
             socket: folder.join("pipewire-0"),
             answer: Arc::clone(&answer),
             prompts: Arc::clone(&prompts),
+            closed: Arc::clone(&closed),
             sessions: Arc::clone(&sessions),
         };
         let bus = runtime.block_on(async {
@@ -127,7 +146,7 @@ impl Desktop {
         });
         let bus = bus.expect("the portal is on the bus");
         let (folder, producer) = (temporary, Some(producer));
-        Self { folder, servers, address, answer, prompts, bus, runtime, sessions, quit, producer }
+        Self { folder, servers, address, answer, prompts, closed, bus, runtime, sessions, quit, producer }
     }
 
     /// For the command that starts a program.
@@ -142,6 +161,16 @@ impl Desktop {
     /// How often the person was asked.
     pub fn prompts(&self) -> usize {
         self.prompts.load(Ordering::Relaxed)
+    }
+
+    /// Waits until the person was asked so often.
+    pub fn wait_asked(&self, times: usize) {
+        until("the question", || self.prompts() >= times);
+    }
+
+    /// How many sessions the program has ended by itself: with a session its open question ends.
+    pub fn closed(&self) -> usize {
+        self.closed.load(Ordering::Relaxed)
     }
 
     /// What the person does from now on.
@@ -192,15 +221,18 @@ struct Portal {
     socket: PathBuf,
     answer: Arc<Mutex<Answer>>,
     prompts: Arc<AtomicUsize>,
+    closed: Arc<AtomicUsize>,
     sessions: Arc<Mutex<Vec<OwnedObjectPath>>>,
 }
 
 /// The object behind a session's path.
-struct Session;
+struct Session(Arc<AtomicUsize>);
 
 #[zbus::interface(name = "org.freedesktop.portal.Session")]
 impl Session {
-    fn close(&self) {}
+    fn close(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
 
     #[zbus(property, name = "version")]
     fn version(&self) -> u32 {
@@ -233,7 +265,7 @@ impl Portal {
     ) -> OwnedObjectPath {
         let request = path("request", &header, &options, "handle_token");
         let session = path("session", &header, &options, "session_handle_token");
-        bus.object_server().at(&session, Session).await.expect("a new session");
+        bus.object_server().at(&session, Session(Arc::clone(&self.closed))).await.expect("a new session");
         self.sessions.lock().expect("no panic").push(session.clone());
         let results = HashMap::from([("session_handle", Value::from(session.as_str()))]);
         respond(bus, &request, 0, results).await;
@@ -269,6 +301,7 @@ impl Portal {
                 respond(bus, &request, 0, HashMap::from([("streams", Value::from(vec![stream]))])).await;
             }
             Answer::Refuse => respond(bus, &request, 1, HashMap::new()).await,
+            Answer::Think => {}
         }
         request
     }
@@ -299,10 +332,11 @@ fn pod(object: Object) -> Vec<u8> {
     written.expect("written to memory").0.into_inner()
 }
 
-/// A compositor's stream: test cards as pixels of four bytes, 30 a second.
+/// A compositor's stream: test cards as pixels of four bytes.
 fn produce(
     socket: &Path,
     (width, height): (u16, u16),
+    shows: Shows,
     quits: pw::channel::Receiver<()>,
     tell: std::sync::mpsc::SyncSender<u32>,
 ) {
@@ -352,7 +386,8 @@ fn produce(
                 let Some(mut buffer) = stream.dequeue_buffer() else { return };
                 let Some(data) = buffer.datas_mut().first_mut() else { return };
                 let mut picture = pool.picture(width, height);
-                card.picture(tick.get(), &mut picture).expect("a test card never fails");
+                card.picture(if shows == Shows::Still { 0 } else { tick.get() }, &mut picture)
+                    .expect("a test card never fails");
                 tick.set(tick.get() + 1);
                 let mut pixels = Vec::new();
                 convert::to_rgba(&picture, &mut pixels);
@@ -380,7 +415,7 @@ fn produce(
     let timer = {
         let stream = stream.clone();
         main.loop_().add_timer(move |_| {
-            if stream.is_driving() {
+            if stream.is_driving() && (shows == Shows::Cards || tick.get() < FIRST) {
                 let _ = stream.trigger_process();
             }
         })

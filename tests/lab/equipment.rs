@@ -198,6 +198,8 @@ pub struct SoundServer {
     folder: tempfile::TempDir,
     log: PathBuf,
     server: Child,
+    /// What it needs beside it.
+    beside: Vec<Child>,
 }
 
 impl SoundServer {
@@ -205,8 +207,45 @@ impl SoundServer {
     pub fn start(log: &Path) -> Self {
         let folder = tempfile::Builder::new().prefix("lm-sound-").tempdir().expect("a folder for sockets");
         let server = launch(folder.path(), log);
-        let mut made = Self { folder, log: log.to_owned(), server };
+        let mut made = Self { folder, log: log.to_owned(), server, beside: Vec::new() };
         made.begin();
+        made
+    }
+
+    /// The same by PipeWire, which speaks the protocol by a program of its own. With the speaker alone; it cannot be started
+    /// again.
+    pub fn start_pipewire(log: &Path) -> Self {
+        let folder = tempfile::Builder::new().prefix("lm-sound-").tempdir().expect("a folder for sockets");
+        let bus = folder.path().join("bus");
+        let address = format!("unix:path={}", bus.display());
+        let words = fs::File::create(log).expect("the lab's folder can be written");
+        let tool = |name: &str| {
+            let mut command = Command::new(name);
+            command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
+            command.env("XDG_RUNTIME_DIR", folder.path()).env("HOME", folder.path());
+            command.env("DBUS_SESSION_BUS_ADDRESS", &address).stdout(Stdio::null());
+            command.stderr(words.try_clone().expect("a file"));
+            command
+        };
+        let wait = |path: &Path| {
+            let deadline = now() + BEGIN;
+            while !path.exists() {
+                assert!(now() < deadline, "{} is not there; see {}", path.display(), log.display());
+                std::thread::sleep(Duration::from_millis(20));
+            }
+        };
+        let mut more = vec![beside(tool("dbus-daemon").args(["--session", "--nofork", "--address"]).arg(&address))];
+        wait(&bus);
+        more.push(beside(&mut tool("pipewire")));
+        wait(&folder.path().join("pipewire-0"));
+        more.push(beside(&mut tool("wireplumber")));
+        let server = beside(&mut tool("pipewire-pulse"));
+        wait(&folder.path().join("pulse/native"));
+        std::os::unix::fs::symlink("pulse/native", folder.path().join("native")).expect("the folder was just made");
+        let mut made = Self { folder, log: log.to_owned(), server, beside: more };
+        made.begin();
+        made.plug_in_speaker("speaker");
+        made.prefer("sink", "speaker");
         made
     }
 
@@ -291,6 +330,11 @@ impl SoundServer {
         Beside(beside(self.client("paplay").arg("--device=mouth").arg(wav)))
     }
 
+    /// Another program plays a WAV file by the speaker.
+    pub fn play(&self, wav: &Path) -> Beside {
+        Beside(beside(self.client("paplay").arg("--device=speaker").arg(wav)))
+    }
+
     /// Says a WAV file into the microphone and plays it by the speaker at the same moment, and waits until it is over.
     pub fn mark(&self, wav: &Path) {
         let words = ["load-module", "module-combine-sink", "sink_name=both", "slaves=mouth,speaker"];
@@ -357,6 +401,10 @@ fn launch(folder: &Path, log: &Path) -> Child {
 impl Drop for SoundServer {
     fn drop(&mut self) {
         self.stop();
+        for tool in self.beside.iter_mut().rev() {
+            let _ = tool.kill();
+            let _ = tool.wait();
+        }
     }
 }
 

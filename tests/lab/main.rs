@@ -7,6 +7,7 @@
 
 #![expect(clippy::print_stdout, reason = "a test's figures are for its reader")]
 
+mod figure;
 mod host;
 mod program;
 
@@ -40,6 +41,8 @@ mod hotplug;
 mod measure;
 #[cfg(all(feature = "devices", target_os = "linux"))]
 mod portal;
+#[cfg(all(feature = "devices", target_os = "linux"))]
+mod programs;
 #[cfg(feature = "media")]
 mod soak;
 #[cfg(feature = "devices")]

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 
 use lets_meet::clock::now;
 
+pub use crate::figure::figure;
 use crate::host::Lab;
 
 /// How long a fact may take that has no goal of its own.
@@ -244,7 +245,8 @@ impl Peer {
         answer
     }
 
-    fn tell(&mut self, command: &Value) {
+    /// Gives a command whose answer is not awaited.
+    pub fn tell(&mut self, command: &Value) {
         let stdin = self.stdin.as_mut().expect("stdin is open");
         writeln!(stdin, "{command}").unwrap_or_else(|error| panic!("{} does not listen: {error}", self.label));
     }
@@ -365,16 +367,6 @@ fn listen(ear: &Ear, stdout: impl std::io::Read, copy: &Path) {
     }
     ear.heard.lock().unwrap_or_else(PoisonError::into_inner).ended = true;
     ear.more.notify_all();
-}
-
-/// Notes a measured figure beside its goal: in the test's output, and in `target/tmp/lab-figures.txt`.
-pub fn figure(what: &str, value: f64, unit: &str, goal: &str) {
-    let line = format!("{what}: {value:.1} {unit} (goal {goal})");
-    println!("{line}");
-    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("lab-figures.txt");
-    if let Ok(mut file) = File::options().create(true).append(true).open(path) {
-        let _ = writeln!(file, "{line}");
-    }
 }
 
 /// The bound of a test on a busy machine: three times the goal.

@@ -44,6 +44,7 @@ pub fn config(folder: &Path, name: &str, connect: &[std::net::SocketAddr]) -> en
             microphone: spec::Microphone::None,
             speaker: spec::Speaker::None,
             screen: spec::Screen::None,
+            screen_audio: Default::default(),
             quality: spec::Quality::Auto,
             voice: lets_meet::av::spec::voice::Wish::default(),
             max_bitrate: None,

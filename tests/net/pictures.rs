@@ -56,6 +56,7 @@ async fn start_as(
             microphone,
             speaker: spec::Speaker::None,
             screen: spec::Screen::None,
+            screen_audio: Default::default(),
             quality: spec::Quality::Auto,
             voice: lets_meet::av::spec::voice::Wish::default(),
             max_bitrate: None,

@@ -114,6 +114,50 @@ async fn a_shared_screen_arrives_ends_and_comes_back() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_sound_of_a_shared_screen_is_a_track_that_ends_with_it_and_is_no_microphone() {
+    let folder = tempfile::tempdir().expect("folder");
+    let ada = Peer::start(folder.path(), "Ada", &[]).await;
+    let bo = Peer::start(folder.path(), "Bo", &[ada.address]).await;
+    tokio::join!(ada.joined(&bo), bo.joined(&ada));
+    let told = |on: bool| {
+        let ada = ada.id;
+        move |event: &Event| {
+            matches!(event, Event::Track { person, info }
+                if person.peer == ada && info.kind == TrackKind::ScreenAudio && info.on == on)
+        }
+    };
+    let heard = |more: u64| {
+        move |event: &Event| {
+            let Event::Stats(stats) = event else { return false };
+            let of = |peer: &lets_meet::stats::Peer| peer.screen_audio.as_ref().map(|sound| sound.played_ms);
+            stats.peers.values().next().and_then(of) > Some(more)
+        }
+    };
+    // Wanted before anything is shared, it begins and ends with that.
+    ada.handle.command(Command::ScreenAudio(spec::ScreenAudio::Tone)).await.expect("wanted");
+    let Ok(Done::State(state)) = ada.handle.command(Command::State).await else { panic!("no state") };
+    assert!(state.tracks.is_empty() && state.settings.screen_audio == spec::ScreenAudio::Tone);
+    for turn in 0..2u64 {
+        ada.handle.command(share(true, Some(CARD))).await.expect("shared");
+        bo.wait("the sound", told(true)).await;
+        bo.wait("sound that is played", heard(turn * 300 + 300)).await;
+        // The microphone has nothing to do with it.
+        let failure = ada.handle.command(Command::Microphone { on: false, source: None }).await;
+        assert!(failure.is_err(), "there is none");
+        ada.handle.command(share(false, None)).await.expect("ended");
+        bo.wait("the end of the sound", told(false)).await;
+    }
+    // And it can be switched while something is shared.
+    ada.handle.command(share(true, Some(CARD))).await.expect("shared");
+    bo.wait("the sound", told(true)).await;
+    ada.handle.command(Command::ScreenAudio(spec::ScreenAudio::Off)).await.expect("switched");
+    bo.wait("the end of the sound", told(false)).await;
+    moves(&bo, Key::screen(ada.id)).await;
+    ada.handle.leave().await;
+    bo.handle.leave().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_share_at_once_beside_their_cameras_into_files() {
     let folder = tempfile::tempdir().expect("folder");
     let dump = folder.path().join("dump");

@@ -60,6 +60,7 @@ impl Peer {
                 microphone,
                 speaker: spec::Speaker::None,
                 screen: spec::Screen::None,
+                screen_audio: Default::default(),
                 quality: spec::Quality::Auto,
                 voice: lets_meet::av::spec::voice::Wish::default(),
                 max_bitrate: None,

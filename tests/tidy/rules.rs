@@ -215,7 +215,8 @@ pub const WRAPPERS: &[(&str, &[&str])] = &[
     ("hound", &["src/av/capture/*", "src/av/playback/*"]),
     ("nokhwa", &["src/av/capture/device.rs"]),
     ("cpal", &["src/av/devices/sound.rs"]),
-    ("rtrb", &["src/av/capture/microphone.rs", "src/av/playback/device.rs"]),
+    ("pulseaudio", &["src/av/capture/screen/programs.rs"]),
+    ("rtrb", &["src/av/capture/microphone.rs", "src/av/capture/screen/programs.rs", "src/av/playback/device.rs"]),
     ("x11rb", &["src/av/capture/screen/x11.rs", "src/av/capture/screen/x11/*"]),
     ("ashpd", &["src/av/capture/screen/portal.rs"]),
     ("futures_util", &["src/av/capture/screen/portal.rs"]),
@@ -252,6 +253,8 @@ pub const PLATFORM_FILES: &[&str] = &[
     // The descriptor of the desktop's PipeWire.
     "src/av/capture/screen/cast.rs",
     "src/av/capture/screen/portal.rs",
+    // The sound server's socket.
+    "src/av/capture/screen/programs.rs",
     // Socket buffers and interfaces.
     "src/endpoint/socket.rs",
     // A port shared with other responders.

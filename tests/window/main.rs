@@ -15,6 +15,9 @@ mod devices;
 #[path = "../lab/equipment.rs"]
 #[expect(dead_code, reason = "the lab makes more kinds of trouble with it")]
 mod equipment;
+#[cfg(feature = "devices")]
+#[path = "../lab/figure.rs"]
+mod figure;
 mod journey;
 #[cfg(feature = "devices")]
 mod sharing;

@@ -18,6 +18,7 @@ use x11rb::rust_connection::RustConnection;
 use x11rb::wrapper::ConnectionExt as _;
 
 use crate::desk::{Desk, PATIENCE, tool};
+use crate::figure::figure;
 
 /// A peer without a window.
 struct Talker {
@@ -180,6 +181,13 @@ impl Page {
         page
     }
 
+    /// Where on the display its left upper corner is.
+    fn place(&self) -> (i32, i32) {
+        let root = self.server.setup().roots[0].root;
+        let at = self.server.translate_coordinates(self.id, root, 0, 0).expect("sent").reply().expect("an answer");
+        (at.dst_x.into(), at.dst_y.into())
+    }
+
     fn map(&self) {
         self.server.map_window(self.id).expect("sent");
         self.sync();
@@ -301,7 +309,7 @@ fn small_text_is_readable_at_the_far_side_at_once_and_scrolls() {
         std::thread::sleep(Duration::from_millis(5));
     }
     let first = joined.elapsed();
-    println!("first picture {} ms after the join (goal 1000)", first.as_millis());
+    figure("first picture of a screen after the join", first.as_secs_f64() * 1000.0, "ms", "1000");
     assert!(first <= Duration::from_secs(3), "the first picture took {first:?}");
 
     // A part of the page, since reading takes its time.
@@ -315,7 +323,8 @@ fn small_text_is_readable_at_the_far_side_at_once_and_scrolls() {
         picture.bytes.iter().map(|y| (u32::from(y.saturating_sub(16)) * 255 / 219).min(255) as u8).collect();
     let shown = read(&part(&full, picture.width), columns);
     let same = common(&source, &shown);
-    println!("{same} of {} characters are read in the first picture (goal 98 %)", source.len());
+    let share = 100.0 * f64::from(same as u32) / f64::from(source.len() as u32);
+    figure("characters of ten points read in the first picture of a screen", share, "%", "98");
     assert!(source.len() > 1000, "the page has text: {}", source.len());
     assert!(same * 100 >= source.len() * 98, "{same} of {} characters can be read", source.len());
 
@@ -336,9 +345,9 @@ fn small_text_is_readable_at_the_far_side_at_once_and_scrolls() {
         screens.flat_map(|peers| peers.values()).filter_map(|peer| peer["screen"].pointer(path)?.as_f64()).collect()
     };
     let (fps, latency) = (median(of("/fps")), median(of("/latency_ms/p95")));
-    println!(
-        "scrolling: {fps:.1} pictures a second (goal 10), p95 of the latency {latency:.0} ms (goal 300), {turns} turns in 7 s"
-    );
+    figure("pictures of a screen that scrolls", fps, "a second", "10");
+    figure("latency of a screen that scrolls, p95", latency, "ms", "300");
+    figure("times that the page was scrolled in 7 s", f64::from(turns), "turns", "140");
     assert!(fps >= 10.0, "{fps:.1} pictures a second");
     assert!(latency <= 900.0, "{latency:.0} ms");
 
@@ -391,10 +400,19 @@ fn a_covered_window_shows_itself_changes_its_size_and_ends_with_words() {
     };
     let first = dump.wait("the window", |picture| grey(picture, 100));
     assert_eq!((first.width, first.height), (800, 600), "the window alone");
+    // The pointer is drawn while it is over the window, and not while it is over what covers it there.
+    page.fill(180);
+    let (x, y) = page.place();
+    desk.point(x + 400, y + 300);
+    dump.wait("the pointer", |picture| grey(picture, 180) && picture.dark_near(400, 300) > 10);
     let cover = Page::open(desk.display(), "Cover", (1280, 800), &Frame::Bare);
     cover.fill(250);
+    page.fill(200);
+    dump.wait("what is below the cover", |picture| grey(picture, 200) && picture.dark_near(400, 300) == 0);
+    desk.point(x + 500, y + 200);
     page.fill(180);
-    dump.wait("what is below the cover", |picture| grey(picture, 180));
+    dump.wait("no pointer", |picture| grey(picture, 180));
+    assert_eq!(dump.picture(None).expect("there").dark_near(500, 200), 0, "it is over the cover");
 
     let mark = bo.all().len();
     page.server.configure_window(page.id, &ConfigureWindowAux::new().width(1000).height(500)).expect("sent");

@@ -87,8 +87,8 @@ impl Device {
         let (first, second) = chunk.as_slices();
         match &mut self.resampler {
             None => {
-                self.queue.samples.extend(first);
-                self.queue.samples.extend(second);
+                self.queue.extend(first);
+                self.queue.extend(second);
             }
             Some(resampler) => {
                 self.raw.extend_from_slice(first);
@@ -117,7 +117,7 @@ impl Sound for Device {
 
     fn delay(&self) -> u64 {
         // Half a lump was in the device on average.
-        let samples = self.queue.samples.len() + self.line.pulse().lump() / 2;
+        let samples = self.queue.waits() + self.line.pulse().lump() / 2;
         u64::try_from(samples).unwrap_or(0) * 125 / 6
     }
 
@@ -134,9 +134,9 @@ impl Sound for Device {
     }
 }
 
-/// Samples between the callback and the thread.
+/// Samples between a callback and the thread that reads them.
 #[derive(Debug)]
-struct Queue {
+pub struct Queue {
     samples: VecDeque<f32>,
     pacer: Pacer,
     margin: Margin,
@@ -163,6 +163,16 @@ impl Default for Queue {
 }
 
 impl Queue {
+    /// Takes what the callback brought.
+    pub fn extend(&mut self, samples: &[f32]) {
+        self.samples.extend(samples);
+    }
+
+    /// Samples that wait.
+    pub fn waits(&self) -> usize {
+        self.samples.len()
+    }
+
     fn clear(&mut self) {
         self.samples.clear();
         (self.primed, self.late) = (false, false);
@@ -178,14 +188,14 @@ impl Queue {
 
     /// The next 10 ms, silence where there are none. A reader that was held up takes `late` samples more at once: they are
     /// not too much.
-    fn take(&mut self, lump: usize, late: usize, out: &mut [f32; FRAME_SAMPLES]) {
+    pub fn take(&mut self, lump: usize, late: usize, out: &mut [f32; FRAME_SAMPLES]) {
         // A lump more or less is there when its moment slips past that of a frame.
         let least = FRAME_SAMPLES + lump;
         let mark = least + self.margin.samples();
         self.pacer.set_mark(mark);
         if self.samples.len() > mark + late + lump + FAR {
             let beyond = self.samples.len() - mark - late;
-            tracing::debug!(beyond, "old sound of the microphone is left out");
+            tracing::debug!(beyond, "old sound is left out");
             self.samples.drain(..beyond);
             self.slipped = self.slipped.saturating_sub_unsigned(beyond);
             self.pacer.restart();
@@ -210,7 +220,7 @@ impl Queue {
             (self.primed, self.late) = (false, true);
             self.margin.on_dry();
             let (held, margin) = (self.samples.len(), self.margin.samples());
-            tracing::debug!(lump, held, margin, "the microphone's queue ran dry");
+            tracing::debug!(lump, held, margin, "a queue of sound ran dry");
             self.silence(out);
             return;
         }

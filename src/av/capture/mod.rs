@@ -12,6 +12,8 @@ pub mod testcard;
 pub mod wav;
 pub mod y4m;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::av::devices::Device;
@@ -121,14 +123,44 @@ pub fn open(spec: &spec::Camera, quality: spec::Quality) -> Result<Source, Error
     }))
 }
 
-/// Opens what a description of a screen names. A display may take a moment to answer.
-pub fn open_screen(spec: &spec::Screen) -> Result<Source, Error> {
+/// Ends the wait for a person who is being asked what to share. Cloning shares it.
+#[derive(Debug, Clone, Default)]
+pub struct CallOff(Arc<AtomicBool>);
+
+impl CallOff {
+    /// Nobody waits any more.
+    pub fn call_off(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether somebody still waits.
+    #[cfg(feature = "devices")]
+    pub fn is_called_off(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// True where a person is asked before this is shared, which may take minutes.
+pub fn asks(spec: &spec::Screen) -> bool {
+    #[cfg(feature = "devices")]
+    return screen::asks(spec);
+    #[cfg(not(feature = "devices"))]
+    {
+        let _ = spec;
+        false
+    }
+}
+
+/// Opens what a description of a screen names. A display may take a moment to answer, a person minutes.
+pub fn open_screen(spec: &spec::Screen, call_off: &CallOff) -> Result<Source, Error> {
+    #[cfg(not(feature = "devices"))]
+    let _ = call_off;
     Ok(Source::Paced(match spec {
         spec::Screen::None => return Err(Error::NoSource),
         spec::Screen::TestCard { width, height, fps } => Box::new(testcard::TestCard::new(*width, *height, *fps)),
         spec::Screen::File(path) => Box::new(y4m::Reader::open(path)?),
         #[cfg(feature = "devices")]
-        spec::Screen::Display(_) | spec::Screen::Window(_) => return Ok(Source::Live(screen::open(spec)?)),
+        spec::Screen::Display(_) | spec::Screen::Window(_) => return Ok(Source::Live(screen::open(spec, call_off)?)),
         #[cfg(not(feature = "devices"))]
         spec::Screen::Display(_) | spec::Screen::Window(_) => return Err(Error::NoDevices),
     }))

@@ -63,6 +63,18 @@ pub struct Recording {
     pub device: Option<String>,
 }
 
+/// Opens what is heard with a shared screen. What other programs play is looked for beside the caller.
+pub fn open_screen(spec: spec::ScreenAudio) -> Result<Box<dyn Sound>, Error> {
+    Ok(match spec {
+        spec::ScreenAudio::Off => return Err(Error::NoSource),
+        spec::ScreenAudio::Tone => Box::new(Tone::default()),
+        #[cfg(feature = "devices")]
+        spec::ScreenAudio::On => crate::av::capture::screen::sound()?,
+        #[cfg(not(feature = "devices"))]
+        spec::ScreenAudio::On => return Err(Error::NoDevices),
+    })
+}
+
 /// What a microphone gives for so long, from its first sound on or after a second of silence. Blocks meanwhile. `heard` is
 /// told each 10 ms and how many of them came before, also of the silence at the beginning; its break ends the recording
 /// there.

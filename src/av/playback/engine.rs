@@ -12,13 +12,13 @@ use std::time::Duration;
 
 use crate::av::devices::Fate;
 use crate::av::guard::guard;
+use crate::av::playback::Key;
 use crate::av::playback::mixer::{self, Mixer};
 use crate::av::playback::track::{Figures, Track};
 use crate::av::playback::wav::{Block, Wav};
 use crate::av::process::voice::Reference;
 use crate::clock;
 use crate::frame::FRAME_SAMPLES;
-use crate::id::PeerId;
 use crate::media::{Arrival, ClockMap};
 use crate::slot::{Ring, Shared};
 use crate::task;
@@ -49,10 +49,10 @@ pub enum Sink {
 /// What the thread is told.
 #[derive(Debug)]
 pub enum Command {
-    /// Play this peer, or follow it to another link.
+    /// Play this, or follow it to another link.
     Add {
-        /// Who.
-        peer: PeerId,
+        /// Which.
+        key: Key,
         /// Its packets.
         inbox: Ring<Arrival>,
         /// Its clock.
@@ -63,11 +63,11 @@ pub enum Command {
         dump: Option<Arc<Wav>>,
     },
     /// Play it no longer.
-    Remove(PeerId),
+    Remove(Key),
     /// How loud.
-    Volume(PeerId, f32),
+    Volume(Key, f32),
     /// Silent on this side.
-    Muted(PeerId, bool),
+    Muted(Key, bool),
     /// Where the mix goes.
     Speaker(Sink),
 }
@@ -77,11 +77,11 @@ pub enum Command {
 pub struct Ends {
     /// Of the sink, when it breaks off by a defect.
     pub own: Fate,
-    /// Peers whose sound broke off by a defect.
-    pub voices: Ring<PeerId>,
+    /// Tracks that broke off by a defect.
+    pub voices: Ring<Key>,
 }
 
-/// One peer as it is played. Stays when the peer goes, so that it comes back to its volume and its place in its file.
+/// One track of a peer as it is played. Stays when the peer goes, so that it comes back to its volume and its place in its file.
 #[derive(Debug)]
 struct Voice {
     track: Option<Track>,
@@ -109,7 +109,7 @@ impl Voice {
 pub struct Engine {
     commands: Receiver<Command>,
     files: Ring<Block>,
-    voices: BTreeMap<PeerId, Voice>,
+    voices: BTreeMap<Key, Voice>,
     speaker: Sink,
     /// The tick at which the speaker's file starts.
     first: u64,
@@ -163,9 +163,9 @@ impl Engine {
 
     fn on_command(&mut self, tick: u64, command: Command) {
         match command {
-            Command::Add { peer, inbox, map, figures, dump } => {
+            Command::Add { key, inbox, map, figures, dump } => {
                 self.make_room();
-                let voice = self.voice(tick, peer);
+                let voice = self.voice(tick, key);
                 voice.dump = voice.dump.take().or(dump);
                 match &mut voice.track {
                     Some(track) => track.follow(inbox, map),
@@ -175,16 +175,16 @@ impl Engine {
                     },
                 }
             }
-            Command::Remove(peer) => {
-                if let Some(voice) = self.voices.get_mut(&peer) {
+            Command::Remove(key) => {
+                if let Some(voice) = self.voices.get_mut(&key) {
                     voice.track = None;
                 }
             }
-            Command::Volume(peer, volume) if volume.is_finite() => {
-                self.voice(tick, peer).volume = volume.clamp(0.0, MOST_VOLUME);
+            Command::Volume(key, volume) if volume.is_finite() => {
+                self.voice(tick, key).volume = volume.clamp(0.0, MOST_VOLUME);
             }
             Command::Volume(..) => {}
-            Command::Muted(peer, muted) => self.voice(tick, peer).muted = muted,
+            Command::Muted(key, muted) => self.voice(tick, key).muted = muted,
             Command::Speaker(speaker) => {
                 self.first = tick;
                 self.replace(speaker);
@@ -200,8 +200,8 @@ impl Engine {
         }
     }
 
-    fn voice(&mut self, tick: u64, peer: PeerId) -> &mut Voice {
-        self.voices.entry(peer).or_insert(Voice {
+    fn voice(&mut self, tick: u64, key: Key) -> &mut Voice {
+        self.voices.entry(key).or_insert(Voice {
             track: None,
             dump: None,
             first: tick,
@@ -214,7 +214,7 @@ impl Engine {
 
     fn make_room(&mut self) {
         if self.voices.len() >= MOST_VOICES
-            && let Some(away) = self.voices.iter().find(|(_, voice)| voice.track.is_none()).map(|(peer, _)| *peer)
+            && let Some(away) = self.voices.iter().find(|(_, voice)| voice.track.is_none()).map(|(key, _)| *key)
         {
             self.voices.remove(&away);
         }
@@ -224,7 +224,7 @@ impl Engine {
         self.mixer.clear();
         let mut samples = [0.0f32; FRAME_SAMPLES];
         let mut block = [0i16; FRAME_SAMPLES];
-        for (peer, voice) in &mut self.voices {
+        for (key, voice) in &mut self.voices {
             let Some(track) = &mut voice.track else { continue };
             let pulled = guard("the sound of somebody", || {
                 track.receive();
@@ -232,7 +232,7 @@ impl Engine {
             });
             let Ok(sounding) = pulled else {
                 voice.on_crash();
-                self.ends.voices.push(*peer);
+                self.ends.voices.push(*key);
                 continue;
             };
             let gain = if voice.muted { 0.0 } else { voice.volume };
@@ -279,9 +279,10 @@ mod tests {
         let (_sender, commands) = std::sync::mpsc::sync_channel(4);
         let ends = Ends { own: Fate::default(), voices: Ring::new(4) };
         let mut engine = Engine::new(commands, Ring::new(4), Sink::None, ends, Reference::new());
-        let (peer, inbox) = (PeerId::from_bytes([1; 32]), Ring::new(4));
+        let key = (crate::id::PeerId::from_bytes([1; 32]), crate::media::TrackKind::Microphone);
+        let inbox = Ring::new(4);
         let add = || Command::Add {
-            peer,
+            key,
             inbox: inbox.clone(),
             map: Shared::new(ClockMap::Same),
             figures: Arc::default(),
@@ -289,11 +290,11 @@ mod tests {
         };
         engine.on_command(0, add());
         for crashes in 1..=MOST_CRASHES + 1 {
-            engine.voice(0, peer).on_crash();
-            assert_eq!(engine.voice(0, peer).track.is_some(), crashes <= MOST_CRASHES, "{crashes}");
+            engine.voice(0, key).on_crash();
+            assert_eq!(engine.voice(0, key).track.is_some(), crashes <= MOST_CRASHES, "{crashes}");
         }
         engine.play(0, clock::now(), 0);
         engine.on_command(1, add());
-        assert!(engine.voice(1, peer).track.is_some(), "it came back");
+        assert!(engine.voice(1, key).track.is_some(), "it came back");
     }
 }

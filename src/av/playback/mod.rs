@@ -32,7 +32,7 @@ use crate::av::spec;
 use crate::clock;
 use crate::frame::FRAME_SAMPLES;
 use crate::id::PeerId;
-use crate::media::{Arrival, ClockMap};
+use crate::media::{Arrival, ClockMap, TrackKind};
 use crate::slot::{Ring, Shared};
 use crate::stats;
 use crate::task;
@@ -47,18 +47,22 @@ const CRASHES: usize = 64;
 /// Most peers whose totals are kept. Overflow: one that is away is forgotten.
 const MOST_PEERS: usize = 512;
 
+/// One sound track: whose, and which of them.
+pub type Key = (PeerId, TrackKind);
+
 /// Where sound goes.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// Where the mix goes.
     pub speaker: spec::Speaker,
-    /// A folder (made when missing) for one `<peer id>.wav` for each peer, as played.
+    /// A folder (made when missing) for one `<peer id>.wav` for each voice and one `<peer id>-screen.wav` for the sound of
+    /// each shared screen, as played.
     pub dump: Option<PathBuf>,
 }
 
-/// What is kept of a peer for the whole run.
+/// What is kept of a peer's track for the whole run.
 #[derive(Debug)]
-struct Peer {
+struct Entry {
     figures: Arc<Mutex<Figures>>,
     dump: Option<Arc<Wav>>,
     here: bool,
@@ -72,12 +76,12 @@ pub struct Playback {
     // Dropped after the playback thread has ended, so that everything played is written.
     writer: Writer,
     dump: Option<PathBuf>,
-    peers: Mutex<BTreeMap<PeerId, Peer>>,
+    peers: Mutex<BTreeMap<Key, Entry>>,
     /// Of the speaker in use.
     fate: Mutex<Option<Fate>>,
     /// Of the playback thread.
     own: Fate,
-    crashed: Ring<PeerId>,
+    crashed: Ring<Key>,
     reference: Reference,
 }
 
@@ -119,25 +123,25 @@ impl Playback {
         }
     }
 
-    fn peers(&self) -> MutexGuard<'_, BTreeMap<PeerId, Peer>> {
+    fn peers(&self) -> MutexGuard<'_, BTreeMap<Key, Entry>> {
         self.peers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Plays `peer`'s sound: packets of kinds Audio and Clock of its microphone come through `inbox` (see [`INBOX`]).
+    /// Plays a peer's track: its packets of kinds Audio and Clock come through `inbox` (see [`INBOX`]).
     /// Again for a peer that is already there: its inbox and clock are replaced, all else goes on. A peer that comes
     /// back after [`Playback::remove`] goes on with its totals, volume and dump.
-    pub fn add(&self, peer: PeerId, inbox: Ring<Arrival>, clock: Shared<ClockMap>) {
+    pub fn add(&self, key: Key, inbox: Ring<Arrival>, clock: Shared<ClockMap>) {
         let mut peers = self.peers();
         if peers.len() >= MOST_PEERS
-            && !peers.contains_key(&peer)
+            && !peers.contains_key(&key)
             && let Some(away) = peers.iter().find(|(_, entry)| !entry.here).map(|(id, _)| *id)
         {
             peers.remove(&away);
         }
-        let entry = peers.entry(peer).or_insert_with(|| Peer {
+        let entry = peers.entry(key).or_insert_with(|| Entry {
             figures: Arc::default(),
             dump: self.dump.as_ref().and_then(|folder| {
-                Wav::create(&folder.join(format!("{peer}.wav")))
+                Wav::create(&folder.join(file_name(key)))
                     .inspect_err(|error| tracing::warn!(%error, "a peer's sound is not recorded"))
                     .ok()
                     .map(Arc::new)
@@ -147,25 +151,27 @@ impl Playback {
         entry.here = true;
         let (figures, dump) = (Arc::clone(&entry.figures), entry.dump.clone());
         drop(peers);
-        self.tell(Command::Add { peer, inbox, map: clock, figures, dump });
+        self.tell(Command::Add { key, inbox, map: clock, figures, dump });
     }
 
-    /// Ends `peer`'s sound. Its totals can still be read.
-    pub fn remove(&self, peer: PeerId) {
-        if let Some(entry) = self.peers().get_mut(&peer) {
+    /// Ends a track. Its totals can still be read.
+    pub fn remove(&self, key: Key) {
+        if let Some(entry) = self.peers().get_mut(&key) {
             entry.here = false;
         }
-        self.tell(Command::Remove(peer));
+        self.tell(Command::Remove(key));
     }
 
-    /// Sets how loud `peer` is played: 1 is as sent, at most 4.
+    /// Sets how loud all of `peer` is played: 1 is as sent, at most 4.
     pub fn set_volume(&self, peer: PeerId, volume: f32) {
-        self.tell(Command::Volume(peer, volume));
+        for kind in TrackKind::ALL.into_iter().filter(|kind| kind.is_sound()) {
+            self.tell(Command::Volume((peer, kind), volume));
+        }
     }
 
-    /// Silences `peer` on this side only.
-    pub fn set_muted(&self, peer: PeerId, muted: bool) {
-        self.tell(Command::Muted(peer, muted));
+    /// Silences a track on this side only.
+    pub fn set_muted(&self, key: Key, muted: bool) {
+        self.tell(Command::Muted(key, muted));
     }
 
     /// Sends the mix elsewhere from now on. What was played to before is closed beside the calls.
@@ -185,23 +191,23 @@ impl Playback {
         of_speaker.or_else(|| self.own.take())
     }
 
-    /// A peer whose sound broke off by a defect, each time once. It is tried again a few times by itself, and when the
+    /// A track that broke off by a defect, each time once. It is tried again a few times by itself, and when the
     /// peer comes back.
-    pub fn crashed(&self) -> Option<PeerId> {
+    pub fn crashed(&self) -> Option<Key> {
         self.crashed.try_recv()
     }
 
     /// The figures of `cli.md`: totals since the peer was first added, all else since the previous call. `None` for a
     /// peer that was never added.
-    pub fn stats(&self, peer: PeerId) -> Option<stats::Audio> {
-        let figures = Arc::clone(&self.peers().get(&peer)?.figures);
+    pub fn stats(&self, key: Key) -> Option<stats::Audio> {
+        let figures = Arc::clone(&self.peers().get(&key)?.figures);
         let mut figures = figures.lock().unwrap_or_else(PoisonError::into_inner);
         Some(figures.read())
     }
 
-    /// How loud `peer` is as it comes in, before its volume. `None` for a peer that was never added.
-    pub fn loudness(&self, peer: PeerId) -> Option<Loudness> {
-        let figures = Arc::clone(&self.peers().get(&peer)?.figures);
+    /// How loud a track is as it comes in, before its volume. `None` for a peer that was never added.
+    pub fn loudness(&self, key: Key) -> Option<Loudness> {
+        let figures = Arc::clone(&self.peers().get(&key)?.figures);
         let figures = figures.lock().unwrap_or_else(PoisonError::into_inner);
         Some(figures.loudness.clone())
     }
@@ -217,6 +223,13 @@ impl Drop for Playback {
             let _ = thread.join();
         }
         tracing::debug!(waiting = self.writer.queue().len(), "playback ended");
+    }
+}
+
+fn file_name((peer, kind): Key) -> String {
+    match kind {
+        TrackKind::ScreenAudio => format!("{peer}-screen.wav"),
+        _ => format!("{peer}.wav"),
     }
 }
 

@@ -25,6 +25,7 @@ use crate::stats;
 use crate::task;
 
 const SENDER: PeerId = PeerId::from_bytes([7; 32]);
+const VOICE: super::Key = (SENDER, crate::media::TrackKind::Microphone);
 
 /// What a link does to packets.
 #[derive(Debug, Clone, Copy, Default)]
@@ -105,7 +106,7 @@ impl Call {
         let config =
             Config { speaker: spec::Speaker::Wav(dir.path().join("mix.wav")), dump: Some(dir.path().join("heard")) };
         let playback = Playback::start(config).expect("playback");
-        playback.add(SENDER, inbox.clone(), Shared::new(ClockMap::Same));
+        playback.add(VOICE, inbox.clone(), Shared::new(ClockMap::Same));
         let waiting = Mutex::new((42, BTreeMap::new()));
         let link = Arc::new(Link { weather, waiting, out: inbox.clone() });
         let runner = Arc::clone(&link);
@@ -117,7 +118,7 @@ impl Call {
     }
 
     fn stats(&self) -> stats::Audio {
-        self.playback.stats(SENDER).expect("added")
+        self.playback.stats(VOICE).expect("added")
     }
 
     /// Waits until so many milliseconds of sound were played.
@@ -136,7 +137,7 @@ impl Call {
 
     fn stats_keep(&self) -> u64 {
         let peers = self.playback.peers();
-        let figures = Arc::clone(&peers[&SENDER].figures);
+        let figures = Arc::clone(&peers[&VOICE].figures);
         drop(peers);
         let figures = figures.lock().expect("no panic");
         figures.played_ms()
@@ -335,9 +336,9 @@ fn peer_that_comes_back_keeps_its_totals_and_its_place_in_time() {
     let call = Call::start(&spec::Microphone::Tone, Weather::default());
     let begun = clock::now();
     let first = call.play(500);
-    call.playback.remove(SENDER);
+    call.playback.remove(VOICE);
     std::thread::sleep(Duration::from_millis(1500));
-    call.playback.add(SENDER, call.inbox.clone(), Shared::new(ClockMap::Unknown));
+    call.playback.add(VOICE, call.inbox.clone(), Shared::new(ClockMap::Unknown));
     let second = call.play(500);
     assert!(second.played_ms >= first.played_ms + 500, "{second:?}");
     let length = begun.elapsed();

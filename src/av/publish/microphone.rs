@@ -1,4 +1,4 @@
-//! The local microphone track: one thread that reads the source every 10 ms, encodes once for all listeners, and sends
+//! The local microphone track, and in the same way the sound of a shared screen: one thread that reads the source every 10 ms, encodes once for all listeners, and sends
 //! each frame with a copy of the one before it.
 //!
 //! Time is kept by deadlines counted from the start, so the track never drifts against the host clock; a thread that was
@@ -30,7 +30,7 @@ use crate::av::spec;
 use crate::av::spec::voice::Voice;
 use crate::clock;
 use crate::frame::FRAME_SAMPLES;
-use crate::media::{self, Bitrate, Codec, PacketKind, Priority, TrackId, TrackInfo, TrackKind, View};
+use crate::media::{self, Bitrate, Codec, PacketKind, Priority, TrackInfo, TrackKind, View};
 use crate::slot::Shared;
 use crate::stats;
 use crate::task;
@@ -41,6 +41,8 @@ const FRAME_US: u64 = 10_000;
 const FRAME_TICKS: u16 = 480;
 /// Measured on speech: correlation with what was spoken 0.993 (24 kbit/s: 0.977, 64: 0.996).
 const BITRATE: Bitrate = Bitrate::from_bps(48_000);
+/// The same for what programs play, which may be music.
+const SCREEN_BITRATE: Bitrate = Bitrate::from_bps(96_000);
 /// A frame that waited longer in a send queue is too late for any listener.
 const WORTH: Duration = Duration::from_millis(200);
 /// A thread that was stopped longer than this leaves the time out instead of catching up.
@@ -63,9 +65,30 @@ struct Wishes {
     over: AtomicBool,
 }
 
+/// One of the two sound tracks.
+#[derive(Debug, Clone, Copy)]
+struct Which {
+    kind: TrackKind,
+    bitrate: Bitrate,
+    /// Of its thread.
+    name: &'static str,
+    /// In words.
+    what: &'static str,
+}
+
+const MICROPHONE: Which =
+    Which { kind: TrackKind::Microphone, bitrate: BITRATE, name: "microphone", what: "the microphone" };
+const SCREEN: Which = Which {
+    kind: TrackKind::ScreenAudio,
+    bitrate: SCREEN_BITRATE,
+    name: "screen-audio",
+    what: "the sound of the shared screen",
+};
+
 /// A running microphone track. Dropping it stops it too, without waiting.
 #[derive(Debug)]
 pub struct Microphone {
+    which: Which,
     wishes: Arc<Wishes>,
     /// Of the source.
     source: Option<Fate>,
@@ -82,7 +105,7 @@ impl Microphone {
     /// `outlets` whose view is not `None`: subscribe listeners with [`View::Large`]. `loudness` follows what is sent, or
     /// would be if somebody listened.
     pub fn start(spec: &spec::Microphone, outlets: Outlets, loudness: Loudness) -> Result<Self, Error> {
-        let microphone = Self::run(sound::open(spec)?, &Processing::none(), outlets, loudness)?;
+        let microphone = Self::run(MICROPHONE, sound::open(spec)?, &Processing::none(), outlets, loudness)?;
         microphone.set_on(true);
         Ok(microphone)
     }
@@ -94,10 +117,19 @@ impl Microphone {
         outlets: Outlets,
         loudness: Loudness,
     ) -> Result<Self, Error> {
-        Self::run(sound::open(spec)?, processing, outlets, loudness)
+        Self::run(MICROPHONE, sound::open(spec)?, processing, outlets, loudness)
+    }
+
+    /// The sound of a shared screen: nothing is done to it. A track of its own, with more bits.
+    pub fn of_screen(spec: spec::ScreenAudio, outlets: Outlets) -> Result<Self, Error> {
+        let sound = sound::open_screen(spec)?;
+        let track = Self::run(SCREEN, sound, &Processing::none(), outlets, Loudness::default())?;
+        track.set_on(true);
+        Ok(track)
     }
 
     fn run(
+        which: Which,
         source: Box<dyn Sound>,
         processing: &Processing,
         outlets: Outlets,
@@ -115,18 +147,18 @@ impl Microphone {
         });
         let (shared, told, heard) = (Arc::clone(&wishes), fate.clone(), loudness.clone());
         // Checked here, so that the caller hears of a codec that does not work; the thread makes its own.
-        drop(Encoder::new(BITRATE)?);
+        drop(Encoder::new(which.bitrate)?);
         let (processing, of_processing) = (processing.clone(), broke.clone());
         let work = move || {
-            watch("the microphone", &told, || {
+            watch(which.what, &told, || {
                 let processor = Processor::new(&processing, of_processing);
-                Capture::start(source, processor, outlets, &shared, loudness)?.run()
+                Capture::start(which, source, processor, outlets, &shared, loudness)?.run()
             });
             shared.over.store(true, Ordering::Relaxed);
             heard.hush();
         };
-        let thread = task::thread("microphone", work).map_err(Error::Thread)?;
-        Ok(Self { wishes, source: of_source, device, fate, processing: broke, thread: Some(thread) })
+        let thread = task::thread(which.name, work).map_err(Error::Thread)?;
+        Ok(Self { which, wishes, source: of_source, device, fate, processing: broke, thread: Some(thread) })
     }
 
     /// Why the source or the track ended by itself, told once; `None` while it runs.
@@ -147,7 +179,7 @@ impl Microphone {
     /// What is announced to the others; changes with [`Microphone::set_on`].
     pub fn info(&self) -> TrackInfo {
         let (on, codec) = (self.wishes.on.load(Ordering::Relaxed), Codec::Opus.name().to_owned());
-        TrackInfo { kind: TrackKind::Microphone, on, width: 0, height: 0, codec }
+        TrackInfo { kind: self.which.kind, on, width: 0, height: 0, codec }
     }
 
     /// Mutes (listeners are told, nothing is encoded) or goes on. Time goes on either way.
@@ -171,7 +203,7 @@ impl Microphone {
     pub fn sending(&self) -> Option<stats::Sending> {
         let over = self.wishes.over.load(Ordering::Relaxed);
         (!over && self.wishes.on.load(Ordering::Relaxed)).then(|| stats::Sending {
-            target_bps: Some(BITRATE.bps()),
+            target_bps: Some(self.which.bitrate.bps()),
             codec: Some(Codec::Opus.name().to_owned()),
             ..stats::Sending::default()
         })
@@ -194,6 +226,7 @@ impl Drop for Microphone {
 
 /// The thread's state.
 struct Capture<'a> {
+    which: Which,
     source: Box<dyn Sound>,
     processor: Processor,
     outlets: Outlets,
@@ -217,6 +250,7 @@ struct Capture<'a> {
 
 impl<'a> Capture<'a> {
     fn start(
+        which: Which,
         source: Box<dyn Sound>,
         processor: Processor,
         outlets: Outlets,
@@ -224,11 +258,12 @@ impl<'a> Capture<'a> {
         loudness: Loudness,
     ) -> Result<Self, Error> {
         Ok(Self {
+            which,
             source,
             processor,
             outlets,
             wishes,
-            encoder: Encoder::new(BITRATE)?,
+            encoder: Encoder::new(which.bitrate)?,
             meter: Meter::default(),
             loudness,
             start: clock::now(),
@@ -256,7 +291,7 @@ impl<'a> Capture<'a> {
             }
             let behind = u64::try_from(now.saturating_duration_since(due).as_millis()).unwrap_or(0) / 10;
             if behind > MOST_BEHIND {
-                tracing::warn!(frames = behind, "the microphone thread was stopped for long and skips");
+                tracing::warn!(frames = behind, "a thread of sound was stopped for long and skips");
                 self.source.skip(behind);
                 self.history.clear();
                 frame += behind;
@@ -343,7 +378,8 @@ impl<'a> Capture<'a> {
         let group = self.group;
         self.group = group.wrapping_add(1);
         let expires = clock::now() + worth;
-        self.outlets.send_all(&media::Packet { kind, track: TrackId::MICROPHONE, priority, group, expires, body });
+        let track = self.which.kind.id();
+        self.outlets.send_all(&media::Packet { kind, track, priority, group, expires, body });
     }
 }
 
@@ -400,7 +436,7 @@ mod tests {
             outlets.set(crate::id::PeerId::from_bytes([7; 32]), View::Large, Arc::clone(&listener) as _);
             let processing = Processing { voice, ..Processing::none() };
             let tone = Box::new(sound::Tone::default());
-            let microphone = Microphone::run(tone, &processing, outlets, Loudness::new()).expect("started");
+            let microphone = Microphone::run(MICROPHONE, tone, &processing, outlets, Loudness::new()).expect("started");
             microphone.set_on(true);
             listener.wait("sound", |heard| heard.len() >= 20);
             microphone.set_on(false);
@@ -432,7 +468,7 @@ mod tests {
             outlets.set(crate::id::PeerId::from_bytes([7; 32]), View::Large, Arc::clone(&listener) as _);
             let processing = Processing { voice, ..Processing::none() };
             let tone = Box::new(sound::Tone::default());
-            let microphone = Microphone::run(tone, &processing, outlets, Loudness::new()).expect("started");
+            let microphone = Microphone::run(MICROPHONE, tone, &processing, outlets, Loudness::new()).expect("started");
             // Those at once, and one of those that come each second.
             let heard = listener.wait("pauses", |heard| heard.len() > 3);
             assert!(heard.iter().all(|(_, packet)| {
@@ -449,7 +485,7 @@ mod tests {
             outlets.set(crate::id::PeerId::from_bytes([7; 32]), View::Large, Arc::clone(&listener) as _);
             let processing = Processing { voice, ..Processing::none() };
             let tone = Box::new(sound::Tone::default());
-            let microphone = Microphone::run(tone, &processing, outlets, Loudness::new()).expect("started");
+            let microphone = Microphone::run(MICROPHONE, tone, &processing, outlets, Loudness::new()).expect("started");
             let sounds = |heard: &[(Instant, Packet)]| heard.iter().filter(|(_, p)| p.frame.is_some()).count();
             for round in 0..8 {
                 let before = listener.heard().len();
@@ -474,7 +510,8 @@ mod tests {
     #[test]
     fn a_source_that_panics_is_a_trouble_of_its_track() {
         let microphone =
-            Microphone::run(Box::new(Broken), &Processing::none(), Outlets::new(), Loudness::new()).expect("started");
+            Microphone::run(MICROPHONE, Box::new(Broken), &Processing::none(), Outlets::new(), Loudness::new())
+                .expect("started");
         microphone.set_on(true);
         let deadline = clock::now() + Duration::from_secs(10);
         while microphone.sending().is_some() {

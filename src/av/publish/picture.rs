@@ -19,7 +19,7 @@ use super::layer::{LayerState, Sent};
 use super::repairs::Repairs;
 use super::repeat::Repeat;
 use crate::av::capture::camera::{Capture, Name};
-use crate::av::capture::{self, Source};
+use crate::av::capture::{self, CallOff, Source};
 use crate::av::codec::Content;
 use crate::av::devices::{Device, Fate};
 use crate::av::guard::watch;
@@ -144,14 +144,15 @@ impl PictureTrack {
         Self::start(CAMERA, capture::open(spec, config.quality)?, config, outlets, screen)
     }
 
-    /// The same of a display or window that is shared.
+    /// The same of a display or window that is shared. Where its person is asked first, that can be called off.
     pub fn screen(
         spec: &spec::Screen,
+        call_off: &CallOff,
         config: PictureConfig,
         outlets: Outlets,
         screen: Option<Arc<dyn Screen>>,
     ) -> Result<Self, Error> {
-        Self::start(SCREEN, capture::open_screen(spec)?, config, outlets, screen)
+        Self::start(SCREEN, capture::open_screen(spec, call_off)?, config, outlets, screen)
     }
 
     fn start(

@@ -122,6 +122,10 @@ fn command(word: &str, fields: &Fields<'_>) -> Result<Command, Failure> {
         "mic" => Command::Microphone { on: fields.flag("on")?, source: fields.parsed("source")? },
         "speaker" => Command::Speaker { on: fields.flag("on")?, sink: fields.parsed("source")? },
         "screen" => Command::Screen { on: fields.flag("on")?, source: fields.parsed("source")? },
+        "screen-audio" => {
+            fields.text("value")?;
+            Command::ScreenAudio(fields.parsed("value")?.unwrap_or_default())
+        }
         "quality" => {
             fields.text("value")?;
             Command::Quality(fields.parsed("value")?.unwrap_or_default())
@@ -380,6 +384,7 @@ fn state(state: &State) -> Value {
             "mic": settings.microphone.to_string(), "mic_on": settings.microphone_on,
             "speaker": settings.speaker.to_string(), "speaker_on": settings.speaker_on,
             "screen": settings.screen.to_string(), "screen_on": settings.screen_on,
+            "screen_audio": settings.screen_audio.to_string(),
             "quality": settings.quality.to_string(), "voice": voice(settings), "view": settings.view, "files": settings.files.as_str(),
         },
     })
@@ -422,6 +427,7 @@ mod tests {
             Command::Screen { on: true, source: Some(crate::av::spec::Screen::Window(16)) },
         );
         check(r#"{"do":"screen","on":false}"#, Command::Screen { on: false, source: None });
+        check(r#"{"do":"screen-audio","value":"on"}"#, Command::ScreenAudio(crate::av::spec::ScreenAudio::On));
         check(
             r#"{"do":"view","peer":"bo","size":"small"}"#,
             Command::View { peer: "bo".into(), size: crate::media::View::Small },

@@ -4,8 +4,10 @@
 pub mod json;
 mod terminal;
 
+use std::collections::VecDeque;
 use std::io::{BufRead, Read as _};
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
@@ -22,6 +24,9 @@ use crate::slot;
 
 /// Lines that wait to be carried out. Overflow: stdin is not read on until there is room.
 const LINES: usize = 64;
+
+/// Commands that are carried out while one before them waits for a person. Overflow: no line is read until it has answered.
+const MOST_ASKED: usize = 64;
 
 /// How long somebody may let us in after another said that the room is full.
 const FULL_PATIENCE: Duration = Duration::from_secs(5);
@@ -65,6 +70,7 @@ pub fn config(common: &Common, room: RoomName, join: &JoinOptions) -> Result<eng
         speaker_on: true,
         screen: media.screen.clone(),
         screen_on: media.screen != crate::av::spec::Screen::None,
+        screen_audio: join.screen_audio,
         quality: media.quality,
         voice: join.wish(),
         view: join.view,
@@ -87,6 +93,7 @@ pub fn config(common: &Common, room: RoomName, join: &JoinOptions) -> Result<eng
             microphone: media.mic,
             speaker: media.speaker,
             screen: media.screen,
+            screen_audio: join.screen_audio,
             quality: media.quality,
             voice: join.wish(),
             max_bitrate: join.max_bitrate,
@@ -233,50 +240,103 @@ impl Desk {
     }
 }
 
+fn too_long() -> meeting::Failure {
+    let message = format!("The line is longer than {} bytes; nothing of it was done.", json::MAX_LINE);
+    meeting::Failure::new(Code::BadRequest, message, "Write a shorter line.")
+}
+
 /// Carries out typed lines one after the other, each answered before the next is read.
 async fn commands(mut desk: Desk, mut lines: mpsc::Receiver<Line>) {
     let output = desk.output.clone();
+    if output.is_json() {
+        return machine_lines(desk, lines).await;
+    }
     while let Some(line) = lines.recv().await {
-        let Line::Whole(line) = line else {
-            let message = format!("The line is longer than {} bytes; nothing of it was done.", json::MAX_LINE);
-            let failure = meeting::Failure::new(Code::BadRequest, message, "Write a shorter line.");
-            if output.is_json() {
-                output.event("error", json::error(None, None, &failure));
-            } else {
-                output.line(&format!("! {failure}"));
+        match line {
+            Line::Whole(line) => {
+                if typed_line(&mut desk, &line, &output).await {
+                    break;
+                }
             }
-            continue;
-        };
-        let leaves = if output.is_json() {
-            machine_line(&mut desk, &line, &output).await
-        } else {
-            typed_line(&mut desk, &line, &output).await
-        };
-        if leaves {
-            break;
+            Line::TooLong => output.line(&format!("! {}", too_long())),
         }
     }
 }
 
-async fn machine_line(desk: &mut Desk, line: &str, output: &Output) -> bool {
-    if line.trim().is_empty() {
-        return false;
+/// A command whose answer is not there yet.
+struct Asked {
+    name: Option<String>,
+    reference: Option<String>,
+    leaves: bool,
+    /// Its answer may come from a person, who takes minutes: what follows is carried out meanwhile.
+    slow: bool,
+    /// What follows belongs to another meeting.
+    moves: bool,
+    answer: Pin<Box<dyn Future<Output = Result<Done, meeting::Failure>> + Send>>,
+}
+
+impl Asked {
+    /// Puts what a line asks for into the queue.
+    fn of(desk: &Desk, line: Line) -> Option<Self> {
+        let request = match line {
+            Line::Whole(line) if line.trim().is_empty() => return None,
+            Line::Whole(line) => json::parse(&line),
+            Line::TooLong => json::Request { name: None, reference: None, command: Err(too_long()) },
+        };
+        let json::Request { name, reference, command } = request;
+        let (leaves, slow, moves) = match &command {
+            Ok(Command::Leave) => (true, false, true),
+            Ok(Command::Screen { on: true, .. }) => (false, true, false),
+            Ok(Command::Answer(_)) => (false, false, true),
+            _ => (false, false, false),
+        };
+        let answer: Pin<Box<dyn Future<Output = _> + Send>> = match command {
+            Ok(command) => Box::pin(desk.handle.submit(command)),
+            Err(failure) => Box::pin(std::future::ready(Err(failure))),
+        };
+        Some(Self { name, reference, leaves, slow, moves, answer })
     }
-    let json::Request { name, reference, command } = json::parse(line);
-    let leaves = matches!(command, Ok(Command::Leave));
-    let answer = match command {
-        Ok(command) => desk.handle.command(command).await,
-        Err(failure) => Err(failure),
-    };
-    let (name, reference) = (name.as_deref(), reference.as_deref());
-    match answer {
-        Ok(done) => {
-            output.event("ok", json::ok(name.unwrap_or_default(), reference, &done));
-            leaves || !desk.follow(&done).await
-        }
-        Err(failure) => {
-            output.event("error", json::error(name, reference, &failure));
-            leaves
+}
+
+/// Carries out a program's lines in their order, and answers them in their order: each before the next is read, unless it
+/// waits for a person.
+async fn machine_lines(mut desk: Desk, mut lines: mpsc::Receiver<Line>) {
+    let output = desk.output.clone();
+    let (mut asked, mut open) = (VecDeque::<Asked>::new(), true);
+    while open || !asked.is_empty() {
+        let room = asked.front().is_none_or(|first| first.slow)
+            && asked.len() < MOST_ASKED
+            && asked.back().is_none_or(|last| !last.moves);
+        let first = async {
+            match asked.front_mut() {
+                Some(first) => (&mut first.answer).await,
+                None => std::future::pending().await,
+            }
+        };
+        let answer = tokio::select! {
+            biased;
+            answer = first => answer,
+            line = lines.recv(), if open && room => {
+                match line {
+                    Some(line) => asked.extend(Asked::of(&desk, line)),
+                    None => open = false,
+                }
+                continue;
+            }
+        };
+        let Some(Asked { name, reference, leaves, .. }) = asked.pop_front() else { continue };
+        let on = match answer {
+            Ok(done) => {
+                output.event("ok", json::ok(name.as_deref().unwrap_or_default(), reference.as_deref(), &done));
+                desk.follow(&done).await
+            }
+            Err(failure) => {
+                output.event("error", json::error(name.as_deref(), reference.as_deref(), &failure));
+                true
+            }
+        };
+        if leaves || !on {
+            break;
         }
     }
 }

@@ -1,6 +1,9 @@
 //! What is shared of this machine's screens.
 
-use super::Media;
+use super::{Media, swap};
+use crate::av::Error;
+use crate::av::publish::Microphone;
+use crate::av::spec::ScreenAudio;
 use crate::media::{Bitrate, TrackKind};
 
 impl Media {
@@ -10,6 +13,39 @@ impl Media {
         let sharing = self.screen.is_some() || kind == TrackKind::Screen;
         let seen = self.camera.as_ref().is_some_and(|camera| camera.info().on) || kind == TrackKind::Camera;
         Some(share(cap, kind, sharing && seen))
+    }
+
+    /// What is heard with a shared screen, now and the next time.
+    pub fn set_screen_audio(&mut self, audio: ScreenAudio) {
+        self.config.screen_audio = audio;
+        self.tend_screen_audio();
+    }
+
+    /// Why the sound of the shared screen ended by itself, told once. It is off then, until it is wanted again.
+    pub fn screen_audio_trouble(&mut self) -> Option<Error> {
+        let of_track = self.screen_audio.as_ref().and_then(|(_, track)| track.trouble());
+        let trouble = self.screen_audio_refused.take().or(of_track)?;
+        self.set_screen_audio(ScreenAudio::Off);
+        Some(trouble)
+    }
+
+    /// Its sound begins and ends with the screen.
+    pub(super) fn tend_screen_audio(&mut self) {
+        let wanted = if self.screen.is_some() { self.config.screen_audio } else { ScreenAudio::Off };
+        if self.screen_audio.as_ref().map_or(ScreenAudio::Off, |(audio, _)| *audio) == wanted {
+            return;
+        }
+        if let Some((_, old)) = self.screen_audio.take() {
+            old.set_on(false);
+            swap::close("screen-audio-close", old, Microphone::stop);
+        }
+        if wanted == ScreenAudio::Off {
+            return;
+        }
+        match Microphone::of_screen(wanted, self.screen_audio_outlets.clone()) {
+            Ok(track) => self.screen_audio = Some((wanted, track)),
+            Err(error) => self.screen_audio_refused = Some(error),
+        }
     }
 
     /// Tells both what the cap leaves them now.
@@ -27,7 +63,7 @@ fn share(cap: Bitrate, kind: TrackKind, both: bool) -> Bitrate {
     let thirds = match kind {
         _ if !both => 3,
         TrackKind::Screen => 2,
-        TrackKind::Camera | TrackKind::Microphone => 1,
+        _ => 1,
     };
     Bitrate::from_bps(cap.bps() / 3 * thirds)
 }

@@ -31,7 +31,7 @@ impl Media {
         if place.is_none() && shown {
             let file = match kind {
                 TrackKind::Screen => format!("{peer}-screen.y4m"),
-                TrackKind::Camera | TrackKind::Microphone => format!("{peer}.y4m"),
+                _ => format!("{peer}.y4m"),
             };
             let dump = self.config.dump_video.as_ref().map(|dir| dir.join(file));
             let config = receive::Config { peer, kind, dump, screen: Some(self.pictures.screen(key)) };

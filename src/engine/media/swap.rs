@@ -6,6 +6,7 @@
 
 use super::{Media, is_bearable};
 use crate::av::Error;
+use crate::av::capture::CallOff;
 use crate::av::devices::{Device, Kind};
 use crate::av::playback::Output;
 use crate::av::process::voice::Processing;
@@ -64,7 +65,7 @@ pub enum Step {
 }
 
 /// Closes beside the caller.
-fn close<T: Send + 'static>(name: &'static str, what: T, stop: impl FnOnce(T) + Send + 'static) {
+pub(super) fn close<T: Send + 'static>(name: &'static str, what: T, stop: impl FnOnce(T) + Send + 'static) {
     if let Err(error) = task::thread(name, move || stop(what)) {
         tracing::warn!(%error, "what was open was left to close by itself");
     }
@@ -207,11 +208,15 @@ impl Media {
     }
 
     /// How this screen is opened. It is off until it has its place. On Wayland its person is asked, which may take minutes.
-    pub(super) fn plan_screen(&self, source: spec::Screen) -> Plan {
+    pub(super) fn plan_screen(&mut self, source: spec::Screen) -> Plan {
+        self.asking = CallOff::default();
+        let call_off = self.asking.clone();
         let (quality, max_bitrate) = (self.config.quality, self.share_of(TrackKind::Screen));
         let config = PictureConfig { quality, max_bitrate, muted: true };
         let (outlets, shown) = (self.screen_outlets.clone(), self.pictures.screen(Key::own_screen()));
-        Plan(Box::new(move || Ok(Opened::Screen(PictureTrack::screen(&source, config, outlets, Some(shown))?))))
+        Plan(Box::new(move || {
+            Ok(Opened::Screen(PictureTrack::screen(&source, &call_off, config, outlets, Some(shown))?))
+        }))
     }
 
     /// How this microphone is opened. It is off until it has its place.
@@ -240,6 +245,7 @@ impl Media {
                 self.screen = Some(screen);
                 self.pictures.open(Key::own_screen());
                 self.share_out();
+                self.tend_screen_audio();
             }
             // Nobody wants it any more.
             Opened::Screen(screen) => close("screen-close", screen, PictureTrack::stop),
@@ -307,7 +313,11 @@ impl Media {
                 }
             }
             Kind::Speaker => self.hush(true),
-            Kind::Screen => self.close(Kind::Screen),
+            Kind::Screen => {
+                // Its person may still be asked what to share.
+                self.asking.call_off();
+                self.close(Kind::Screen);
+            }
         }
     }
 
@@ -330,6 +340,7 @@ impl Media {
                 }
                 self.pictures.close(Key::own_screen());
                 self.share_out();
+                self.tend_screen_audio();
             }
             Kind::Microphone => {
                 if let Some(microphone) = self.microphone.take() {
@@ -373,8 +384,10 @@ impl Media {
     /// Silences everybody, or nobody.
     fn hush(&mut self, silent: bool) {
         self.speaker_on = !silent;
-        for (peer, remote) in self.remotes.iter().filter(|(_, remote)| remote.hears) {
-            self.playback.set_muted(*peer, !(self.speaker_on && remote.speaks));
+        for (peer, remote) in &self.remotes {
+            for (kind, sound) in &remote.sounds {
+                self.playback.set_muted((*peer, *kind), !(self.speaker_on && sound.on));
+            }
         }
     }
 }

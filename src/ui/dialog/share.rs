@@ -5,13 +5,14 @@ use iced::widget::{Column, column};
 
 use super::words;
 use crate::av::spec;
-use crate::engine::devices::Device;
+use crate::engine::devices::{Device, SHARES_SOUND};
 use crate::meeting::Command;
 use crate::ui::action::Action;
 use crate::ui::app::Context;
 use crate::ui::icon::Icon;
 use crate::ui::theme::{GAP, GRID};
 use crate::ui::widget::button::{self, Kind};
+use crate::ui::widget::field;
 use crate::ui::widget::label::section;
 use crate::ui::widget::quiet;
 
@@ -20,6 +21,8 @@ use crate::ui::widget::quiet;
 pub enum Message {
     /// Share this.
     Choose(spec::Screen),
+    /// Whether what other programs play is shared with it.
+    Sound(bool),
     /// Look again what there is.
     Again,
 }
@@ -29,6 +32,10 @@ pub fn update(message: Message) -> Action {
     match message {
         Message::Choose(screen) => {
             Action::Close.and(Action::Engine(Command::Screen { on: true, source: Some(screen) }))
+        }
+        Message::Sound(on) => {
+            let audio = if on { spec::ScreenAudio::On } else { spec::ScreenAudio::Off };
+            Action::Engine(Command::ScreenAudio(audio))
         }
         Message::Again => Action::ListScreens,
     }
@@ -69,5 +76,10 @@ pub fn view<'a>(context: Context<'a>) -> Element<'a, Message> {
         .id("screens-again")
         .on_press(Message::Again);
     let lists = column![list(words::DISPLAYS, false), list(words::WINDOWS, true)].spacing(GAP);
-    column![quiet(look, words::SHARE_HOW), state, lists, super::buttons([again])].spacing(GAP).into()
+    let sound = SHARES_SOUND.then(|| {
+        let meeting = context.model.meeting.as_ref();
+        let on = meeting.is_some_and(|meeting| meeting.settings.screen_audio != spec::ScreenAudio::Off);
+        field::switch(look, "share-sound", words::SHARE_SOUND, on, Message::Sound)
+    });
+    column![quiet(look, words::SHARE_HOW), state, lists, sound, super::buttons([again])].spacing(GAP).into()
 }

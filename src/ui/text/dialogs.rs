@@ -83,6 +83,8 @@ pub const ACCEPT_KEY: &str = "Accept the new key";
 pub const SHARE: &str = "Share a screen";
 /// What follows from it.
 pub const SHARE_HOW: &str = "Everybody in the meeting sees what you choose, also what comes up on it later. Where a whole display is shared, the windows of Lets Meet on it are seen too.";
+/// Beside the screens that can be shared.
+pub const SHARE_SOUND: &str = "Share what other programs play, too";
 /// The displays.
 pub const DISPLAYS: &str = "Displays";
 /// The windows.

@@ -197,8 +197,10 @@ fn run(
     let flags = StreamFlags::AUTOCONNECT | StreamFlags::MAP_BUFFERS;
     stream.connect(Direction::Input, Some(node), flags, &mut [format])?;
     main.run();
+    // That it is unconnected by ourselves is no reason of its end.
+    let why = result.replace(Ok(()));
     let _ = stream.disconnect();
-    Ok(result.replace(Ok(())))
+    Ok(why)
 }
 
 /// The formats that we take: an object of type Format, as the library writes it.

@@ -12,9 +12,12 @@ mod pace;
 #[cfg(target_os = "linux")]
 mod portal;
 #[cfg(target_os = "linux")]
+mod programs;
+#[cfg(target_os = "linux")]
 mod x11;
 
-use super::LiveSource;
+use super::sound::Sound;
+use super::{CallOff, LiveSource};
 use crate::av::devices::Device;
 #[cfg(target_os = "linux")]
 use crate::av::devices::Kind;
@@ -33,18 +36,35 @@ pub fn list() -> Vec<Device> {
     Vec::new()
 }
 
-/// Opens a display or a window. Blocks while the display is asked.
-pub fn open(spec: &spec::Screen) -> Result<Box<dyn LiveSource>, Error> {
+/// True where what other programs play can be shared.
+pub const HAS_SOUND: bool = cfg!(target_os = "linux");
+
+/// What other programs play. That it does not work is told by its fate.
+pub fn sound() -> Result<Box<dyn Sound>, Error> {
+    #[cfg(target_os = "linux")]
+    return Ok(Box::new(programs::Programs::open()?));
+    #[cfg(not(target_os = "linux"))]
+    Err(Error::NoScreenAudio { reason: "this build cannot do it on this system".to_owned() })
+}
+
+/// True where sharing this asks the person first, which may take minutes.
+pub fn asks(spec: &spec::Screen) -> bool {
+    // There the person chooses in the desktop's own dialog, whichever display was named.
+    cfg!(target_os = "linux") && matches!(spec, spec::Screen::Display(_)) && crate::platform::is_wayland()
+}
+
+/// Opens a display or a window. Blocks while the display or the person is asked; only the latter is called off.
+pub fn open(spec: &spec::Screen, call_off: &CallOff) -> Result<Box<dyn LiveSource>, Error> {
     #[cfg(target_os = "linux")]
     {
-        // There the person chooses in the desktop's own dialog, whichever display was named.
-        if matches!(spec, spec::Screen::Display(_)) && crate::platform::is_wayland() {
-            return Ok(Box::new(portal::Source::open()?));
+        if asks(spec) {
+            return Ok(Box::new(portal::Source::open(call_off)?));
         }
         Ok(Box::new(x11::source::Source::open(spec)?))
     }
     #[cfg(not(target_os = "linux"))]
     {
+        let _ = call_off;
         let reason = format!("this build cannot share {spec} on this system");
         Err(Error::NoScreen { reason, hint: "use Linux with X11, or the test sources" })
     }

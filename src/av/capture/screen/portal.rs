@@ -8,7 +8,7 @@
 
 use std::os::fd::OwnedFd;
 use std::pin::pin;
-use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
 use ashpd::desktop::screencast::{CursorMode, Screencast, SelectSourcesOptions, SourceType};
@@ -19,7 +19,7 @@ use tokio::sync::oneshot;
 
 use super::cast::{self, Cast};
 use crate::av::Error;
-use crate::av::capture::{Format, LiveSource};
+use crate::av::capture::{CallOff, Format, LiveSource};
 use crate::av::devices::Fate;
 use crate::av::devices::worker::{Stop, Worker};
 use crate::av::guard::watch;
@@ -31,9 +31,11 @@ use crate::slot::Empty;
 const ASK_LIMIT: Duration = Duration::from_secs(120);
 /// How long the first word of the stream may take once the person has chosen.
 const OPEN_LIMIT: Duration = Duration::from_secs(5);
+/// How long the desktop may take to end a session. It ends in any case when the connection does.
+const CLOSE_LIMIT: Duration = Duration::from_millis(500);
 /// Least time between two pictures: 30 a second.
 const LEAST: Duration = Duration::from_millis(33);
-/// How often the thread of the session looks whether it is to end.
+/// How often it is looked whether the session is to end, or nobody waits for its answer any more.
 const LOOK: Duration = Duration::from_millis(100);
 /// What the person is shown as the name, before the portal tells one.
 const NAME: &str = "the screen";
@@ -54,17 +56,26 @@ pub struct Source {
 }
 
 impl Source {
-    /// Asks the person, and waits for the answer: up to two minutes.
-    pub fn open() -> Result<Self, Error> {
+    /// Asks the person, and waits for the answer: up to two minutes, or until it is called off. Then the question is taken
+    /// back.
+    pub fn open(call_off: &CallOff) -> Result<Self, Error> {
         let fate = Fate::default();
         let (tell, opened) = sync_channel(1);
         let told = fate.clone();
         let worker = Worker::start("screen-portal", move |stop| {
-            watch("the desktop's portal", &told, || session(stop, &tell));
+            watch("the desktop's portal", &told, || session(stop, &tell, &told));
         })?;
-        let cast = match opened.recv_timeout(ASK_LIMIT + OPEN_LIMIT) {
-            Ok(cast) => cast,
-            Err(_) => return Err(fate.take().unwrap_or_else(|| none("the desktop does not answer", INSTALL))),
+        let limit = clock::now() + ASK_LIMIT + OPEN_LIMIT;
+        let cast = loop {
+            match opened.recv_timeout(LOOK) {
+                Ok(cast) => break cast,
+                // Dropping the worker takes the question back.
+                Err(_) if call_off.is_called_off() => {
+                    return Err(none("it was stopped before anything was chosen", "share again and choose a screen"));
+                }
+                Err(RecvTimeoutError::Timeout) if clock::now() < limit => {}
+                Err(_) => return Err(fate.take().unwrap_or_else(|| none("the desktop does not answer", INSTALL))),
+            }
         };
         let (width, height) = cast.size(OPEN_LIMIT).ok_or_else(|| {
             cast.trouble().unwrap_or_else(|| none("the desktop sends no pictures", "choose another screen or window"))
@@ -127,18 +138,34 @@ fn ended(reason: &str) -> Error {
 }
 
 /// The whole life of a session: asks, hands the pictures over, and waits for its end.
-fn session(stop: &Stop, tell: &SyncSender<Cast>) -> Result<(), Error> {
+fn session(stop: &Stop, tell: &SyncSender<Cast>, fate: &Fate) -> Result<(), Error> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .map_err(|error| none(&error.to_string(), "try again"))?;
     runtime.block_on(async {
-        let asked = tokio::select! {
-            asked = tokio::time::timeout(ASK_LIMIT, ask()) => asked,
+        let begun = tokio::select! {
+            begun = tokio::time::timeout(ASK_LIMIT, begin()) => begun,
             () = stopped(stop) => return Ok(()),
         };
-        let Asked { session, remote, node } =
-            asked.map_err(|_| none("nobody answered the desktop's question", "share again and choose a screen"))??;
+        let (portal, session) = begun.map_err(|_| none("the desktop does not answer", INSTALL))??;
+        let chosen = tokio::select! {
+            chosen = tokio::time::timeout(ASK_LIMIT, choose(&portal, &session)) => chosen,
+            () = stopped(stop) => {
+                // Which ends the dialog, too.
+                end(&session).await;
+                return Ok(());
+            }
+        };
+        let chosen = chosen
+            .unwrap_or_else(|_| Err(none("nobody answered the desktop's question", "share again and choose a screen")));
+        let Chosen { remote, node } = match chosen {
+            Ok(chosen) => chosen,
+            Err(error) => {
+                end(&session).await;
+                return Err(error);
+            }
+        };
         let (over, ends) = oneshot::channel();
         let cast = cast::start(remote, node, over)?;
         // The owner is gone when nobody takes it.
@@ -150,16 +177,22 @@ fn session(stop: &Stop, tell: &SyncSender<Cast>) -> Result<(), Error> {
                 Err(_) => std::future::pending().await,
             }
         };
-        let result = tokio::select! {
-            () = stopped(stop) => Ok(()),
+        tokio::select! {
+            () = stopped(stop) => {}
             // Of the stream: it has told why, if it was by an error.
-            _ = ends => Ok(()),
-            () = closed => Err(ended("it was stopped from the desktop")),
-        };
+            _ = ends => {}
+            // Told before the stream ends, which is by this.
+            () = closed => fate.set(ended("it was stopped from the desktop")),
+        }
         cast.close();
-        let _ = tokio::time::timeout(Duration::from_secs(1), session.close()).await;
-        result
+        end(&session).await;
+        Ok(())
     })
+}
+
+/// Ends a session with all that belongs to it: what is shared, or the question.
+async fn end(session: &Session<Screencast>) {
+    let _ = tokio::time::timeout(CLOSE_LIMIT, session.close()).await;
 }
 
 async fn stopped(stop: &Stop) {
@@ -169,17 +202,22 @@ async fn stopped(stop: &Stop) {
 }
 
 /// What the person chose.
-struct Asked {
-    session: Session<Screencast>,
+struct Chosen {
     remote: OwnedFd,
     node: u32,
 }
 
-async fn ask() -> Result<Asked, Error> {
+/// A session, in which nothing was asked yet.
+async fn begin() -> Result<(Screencast, Session<Screencast>), Error> {
     // Its own connection: the library keeps one for ever, which would belong to the thread of the first share.
     let bus = ashpd::zbus::Connection::session().await.map_err(|error| refused(error.into()))?;
     let portal = Screencast::with_connection(bus).await.map_err(refused)?;
     let session = portal.create_session(Default::default()).await.map_err(refused)?;
+    Ok((portal, session))
+}
+
+/// Asks the person.
+async fn choose(portal: &Screencast, session: &Session<Screencast>) -> Result<Chosen, Error> {
     // Both where the portal knows both; it must know one.
     let kinds = portal.available_source_types().await.map_err(refused)?;
     let wanted: BitFlags<SourceType> = SourceType::Monitor | SourceType::Window;
@@ -191,13 +229,13 @@ async fn ask() -> Result<Asked, Error> {
     if portal.version() >= 4 {
         options = options.set_persist_mode(PersistMode::DoNot);
     }
-    portal.select_sources(&session, options).await.and_then(|request| request.response()).map_err(refused)?;
-    let started = portal.start(&session, None, Default::default()).await.and_then(|request| request.response());
+    portal.select_sources(session, options).await.and_then(|request| request.response()).map_err(refused)?;
+    let started = portal.start(session, None, Default::default()).await.and_then(|request| request.response());
     let streams = started.map_err(refused)?;
     let stream =
         streams.streams().first().ok_or_else(|| none("nothing was chosen", "share again and choose a screen"))?;
-    let remote = portal.open_pipe_wire_remote(&session, Default::default()).await.map_err(refused)?;
-    Ok(Asked { session, remote, node: stream.pipe_wire_node_id() })
+    let remote = portal.open_pipe_wire_remote(session, Default::default()).await.map_err(refused)?;
+    Ok(Chosen { remote, node: stream.pipe_wire_node_id() })
 }
 
 fn refused(error: ashpd::Error) -> Error {

@@ -22,6 +22,8 @@ const LIST_LIMIT: Duration = Duration::from_secs(3);
 const MOST_WINDOWS: usize = 64;
 /// Windows with a shorter side are no windows that somebody shares.
 const SMALLEST: u16 = 16;
+/// Windows within windows that are followed outwards: a window manager adds one or two.
+const MOST_FRAMES: usize = 16;
 /// Longest title that is read, in units of four bytes.
 const MOST_TITLE: u32 = 256;
 
@@ -211,6 +213,19 @@ impl Server {
             viewable: attributes.map_state == MapState::VIEWABLE && attributes.class == WindowClass::INPUT_OUTPUT,
             own: pid == Some(std::process::id()),
         })
+    }
+
+    /// What lies on the root window for this window: the outermost frame that a window manager put around it, or itself.
+    pub fn frame_of(&self, id: Window) -> Result<Window, ReplyError> {
+        let mut outermost = id;
+        for _ in 0..MOST_FRAMES {
+            let parent = self.connection.query_tree(outermost)?.reply()?.parent;
+            if parent == self.root || parent == x11rb::NONE {
+                break;
+            }
+            outermost = parent;
+        }
+        Ok(outermost)
     }
 
     fn title(&self, id: Window) -> Result<String, ReplyError> {

@@ -175,6 +175,8 @@ struct Cursor {
     picture: Option<Pointer>,
     /// Relative to what is shared; `None` while it is elsewhere.
     at: Option<(i32, i32)>,
+    /// What stands for the shared window on the root window: its frame, or itself.
+    frame: Option<Window>,
     looked: Option<Instant>,
 }
 
@@ -359,6 +361,7 @@ impl Driver {
                 }
             }
             (Event::MapNotify(notify), Target::Window { id, .. }) if notify.window == *id => self.find_window()?,
+            (Event::ReparentNotify(_), Target::Window { .. }) => self.pointer.frame = None,
             (Event::ConfigureNotify(notify), Target::Window { id, size, border, .. })
                 if notify.window == *id
                     && (notify.width, notify.height, notify.border_width) != (size.0, size.1, *border) =>
@@ -439,7 +442,10 @@ impl Driver {
         };
         let (width, height) = self.content();
         let inside = |(x, y): &(i32, i32)| (0..i32::from(width)).contains(x) && (0..i32::from(height)).contains(y);
-        let at = at.filter(inside);
+        let at = match (self.target, at.filter(inside)) {
+            (Target::Window { id, .. }, Some(_)) if !self.is_pointed_at(id)? => None,
+            (_, at) => at,
+        };
         if self.pointer.stale && at.is_some() {
             self.pointer.stale = false;
             let asked = self.server.connection.xfixes_get_cursor_image().map_err(ReplyError::from);
@@ -454,6 +460,27 @@ impl Driver {
             self.pace.on_pointer();
         }
         Ok(())
+    }
+
+    /// Whether the pointer is over this window, and not over another that covers it there.
+    fn is_pointed_at(&mut self, id: Window) -> Result<bool, Error> {
+        let look = |server: &Server, frame: Option<Window>| -> Result<(Window, Window), ReplyError> {
+            let over = server.connection.query_pointer(server.root)?.reply()?.child;
+            let frame = match frame {
+                Some(frame) => frame,
+                None => server.frame_of(id)?,
+            };
+            Ok((over, frame))
+        };
+        match look(&self.server, self.pointer.frame) {
+            Ok((over, frame)) => {
+                self.pointer.frame = Some(frame);
+                Ok(over == frame)
+            }
+            // The window is gone, which an event tells.
+            Err(ReplyError::X11Error(_)) => Ok(false),
+            Err(error) => Err(self.failed(error)),
+        }
     }
 
     /// Reads what changed and hands out a picture.
