@@ -143,6 +143,7 @@ impl Actor {
     pub async fn run(mut self, mut inboxes: Inboxes) {
         let scope = self.parts.scope.clone();
         let feedback = self.parts.router.feedback().clone();
+        let ended = self.parts.media.bell();
         let mut second = tokio::time::interval(Duration::from_secs(1));
         second.set_missed_tick_behavior(MissedTickBehavior::Delay);
         second.tick().await;
@@ -165,6 +166,7 @@ impl Actor {
                 }
                 // Time and the person come before peers: one that floods us may not stop the clock.
                 _ = second.tick() => self.tick(),
+                Some(()) = ended.recv() => self.on_ended(),
                 () = until(deadline) => self.meeting.on_timeout(clock::now()),
                 Some((peer, track, word)) = async { feedback.recv().await } => self.parts.media.on_feedback(peer, track, word),
                 Some(event) = inboxes.mesh.recv() => self.on_mesh(event),

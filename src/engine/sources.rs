@@ -324,8 +324,22 @@ impl Actor {
         answer(reply, answered);
     }
 
+    /// Something of ours ended by itself: it is not left to the next second.
+    pub(super) fn on_ended(&mut self) {
+        self.take_troubles();
+        self.tend();
+    }
+
     /// Once a second: what ended by itself, and what there is where that matters.
     pub(super) fn tick_sources(&mut self) {
+        self.take_troubles();
+        if self.sources.lanes.iter().any(|lane| lane.care.watches()) {
+            self.look();
+        }
+        self.tend();
+    }
+
+    fn take_troubles(&mut self) {
         let now = clock::now();
         let troubles = self.parts.media.troubles();
         for (kind, error) in troubles {
@@ -347,10 +361,6 @@ impl Actor {
         }
         // A screen that is shared may also have another size by now.
         self.publish_tracks();
-        if self.sources.lanes.iter().any(|lane| lane.care.watches()) {
-            self.look();
-        }
-        self.tend();
     }
 
     /// Asks the system for its devices, once at a time.

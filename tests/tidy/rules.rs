@@ -125,6 +125,8 @@ const PURE: &[&str] = &[
     "src/av/jitter/*",
     "src/av/process/pace.rs",
     "src/av/capture/screen/pace.rs",
+    "src/av/capture/frozen.rs",
+    "src/av/devices/relief.rs",
     "src/av/publish/budget.rs",
     "src/av/publish/repeat.rs",
     "src/av/meter.rs",

@@ -22,6 +22,8 @@ use std::time::Duration;
 use cpal::traits::{DeviceTrait as _, HostTrait as _, StreamTrait as _};
 use cpal::{BufferSize, ErrorKind, FromSample, Sample as _, SampleFormat, SizedSample, SupportedBufferSize};
 
+use super::names::{is_meant_for_people, is_real_name};
+use super::relief::{Relief, Seen};
 use super::worker::{self, Stop, Worker};
 use super::{Device, Devices, Fate, Kind};
 use crate::av::Error;
@@ -111,47 +113,6 @@ fn devices_of(host: &cpal::Host, kind: Kind) -> Vec<(Device, cpal::Device)> {
     described.collect()
 }
 
-/// False for what a sound server has in place of a device: what a speaker plays, as a source, and the sink to nowhere.
-fn is_real_name(id: &str) -> bool {
-    !(id.ends_with(".monitor") || id == "auto_null")
-}
-
-/// False for what a sound system lists beside real devices: what a server makes up, and ALSA's plugins and second ways to
-/// the same card.
-fn is_meant_for_people(id: &str) -> bool {
-    let plugins = [
-        "null",
-        "lavrate",
-        "samplerate",
-        "speexrate",
-        "speex",
-        "upmix",
-        "vdownmix",
-        "jack",
-        "oss",
-        "pulse",
-        "pipewire",
-    ];
-    let ways = [
-        "hw:",
-        "sysdefault",
-        "front:",
-        "rear:",
-        "center_lfe:",
-        "side:",
-        "surround",
-        "iec958",
-        "dmix:",
-        "dsnoop:",
-        "hdmi:",
-        "usbstream:",
-        "modem:",
-        "phoneline:",
-    ];
-    let numbered = id.strip_prefix("plughw:CARD=").is_some_and(|card| card.starts_with(|c: char| c.is_ascii_digit()));
-    is_real_name(id) && !(plugins.contains(&id) || ways.iter().any(|way| id.starts_with(way)) || numbered)
-}
-
 /// What the callbacks, the thread and the owner share.
 #[derive(Debug, Default)]
 pub struct Pulse {
@@ -159,8 +120,12 @@ pub struct Pulse {
     called: AtomicU64,
     /// The stream's callback was called since it was built.
     began: AtomicBool,
-    /// Most samples a channel that one callback had, at 48 kHz.
+    /// Samples a channel of the largest callback that is allowed for, at 48 kHz.
     lump: AtomicUsize,
+    /// The largest callback since the thread looked last.
+    peak: AtomicUsize,
+    /// Times that sound broke off, or would have with less in the device's buffer, since the thread looked last.
+    troubles: AtomicU32,
     /// Times that a speaker found nothing to play.
     dry: AtomicU32,
     xruns: AtomicU32,
@@ -170,7 +135,8 @@ pub struct Pulse {
 }
 
 impl Pulse {
-    /// Samples of the largest callback so far, as if at 48 kHz; 10 ms before the first.
+    /// Samples of the largest callback that is to be allowed for, as if at 48 kHz; 10 ms before the first. Rises at once,
+    /// and falls as [`Relief`] says.
     pub fn lump(&self) -> usize {
         match self.lump.load(Ordering::Relaxed) {
             0 => 480,
@@ -191,15 +157,31 @@ impl Pulse {
         // The system holds about two callbacks.
         if self.began.swap(true, Ordering::Relaxed) && since > 3 * length {
             self.late.fetch_add(1, Ordering::Relaxed);
+            self.troubles.fetch_add(1, Ordering::Relaxed);
         }
         let at_48 = samples * 48 / usize::try_from(rate / 1000).unwrap_or(48).max(1);
+        self.peak.fetch_max(at_48, Ordering::Relaxed);
         self.lump.fetch_max(at_48, Ordering::Relaxed);
+    }
+
+    /// What is there to see since the last call.
+    fn seen(&self, asked: u32) -> Seen {
+        let trouble = self.troubles.swap(0, Ordering::Relaxed) > 0;
+        Seen { trouble, peak: self.peak.swap(0, Ordering::Relaxed), lump: self.lump.load(Ordering::Relaxed), asked }
+    }
+
+    /// Allows for callbacks of `less` in place of `lump` samples, unless there was a larger one meanwhile.
+    fn ease(&self, lump: usize, less: usize) {
+        let _ = self.lump.compare_exchange(lump, less, Ordering::Relaxed, Ordering::Relaxed);
     }
 
     /// The error callback: nothing but a count.
     fn on_error(&self, kind: ErrorKind) {
         match kind {
-            ErrorKind::Xrun => drop(self.xruns.fetch_add(1, Ordering::Relaxed)),
+            ErrorKind::Xrun => {
+                self.xruns.fetch_add(1, Ordering::Relaxed);
+                self.troubles.fetch_add(1, Ordering::Relaxed);
+            }
             ErrorKind::DeviceChanged | ErrorKind::RealtimeDenied => {}
             _ => self.broken.store(true, Ordering::Relaxed),
         }
@@ -277,6 +259,7 @@ impl<E: End> Drain<E> {
         }
         if dry {
             self.pulse.dry.fetch_add(1, Ordering::Relaxed);
+            self.pulse.troubles.fetch_add(1, Ordering::Relaxed);
         }
     }
 }
@@ -393,6 +376,7 @@ impl<E: End, F: FnMut(u32) -> E> Keeper<F> {
         let (name, rate) = (built.device.name.clone(), built.rate);
         let mut stream = Some(built.stream);
         let (mut calm, mut looks) = (0u32, 0u32);
+        let mut relief = Relief::new(clock::now(), 0, self.asked);
         while !stop.wait(LOOK) {
             looks = looks.wrapping_add(1);
             if looks.is_multiple_of(JUDGED) {
@@ -405,8 +389,16 @@ impl<E: End, F: FnMut(u32) -> E> Keeper<F> {
             let flood = self.pulse.xruns.swap(0, Ordering::Relaxed) >= FLOOD;
             let broken = self.pulse.broken.swap(false, Ordering::Relaxed);
             calm = calm.saturating_add(1);
+            let seen = self.pulse.seen(self.asked);
+            let eased = relief.on_look(clock::now(), seen);
+            if let Some(less) = eased.lump {
+                self.pulse.ease(seen.lump, less);
+            }
+            if let Some(asked) = eased.asked {
+                self.asked = asked;
+            }
             // A flood may be answered once a second: building anew costs more sound than it does.
-            if !(quiet || broken || late || flood && calm > 10) {
+            if !(quiet || broken || late || flood && calm > 10 || eased.asked.is_some()) {
                 continue;
             }
             if late {
@@ -619,20 +611,6 @@ mod tests {
     }
 
     #[test]
-    fn only_devices_that_people_know_are_listed() {
-        let check = |id: &str, expect: bool| assert_eq!(is_meant_for_people(id), expect, "{id}");
-        check("alsa_input.usb-Logitech_H390-00.mono-fallback", true);
-        check("alsa_output.pci-0000_00_1f.3.analog-stereo.monitor", false);
-        check("default", true);
-        check("plughw:CARD=PCH,DEV=0", true);
-        check("plughw:CARD=0,DEV=0", false);
-        check("hw:CARD=PCH,DEV=0", false);
-        check("surround51:CARD=PCH,DEV=0", false);
-        check("null", false);
-        check("auto_null", false);
-    }
-
-    #[test]
     fn floods_are_counted_and_only_real_breaks_break() {
         let pulse = Pulse::default();
         for _ in 0..1000 {
@@ -645,5 +623,14 @@ mod tests {
         assert_eq!(pulse.lump(), 480);
         pulse.beat(441, 44_100);
         assert_eq!(pulse.lump(), 481);
+        let seen = pulse.seen(1);
+        assert_eq!((seen.trouble, seen.peak, seen.lump), (true, 481, 481));
+        let seen = pulse.seen(1);
+        assert_eq!((seen.trouble, seen.peak), (false, 0), "told once");
+        pulse.ease(481, 240);
+        assert_eq!(pulse.lump(), 240);
+        pulse.beat(960, 48_000);
+        pulse.ease(240, 120);
+        assert_eq!(pulse.lump(), 960, "a larger one came meanwhile");
     }
 }
