@@ -183,8 +183,11 @@ fn a_camera_that_another_program_holds_is_said_and_taken_when_it_is_free() {
     let told = ann.wait("busy", PATIENCE, |e| warns(e, "source-failed", "Desk Camera"));
     assert!(told["message"].as_str().is_some_and(|said| said.contains("another program uses it")), "{told}");
     assert!(told["hint"].as_str().is_some_and(|hint| hint.contains("Close other programs")), "{told}");
+    let since = lets_meet::clock::now();
     let refused = ann.ask(json!({"do": "camera", "on": true}));
     assert_eq!((&refused["event"], &refused["code"]), (&json!("error"), &json!("source-failed")), "{refused}");
+    figure("camera that another program has, until it is said", since.elapsed().as_secs_f64() * 1e3, "ms", "2000");
+    assert!(since.elapsed() < bound(GOAL), "{:?}", since.elapsed());
     let mark = ann.mark();
     camera.end("busy");
     says(&ann, mark, "camera that another program let go of", "device-changed", "Desk Camera is back and used again.");

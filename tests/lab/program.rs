@@ -323,6 +323,22 @@ impl Peer {
         format!("--- {} said\n  {events}\n--- {} logged\n  {log}", self.label, self.label)
     }
 
+    /// Seconds of a processor that its threads of these names had so far. Those that ended do not count.
+    #[cfg(feature = "devices")]
+    pub fn busy(&self, threads: &[&str]) -> f64 {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).expect("the program runs");
+        let nanos = tasks.flatten().filter_map(|task| {
+            let read = |file: &str| std::fs::read_to_string(task.path().join(file)).ok();
+            let name = read("comm")?;
+            if !threads.contains(&name.trim()) {
+                return None;
+            }
+            // The first number is the time on a processor, in nanoseconds.
+            read("schedstat")?.split_whitespace().next()?.parse::<f64>().ok()
+        });
+        nanos.sum::<f64>() / 1e9
+    }
+
     /// Its memory now, in bytes.
     #[cfg(feature = "media")]
     pub fn memory(&self) -> u64 {

@@ -102,11 +102,13 @@ impl Relief {
         if seen.lump > self.before.lump {
             self.lump.on_rise(now);
         }
-        if seen.trouble || seen.lump > self.before.lump || seen.asked != self.before.asked {
-            self.peak = 0;
+        if seen.peak >= seen.lump {
+            // It is needed.
+            self.lump.on_trouble(now);
         }
+        let restless = seen.trouble || seen.peak >= seen.lump || seen.asked != self.before.asked;
+        self.peak = if restless { 0 } else { self.peak.max(seen.peak) };
         self.before = seen;
-        self.peak = self.peak.max(seen.peak);
         let mut eased = Eased::default();
         if seen.asked > 1 && self.asked.poll(now) {
             let asked = seen.asked / 2;
@@ -212,6 +214,22 @@ mod tests {
         assert_eq!(stream.lump, 4800);
         stream.run(3);
         assert_eq!(stream.lump, 480, "{:?}", stream.eased);
+    }
+
+    #[test]
+    fn what_is_needed_now_and_then_is_kept() {
+        let mut stream = Stream::new();
+        for _ in 0..20 {
+            stream.look(false, 4800);
+            stream.run(15);
+        }
+        assert_eq!((stream.lump, stream.eased.len()), (4800, 0));
+        // Less often: the tries that fail become rare.
+        for _ in 0..40 {
+            stream.run(60);
+            stream.look(false, 4800);
+        }
+        assert!((2..=4).contains(&stream.eased.len()), "{:?}", stream.eased);
     }
 
     #[test]
