@@ -112,8 +112,8 @@ pub struct Care {
     on: bool,
     /// What a name or a place meant when it was first opened.
     meant: Option<Device>,
-    /// The ids of others of its name that were there beside it. As many as a list may have.
-    twins: BTreeSet<String>,
+    /// The ids of others of its name that were there beside it, as many as a list may have; `None` before a list told.
+    twins: Option<BTreeSet<String>>,
     running: Option<Device>,
     list: Option<Devices>,
     lost: Option<Lost>,
@@ -130,7 +130,7 @@ impl Care {
     pub fn new(kind: Kind) -> Self {
         let (wish, meant, running, list, lost, trying) = (None, None, None, None, None, None);
         let (bad, told) = (BTreeMap::new(), VecDeque::new());
-        let twins = BTreeSet::new();
+        let twins = None;
         Self { kind, wish, on: false, meant, twins, running, list, lost, bad, trying, shut: false, told }
     }
 
@@ -139,7 +139,7 @@ impl Care {
         if wish != self.wish {
             (self.meant, self.lost, self.trying) = (None, None, None);
             self.running = None;
-            self.twins.clear();
+            self.twins = None;
             self.bad.clear();
         }
         if !on {
@@ -213,6 +213,11 @@ impl Care {
         let gone = self.running.take_if(|device| !device.id.is_empty() && !there(&device.id));
         self.list = Some(devices.clone());
         self.tell_twins();
+        if let (None, Some(meant)) = (&self.twins, &self.meant) {
+            // It is gone already. Those that are here so soon were here before.
+            let alike = devices.of(self.kind).filter(|device| device.name == meant.name);
+            self.twins = Some(alike.map(|device| device.id.clone()).collect());
+        }
         if let Some(device) = gone {
             self.shut = !self.on;
             self.lose(now, device.name, Cause::Gone);
@@ -278,7 +283,7 @@ impl Care {
         let (Some(meant), Some(list)) = (&self.meant, &self.list) else { return };
         let alike = || list.of(self.kind).filter(|device| device.name == meant.name);
         if alike().any(|device| device.id == meant.id) {
-            self.twins = alike().map(|device| device.id.clone()).filter(|id| *id != meant.id).collect();
+            self.twins = Some(alike().map(|device| device.id.clone()).filter(|id| *id != meant.id).collect());
         }
     }
 
@@ -327,7 +332,8 @@ impl Care {
                 let of_kind = || self.list.iter().flat_map(|list| list.of(self.kind));
                 let same = of_kind().find(|device| device.id == meant.id && device.name == meant.name);
                 let like = of_kind().find(|device| self.kind != Kind::Camera && device.id == meant.id);
-                let moved = || of_kind().find(|device| device.name == meant.name && !self.twins.contains(&device.id));
+                let twin = |device: &Device| self.twins.as_ref().is_some_and(|twins| twins.contains(&device.id));
+                let moved = || of_kind().find(|device| device.name == meant.name && !twin(device));
                 same.or(like).or_else(moved)
             }
         }

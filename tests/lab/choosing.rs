@@ -20,6 +20,9 @@ use crate::program::{PATIENCE, Peer, bound, figure};
 /// How soon the new device's media are to be at the other side.
 const GOAL: Duration = Duration::from_secs(2);
 
+/// How soon it is to be said that a speaker takes nothing any more.
+const BLOCKED: Duration = Duration::from_secs(3);
+
 /// Waits until `fact` holds, and writes down how long that took since `since`.
 fn until(what: &str, since: std::time::Instant, story: &dyn Fn() -> String, mut fact: impl FnMut() -> bool) {
     while !fact() {
@@ -28,6 +31,20 @@ fn until(what: &str, since: std::time::Instant, story: &dyn Fn() -> String, mut 
         std::thread::sleep(Duration::from_millis(10));
     }
     figure(what, since.elapsed().as_secs_f64() * 1e3, "ms", "2000");
+}
+
+/// A minute of one tone.
+fn write_tone(path: &Path, hertz: f64) {
+    let (channels, sample_rate, bits_per_sample) = (1, 48_000, 16);
+    let sample_format = hound::SampleFormat::Int;
+    let format = hound::WavSpec { channels, sample_rate, bits_per_sample, sample_format };
+    let mut file = hound::WavWriter::create(path, format).expect("the lab's folder can be written");
+    for n in 0..60 * sample_rate {
+        #[expect(clippy::cast_possible_truncation, reason = "a third of full scale")]
+        let sample = ((f64::from(n) * TAU * hertz / f64::from(sample_rate)).sin() * 10_000.0) as i16;
+        file.write_sample(sample).expect("the lab's folder can be written");
+    }
+    file.finalize().expect("the lab's folder can be written");
 }
 
 /// How much of the last 50 ms of a recording without a head is a tone of `hertz`, 0 to 1; 0 while it is silent.
@@ -86,12 +103,18 @@ fn another_camera_is_seen_at_the_other_side_within_two_seconds() {
 fn another_microphone_or_speaker_is_heard_within_two_seconds() {
     let lab = lab!(2);
     let server = SoundServer::start(&lab.folder().join("sound.log"));
-    let _tones = (server.plug_in_tone("Low_Tone", 440), server.plug_in_tone("High_Tone", 1250));
+    let mut said = Vec::new();
+    for (name, mouth, hertz) in [("Low_Tone", "low_mouth", 440.0), ("High_Tone", "high_mouth", 1250.0)] {
+        server.plug_in_small_speaker(mouth, 48_000);
+        server.plug_in_small_microphone(name, mouth, 48_000);
+        let tone = lab.folder().join(format!("{mouth}.wav"));
+        write_tone(&tone, hertz);
+        said.push(server.speak_into(mouth, &tone));
+    }
     let _ear = server.plug_in_speaker("Headset_Ear");
     let equipment = Equipment::none(&lab.folder().join("cameras")).with_sound(&server);
     let words = ["--mic", "device:Low_Tone", "--speaker", "none", "--voice", "off"];
-    let ann = Peer::equipped(&lab, 1, "ann", "call", &words, &equipment);
-    let mut ann = ann;
+    let mut ann = Peer::equipped(&lab, 1, "ann", "call", &words, &equipment);
     let mut bo = Peer::equipped(&lab, 2, "bo", "call", &["--speaker", "device:Test_Speaker"], &equipment);
     bo.wait_joined(&ann, PATIENCE);
     let (heard, moved) = (lab.folder().join("heard.raw"), lab.folder().join("moved.raw"));
@@ -193,19 +216,26 @@ fn a_speaker_that_takes_nothing_is_said_and_replaced() {
     let server = SoundServer::start(&lab.folder().join("sound.log"));
     let _ear = server.plug_in_speaker("Headset_Ear");
     let equipment = Equipment::none(&lab.folder().join("cameras")).with_sound(&server);
-    let ann = Peer::equipped(&lab, 1, "ann", "call", &["--speaker", "device:Headset_Ear"], &equipment);
+    let mut ann = Peer::equipped(&lab, 1, "ann", "call", &["--speaker", "device:Headset_Ear"], &equipment);
     let bo = Peer::join(&lab, 2, "bo", "call", &["--mic", "tone"]);
     ann.wait_joined(&bo, PATIENCE);
     let (mark, since) = (ann.mark(), now());
     server.block_speaker("Headset_Ear");
-    let said = ann.wait_from(mark, "blocked", PATIENCE, |e| {
+    let said = ann.wait_from(mark, "blocked", bound(BLOCKED), |e| {
         e["event"] == "warning"
             && e["message"].as_str().is_some_and(|words| words.starts_with("Headset_Ear does not work"))
     });
-    figure("speaker that takes nothing, until it is said", since.elapsed().as_secs_f64() * 1e3, "ms", "4000");
+    figure("speaker that takes nothing, until it is said", since.elapsed().as_secs_f64() * 1e3, "ms", "3000");
     let words = said.value["message"].as_str().unwrap_or_default();
     assert!(words.ends_with("Test_Speaker is used now."), "{words}");
-    assert_eq!(server.used("sinks", "sink-inputs"), ["speaker"]);
+    assert!(server.used("sinks", "sink-inputs").contains(&"speaker".to_owned()));
+    // While it is blocked it cannot be chosen, and what plays goes on.
+    let since = now();
+    let refused = ann.ask(json!({"do": "speaker", "on": true, "source": "device:Headset_Ear"}));
+    assert_eq!(refused["event"], "error", "{refused}");
+    assert!(refused["message"].as_str().is_some_and(|words| words.contains("it takes no sound")), "{refused}");
+    figure("blocked speaker that is chosen, until it is refused", since.elapsed().as_secs_f64() * 1e3, "ms", "3000");
+    assert!(since.elapsed() < bound(BLOCKED) && server.used("sinks", "sink-inputs").contains(&"speaker".to_owned()));
     let mark = ann.mark();
     server.unblock_speaker("Headset_Ear");
     ann.wait_from(mark, "back", PATIENCE, |e| {

@@ -282,13 +282,6 @@ impl SoundServer {
         Plugged(self.control(&module))
     }
 
-    /// Plugs in a microphone of one channel that hears one tone.
-    pub fn plug_in_tone(&self, name: &str, hertz: u32) -> Plugged {
-        let (source, words) = (format!("source_name={name}"), format!("source_properties=device.description={name}"));
-        let hertz = format!("frequency={hertz}");
-        Plugged(self.control(&["load-module", "module-sine-source", &source, &hertz, &words]))
-    }
-
     /// Blocks a speaker, as who has it for itself alone does: nothing that is played to it is taken.
     pub fn block_speaker(&self, name: &str) {
         self.control(&["suspend-sink", name, "1"]);

@@ -210,7 +210,7 @@ pub const WRAPPERS: &[(&str, &[&str])] = &[
     ("rubato", &["src/av/process/*"]),
     ("hound", &["src/av/capture/*", "src/av/playback/*"]),
     ("nokhwa", &["src/av/capture/device.rs"]),
-    ("cpal", &["src/av/devices/sound.rs"]),
+    ("cpal", &["src/av/devices/sound.rs", "src/av/devices/sound/offer.rs"]),
     ("rtrb", &["src/av/capture/microphone.rs", "src/av/playback/device.rs"]),
     ("x11rb", &["src/av/capture/screen/x11.rs", "src/av/capture/screen/x11/*"]),
     ("ashpd", &["src/av/capture/screen/portal.rs"]),

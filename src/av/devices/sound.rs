@@ -1,4 +1,4 @@
-//! Real microphones and speakers, by cpal: the only file that names it. PulseAudio's protocol where a server answers
+//! Real microphones and speakers, by cpal, which is named here and in `sound/offer` alone. PulseAudio's protocol where a server answers
 //! (PipeWire speaks it too), else ALSA.
 //!
 //! What the library does, and what follows: a callback gets as many samples as it likes, whatever was asked for, so both
@@ -14,13 +14,15 @@
 //! A stream that breaks is built anew for the same device, which was pinned when it was opened first. Which device is used
 //! when that one is gone is not decided here.
 
+mod offer;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
 use cpal::traits::{DeviceTrait as _, HostTrait as _, StreamTrait as _};
-use cpal::{BufferSize, ErrorKind, FromSample, Sample as _, SampleFormat, SizedSample, SupportedBufferSize};
+use cpal::{ErrorKind, FromSample, Sample as _, SampleFormat, SizedSample};
 
 use super::names::{is_meant_for_people, is_real_name};
 use super::relief::{Relief, Seen};
@@ -29,7 +31,6 @@ use super::{Device, Devices, Fate, Kind};
 use crate::av::Error;
 use crate::av::guard::watch;
 use crate::av::spec::DeviceChoice;
-use crate::frame::SAMPLE_RATE;
 use crate::{clock, platform};
 
 /// How long the list may take.
@@ -40,8 +41,13 @@ const OPEN_LIMIT: Duration = Duration::from_secs(5);
 const LOOK: Duration = Duration::from_millis(100);
 /// A running stream whose callback is not called for so long (microseconds) is dead.
 const SILENT: u64 = 1_000_000;
-/// How long the first call may take (microseconds): wireless headphones wake up slowly.
-const FIRST_CALL: u64 = 5_000_000;
+/// How long the first call may take: wireless headphones wake up slowly. A device that takes or gives nothing by then is
+/// not open: somebody has it for himself alone, or it is stuck.
+const FIRST_CALL: Duration = Duration::from_secs(3);
+/// The same where its stream was built anew: it was awake a moment ago.
+const NEXT_CALL: Duration = Duration::from_secs(1);
+/// How often the first call is looked for.
+const BEGIN: Duration = Duration::from_millis(5);
 /// So many xruns within [`LOOK`] are a flood: the stream is built anew.
 const FLOOD: u32 = 5;
 /// So many late callbacks of a speaker within [`JUDGED`] double what is asked for, up to [`MOST_ASKED`].
@@ -293,7 +299,7 @@ impl Line {
             Worker::start(name, move |stop| {
                 watch(what, &fate, || {
                     let mut keeper = Keeper { kind, choice, pinned: None, pulse, end, asked: 1 };
-                    match keeper.build() {
+                    match keeper.build().and_then(|built| keeper.begin(stop, built, FIRST_CALL)) {
                         Ok(built) => {
                             let _ = tell.send(Ok((built.device.clone(), built.rate)));
                             keeper.pin(&built.device);
@@ -384,8 +390,7 @@ impl<E: End, F: FnMut(u32) -> E> Keeper<F> {
             }
             let late = self.kind == Kind::Speaker && self.pulse.late.load(Ordering::Relaxed) >= LATE;
             let late = late && self.asked < MOST_ASKED;
-            let limit = if self.pulse.began.load(Ordering::Relaxed) { SILENT } else { FIRST_CALL };
-            let quiet = clock::host_micros().saturating_sub(self.pulse.called.load(Ordering::Relaxed)) > limit;
+            let quiet = clock::host_micros().saturating_sub(self.pulse.called.load(Ordering::Relaxed)) > SILENT;
             let flood = self.pulse.xruns.swap(0, Ordering::Relaxed) >= FLOOD;
             let broken = self.pulse.broken.swap(false, Ordering::Relaxed);
             calm = calm.saturating_add(1);
@@ -410,7 +415,7 @@ impl<E: End, F: FnMut(u32) -> E> Keeper<F> {
             drop(stream.take());
             let mut last = None;
             for _ in 0..TRIES {
-                match self.build() {
+                match self.build().and_then(|built| self.begin(stop, built, NEXT_CALL)) {
                     Ok(again) if again.rate == rate => {
                         stream = Some(again.stream);
                         break;
@@ -418,8 +423,9 @@ impl<E: End, F: FnMut(u32) -> E> Keeper<F> {
                     Ok(_) => last = Some(trouble(self.kind, &name, "it came back with another rate".to_owned())),
                     Err(error) => last = Some(error),
                 }
-                // It is not there and others are: somebody else decides which one is used.
-                if matches!(last, Some(Error::NoDevice { .. }))
+                // It is not there or takes nothing, and others are: somebody else decides which one is used.
+                let silent = !self.pulse.began.load(Ordering::Relaxed);
+                if (silent || matches!(last, Some(Error::NoDevice { .. })))
                     && list().iter().flatten().any(|other| other.kind == self.kind)
                 {
                     break;
@@ -433,6 +439,18 @@ impl<E: End, F: FnMut(u32) -> E> Keeper<F> {
             }
         }
         Ok(())
+    }
+
+    /// Waits until the system calls for the first time.
+    fn begin(&self, stop: &Stop, built: Built, limit: Duration) -> Result<Built, Error> {
+        let deadline = clock::now() + limit;
+        while !self.pulse.began.load(Ordering::Relaxed) {
+            if stop.wait(BEGIN) || clock::now() > deadline {
+                let what = if self.kind == Kind::Speaker { "it takes no sound" } else { "it gives no sound" };
+                return Err(trouble(self.kind, &built.device.name, what.to_owned()));
+            }
+        }
+        Ok(built)
     }
 
     fn build(&mut self) -> Result<Built, Error> {
@@ -467,7 +485,7 @@ impl<E: End, F: FnMut(u32) -> E> Keeper<F> {
             ErrorKind::PermissionDenied => trouble(kind, &found.name, "this account may not use it".to_owned()),
             _ => trouble(kind, &found.name, error.to_string()),
         };
-        let (config, format) = settings(&device, Way::of(kind), self.asked).map_err(failed)?;
+        let (config, format) = offer::settings(&device, Way::of(kind), self.asked).map_err(failed)?;
         let rate = config.sample_rate;
         let stream = self.stream(&device, config, format).map_err(failed)?;
         // What was called before it plays only filled its buffer.
@@ -525,90 +543,9 @@ fn is_real(device: &cpal::Device) -> bool {
         && (device.default_output_config().is_ok() || device.default_input_config().is_ok())
 }
 
-/// What a device is asked for: 48 kHz, few channels, floats if it has them, `asked` times 10 ms a callback.
-fn settings(device: &cpal::Device, way: Way, asked: u32) -> Result<(cpal::StreamConfig, SampleFormat), cpal::Error> {
-    let offered: Vec<cpal::SupportedStreamConfigRange> = match way {
-        Way::In => device.supported_input_configs()?.collect(),
-        Way::Out => device.supported_output_configs()?.collect(),
-    };
-    let offers: Vec<Offer> = offered
-        .iter()
-        .map(|range| Offer {
-            channels: range.channels(),
-            rates: (range.min_sample_rate(), range.max_sample_rate()),
-            format: range.sample_format(),
-            buffer: match range.buffer_size() {
-                SupportedBufferSize::Range { min, max } => Some((*min, *max)),
-                SupportedBufferSize::Unknown => None,
-            },
-        })
-        .collect();
-    let Some((offer, rate)) = choose(&offers, way) else { return Err(ErrorKind::UnsupportedConfig.into()) };
-    let wanted = rate / 100 * asked;
-    let buffer_size = match offer.buffer {
-        Some((min, max)) => BufferSize::Fixed(wanted.clamp(min, max.max(min))),
-        None => BufferSize::Default,
-    };
-    Ok((cpal::StreamConfig { channels: offer.channels, sample_rate: rate, buffer_size }, offer.format))
-}
-
-/// One line of what a device can do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Offer {
-    channels: u16,
-    rates: (u32, u32),
-    format: SampleFormat,
-    buffer: Option<(u32, u32)>,
-}
-
-/// The best of `offers`, and the rate to ask for.
-fn choose(offers: &[Offer], way: Way) -> Option<(Offer, u32)> {
-    let format = |format: SampleFormat| match format {
-        SampleFormat::F32 => Some(0),
-        SampleFormat::I16 => Some(1),
-        SampleFormat::I32 => Some(2),
-        _ => None,
-    };
-    let channels = |channels: u16| match (way, channels) {
-        (Way::In, 1) | (Way::Out, 2) => 0,
-        (Way::In, 2) | (Way::Out, 1) => 1,
-        (_, more) => more,
-    };
-    let rate = |(min, max): (u32, u32)| SAMPLE_RATE.clamp(min, max.max(min));
-    let usable = offers.iter().filter(|offer| {
-        offer.channels > 0 && format(offer.format).is_some() && (8_000..=192_000).contains(&rate(offer.rates))
-    });
-    let best = usable.min_by_key(|offer| {
-        let rate = rate(offer.rates);
-        // A higher rate loses nothing, a lower one does.
-        let rank = (rate != SAMPLE_RATE, rate < SAMPLE_RATE, rate.abs_diff(SAMPLE_RATE));
-        (rank, channels(offer.channels), format(offer.format))
-    })?;
-    Some((*best, rate(best.rates)))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn offer(channels: u16, rates: (u32, u32), format: SampleFormat) -> Offer {
-        Offer { channels, rates, format, buffer: None }
-    }
-
-    #[test]
-    fn the_best_offer_is_48_khz_with_few_channels_of_floats() {
-        use SampleFormat::{F32, I16, I32, U8};
-        let check = |offers: &[Offer], way: Way, expect: Option<(usize, u32)>| {
-            assert_eq!(choose(offers, way), expect.map(|(at, rate)| (offers[at], rate)), "{offers:?}");
-        };
-        let pulse = [offer(1, (1, 384_000), F32), offer(2, (1, 384_000), F32), offer(2, (1, 384_000), I16)];
-        check(&pulse, Way::In, Some((0, 48_000)));
-        check(&pulse, Way::Out, Some((1, 48_000)));
-        let old = [offer(2, (44_100, 44_100), I16), offer(2, (96_000, 96_000), I32), offer(2, (16_000, 16_000), F32)];
-        check(&old, Way::In, Some((1, 96_000)));
-        check(&[offer(8, (48_000, 48_000), I32), offer(2, (44_100, 44_100), F32)], Way::Out, Some((0, 48_000)));
-        check(&[offer(1, (48_000, 48_000), U8), offer(0, (48_000, 48_000), F32)], Way::In, None);
-    }
 
     #[test]
     fn floods_are_counted_and_only_real_breaks_break() {
