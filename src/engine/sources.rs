@@ -108,13 +108,15 @@ struct Lane {
     waiting: VecDeque<(Switch, Option<Reply>)>,
     /// Something is being opened for this.
     job: Option<Job>,
+    /// The number of what was opened last: what comes under another is not waited for any more.
+    ticket: u64,
     /// The code of a loss that is not told yet.
     code: Option<WarningCode>,
 }
 
 /// What came of work beside the loop.
 pub enum News {
-    Opened(Kind, Box<Result<Opened, Trouble>>),
+    Opened(Kind, u64, Box<Result<Opened, Trouble>>),
     Listed(Option<Devices>),
 }
 
@@ -127,7 +129,7 @@ pub struct Sources {
 
 impl Default for Sources {
     fn default() -> Self {
-        let lane = |kind| Lane { care: Care::new(kind), waiting: VecDeque::new(), job: None, code: None };
+        let lane = |kind| Lane { care: Care::new(kind), waiting: VecDeque::new(), job: None, ticket: 0, code: None };
         Self { lanes: Kind::ALL.map(lane), listing: None }
     }
 }
@@ -179,6 +181,15 @@ impl Actor {
         }
         // Another device may take seconds to open; what is sent until then ends now.
         let ends = !switch.is_on() && lane.job.is_some();
+        // What is only tried again gives way to another choice. (A camera is waited for: it opens once.)
+        if let (Some(Job::Care(tried)), Some(choice)) = (&lane.job, switch.device())
+            && kind != Kind::Camera
+            && tried != choice
+        {
+            lane.job = None;
+            lane.ticket = lane.ticket.wrapping_add(1);
+            lane.care.on_failed(clock::now());
+        }
         lane.waiting.push_back((switch, reply));
         if ends {
             self.parts.media.silence(kind);
@@ -212,12 +223,15 @@ impl Actor {
 
     /// Opens it in a thread of its own: a driver may never come back, and nothing waits for it at the end.
     fn open(&mut self, kind: Kind, plan: Plan, job: Job) {
-        self.sources.lane(kind).job = Some(job);
+        let lane = self.sources.lane(kind);
+        lane.job = Some(job);
+        lane.ticket = lane.ticket.wrapping_add(1);
+        let ticket = lane.ticket;
         let sender = self.later.0.clone();
         let run = move || {
             let opened = plan.carry_out();
             // Nobody is there after the meeting has ended: then it is closed by this.
-            let _ = sender.blocking_send(Later::Source(News::Opened(kind, Box::new(opened))));
+            let _ = sender.blocking_send(Later::Source(News::Opened(kind, ticket, Box::new(opened))));
         };
         if let Err(error) = task::thread("device-open", run) {
             tracing::error!(%error, "nothing can be opened");
@@ -231,7 +245,14 @@ impl Actor {
     /// Something was opened, or was not, or a list came.
     pub(super) fn on_source(&mut self, news: News) {
         match news {
-            News::Opened(kind, result) => self.on_opened(kind, *result),
+            News::Opened(kind, ticket, result) if ticket == self.sources.lane(kind).ticket => {
+                self.on_opened(kind, *result)
+            }
+            News::Opened(.., result) => {
+                if let Ok(opened) = *result {
+                    let _ = task::thread("device-close", move || opened.close());
+                }
+            }
             News::Listed(devices) => {
                 self.sources.listing = None;
                 if let Some(devices) = devices {

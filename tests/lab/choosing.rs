@@ -103,10 +103,12 @@ fn another_camera_is_seen_at_the_other_side_within_two_seconds() {
 fn another_microphone_or_speaker_is_heard_within_two_seconds() {
     let lab = lab!(2);
     let server = SoundServer::start(&lab.folder().join("sound.log"));
-    let mut said = Vec::new();
+    let (mut said, mut pieces) = (Vec::new(), Vec::new());
     for (name, mouth, hertz) in [("Low_Tone", "low_mouth", 440.0), ("High_Tone", "high_mouth", 1250.0)] {
         server.plug_in_small_speaker(mouth, 48_000);
         server.plug_in_small_microphone(name, mouth, 48_000);
+        // As hardware does, it gives its sound in small pieces, whoever listens: otherwise the server holds two seconds.
+        pieces.push(server.listen(mouth, &lab.folder().join(format!("{mouth}.raw"))));
         let tone = lab.folder().join(format!("{mouth}.wav"));
         write_tone(&tone, hertz);
         said.push(server.speak_into(mouth, &tone));
@@ -134,7 +136,8 @@ fn another_microphone_or_speaker_is_heard_within_two_seconds() {
     let since = now();
     bo.must(json!({"do": "speaker", "on": true, "source": "device:Headset_Ear"}));
     until("another speaker, until it plays", since, &|| bo.story(), || share_of(&moved, 1250.0) > 0.8);
-    assert_eq!(server.used("sinks", "sink-inputs"), ["Headset_Ear"]);
+    let used = server.used("sinks", "sink-inputs");
+    assert!(used.contains(&"Headset_Ear".to_owned()) && !used.contains(&"speaker".to_owned()), "{used:?}");
 }
 
 #[test]
@@ -219,26 +222,37 @@ fn a_speaker_that_takes_nothing_is_said_and_replaced() {
     let mut ann = Peer::equipped(&lab, 1, "ann", "call", &["--speaker", "device:Headset_Ear"], &equipment);
     let bo = Peer::join(&lab, 2, "bo", "call", &["--mic", "tone"]);
     ann.wait_joined(&bo, PATIENCE);
-    let (mark, since) = (ann.mark(), now());
-    server.block_speaker("Headset_Ear");
-    let said = ann.wait_from(mark, "blocked", bound(BLOCKED), |e| {
-        e["event"] == "warning"
-            && e["message"].as_str().is_some_and(|words| words.starts_with("Headset_Ear does not work"))
-    });
-    figure("speaker that takes nothing, until it is said", since.elapsed().as_secs_f64() * 1e3, "ms", "3000");
-    let words = said.value["message"].as_str().unwrap_or_default();
-    assert!(words.ends_with("Test_Speaker is used now."), "{words}");
-    assert!(server.used("sinks", "sink-inputs").contains(&"speaker".to_owned()));
-    // While it is blocked it cannot be chosen, and what plays goes on.
-    let since = now();
-    let refused = ann.ask(json!({"do": "speaker", "on": true, "source": "device:Headset_Ear"}));
-    assert_eq!(refused["event"], "error", "{refused}");
-    assert!(refused["message"].as_str().is_some_and(|words| words.contains("it takes no sound")), "{refused}");
-    figure("blocked speaker that is chosen, until it is refused", since.elapsed().as_secs_f64() * 1e3, "ms", "3000");
-    assert!(since.elapsed() < bound(BLOCKED) && server.used("sinks", "sink-inputs").contains(&"speaker".to_owned()));
+    for _ in 0..2 {
+        let (mark, since) = (ann.mark(), now());
+        server.block_speaker("Headset_Ear");
+        let said = ann.wait_from(mark, "blocked", bound(BLOCKED), |e| {
+            e["event"] == "warning"
+                && e["message"].as_str().is_some_and(|words| words.starts_with("Headset_Ear does not work"))
+        });
+        figure("speaker that takes nothing, until it is said", since.elapsed().as_secs_f64() * 1e3, "ms", "3000");
+        let words = said.value["message"].as_str().unwrap_or_default();
+        assert!(words.ends_with("Test_Speaker is used now."), "{words}");
+        assert!(server.used("sinks", "sink-inputs").contains(&"speaker".to_owned()));
+        let mark = ann.mark();
+        server.unblock_speaker("Headset_Ear");
+        ann.wait_from(mark, "back", PATIENCE, |e| {
+            e["event"] == "warning" && e["message"] == "Headset_Ear is back and used again."
+        });
+    }
+    // While it is tried again another can be chosen, and when that is done it is refused.
     let mark = ann.mark();
-    server.unblock_speaker("Headset_Ear");
-    ann.wait_from(mark, "back", PATIENCE, |e| {
-        e["event"] == "warning" && e["message"] == "Headset_Ear is back and used again."
-    });
+    server.block_speaker("Headset_Ear");
+    ann.wait_from(mark, "blocked", bound(BLOCKED), |e| e["event"] == "warning");
+    let choose = |ann: &mut Peer, name: &str, goal: Duration| {
+        let since = now();
+        let answer = ann.ask(json!({"do": "speaker", "on": true, "source": format!("device:{name}")}));
+        let took = since.elapsed().as_secs_f64() * 1e3;
+        figure(&format!("choosing {name} beside one that is blocked"), took, "ms", &goal.as_millis().to_string());
+        assert!(since.elapsed() < bound(goal), "{:?}", since.elapsed());
+        answer
+    };
+    assert_eq!(choose(&mut ann, "Test_Speaker", GOAL)["event"], "ok");
+    let refused = choose(&mut ann, "Headset_Ear", BLOCKED);
+    assert!(refused["message"].as_str().is_some_and(|words| words.contains("it takes no sound")), "{refused}");
+    assert!(server.used("sinks", "sink-inputs").contains(&"speaker".to_owned()));
 }
