@@ -152,6 +152,10 @@ mod tests {
             self.now.duration_since(self.start).as_secs()
         }
 
+        fn callback(&self) -> usize {
+            480 * usize::try_from(self.asked).expect("small")
+        }
+
         fn look(&mut self, trouble: bool, peak: usize) {
             self.lump = self.lump.max(peak);
             let seen = Seen { trouble, peak, lump: self.lump, asked: self.asked };
@@ -171,7 +175,7 @@ mod tests {
 
         fn run(&mut self, seconds: u64) {
             for _ in 0..seconds * 10 {
-                self.look(false, 480 * self.asked as usize);
+                self.look(false, self.callback());
             }
         }
 
@@ -179,7 +183,7 @@ mod tests {
         fn bad(&mut self) {
             self.asked = (self.asked * 2).min(4);
             for _ in 0..10 {
-                self.look(true, 480 * self.asked as usize);
+                self.look(true, self.callback());
             }
         }
     }
