@@ -149,7 +149,10 @@ fn cross(layout: Layout, size: (u16, u16, u8), choice: &str) {
     let flowing = |e: &Value| e["event"] == "stats" && e["peers"][&ann.id]["video"]["fps"].as_f64() > Some(1.0);
     bo.wait("pictures", PATIENCE, flowing);
     let (busy, since) = (ann.busy(&CAPTURE), lets_meet::clock::now());
+    let (all, ran, own) = (program::processors().0, program::processors().1, ann.spent() + bo.spent());
     let rates: Vec<f64> = bo.watch(6).iter().filter_map(|e| e["peers"][&ann.id]["video"]["fps"].as_f64()).collect();
+    let (all, ran) = (program::processors().0 - all, program::processors().1 - ran);
+    let others = (ran - (ann.spent() + bo.spent() - own)) / all;
     let cores = (ann.busy(&CAPTURE) - busy) / since.elapsed().as_secs_f64();
     assert_eq!(bo.stop().0, Some(0));
     drop(other);
@@ -180,7 +183,15 @@ fn cross(layout: Layout, size: (u16, u16, u8), choice: &str) {
     assert!(likeness.len() * 10 >= pictures.len() * 9, "{} of {} have a stamp", likeness.len(), pictures.len());
     assert!(seen.len() >= 30, "{} different pictures were seen", seen.len());
     assert!(quality >= 32.0 && low >= 28.0, "the values of all pixels are kept: {quality:.1} dB, {low:.1} dB");
-    assert!(best >= f64::from(size.2) * 2.0 / 3.0, "{best} pictures a second in the best second of {rates:?}");
+    // A busy machine may miss any rate; one that others leave alone may not.
+    let least = match others {
+        ..0.1 => 28.0 / 30.0,
+        ..0.4 => 20.0 / 30.0,
+        _ => 1.0 / 3.0,
+    };
+    println!("others had {:.0} % of the processors", others * 100.0);
+    let told = format!("{best} pictures a second in the best second of {rates:?}, others had {others:.2}");
+    assert!(best >= f64::from(size.2) * least, "{told}");
     assert!(off <= 6.0, "colours are kept: a patch is off by {off:.1} of 255");
     assert!(cores > 0.0 && cores <= 3.0 * MOST_BUSY, "capture and conversion take {cores:.2} of a core");
 }
