@@ -5,15 +5,20 @@
 //! again when it is opened. In a build without the feature `devices` every list is empty, and [`BUILT`] says so.
 
 #[cfg(feature = "devices")]
+mod names;
+#[cfg(feature = "devices")]
+mod relief;
+#[cfg(feature = "devices")]
 pub mod sound;
 pub mod worker;
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::av::Error;
 use crate::av::spec::{self, DeviceChoice};
 use crate::share;
+use crate::slot::Slot;
 
 /// Whether this build knows devices at all.
 pub const BUILT: bool = cfg!(feature = "devices");
@@ -148,6 +153,42 @@ impl Devices {
         }
     }
 
+    /// Those of one kind, each with a name that no other has, as in `Desk` and `Desk (2)`, and the choice that means it and
+    /// no other: its name, where that is enough, since it lasts longer than an id.
+    pub fn named(&self, kind: Kind) -> Vec<(String, DeviceChoice)> {
+        let mut named: Vec<(String, DeviceChoice)> = Vec::new();
+        for (place, device) in self.of(kind).enumerate() {
+            let free = |name: &str| {
+                let given = named.iter().any(|(given, _)| given == name);
+                !given && (name == device.name || self.of(kind).all(|other| other.name != name))
+            };
+            let others = (2..).map(|number| format!("{} ({number})", device.name));
+            let name = std::iter::once(device.name.clone()).chain(others).find(|name| free(name));
+            let words = [&device.name, &device.id].map(|word| DeviceChoice::Name(word.clone()));
+            // It is written down, read and looked up again.
+            let means = |choice: &DeviceChoice| {
+                let again = DeviceChoice::parse(&choice.to_string()).and_then(Result::ok);
+                again.as_ref() == Some(choice) && self.place_of(kind, choice) == Some(place)
+            };
+            let place = DeviceChoice::Index(u16::try_from(place).unwrap_or(u16::MAX));
+            let choice = words.into_iter().find(means).unwrap_or(place);
+            named.push((name.unwrap_or_default(), choice));
+        }
+        named
+    }
+
+    /// The place in [`Devices::named`] of the device that a word such as `device:Desk` means; `None` for one that is not
+    /// there, for the default, and for what is no device.
+    pub fn place_of_word(&self, kind: Kind, word: &str) -> Option<usize> {
+        let choice = DeviceChoice::parse(word)?.ok()?;
+        (choice != DeviceChoice::Default).then(|| self.place_of(kind, &choice))?
+    }
+
+    fn place_of(&self, kind: Kind, choice: &DeviceChoice) -> Option<usize> {
+        let found = self.find(kind, choice)?;
+        self.of(kind).position(|device| std::ptr::eq(device, found))
+    }
+
     /// `camera` if its device is there, else the default one: for a choice of last week.
     pub fn usable_camera(&self, camera: spec::Camera) -> spec::Camera {
         match camera {
@@ -208,19 +249,45 @@ pub fn look() -> Option<Devices> {
     None
 }
 
+/// Rung when something ends by itself, so that its owner need not look again and again. Overflow: rung twice is rung.
+pub type Bell = Slot<()>;
+
 /// Why something ended by itself: set by its thread, taken once by its owner.
 #[derive(Debug, Clone, Default)]
-pub struct Fate(Arc<Mutex<Option<Error>>>);
+pub struct Fate(Arc<Mutex<End>>);
+
+#[derive(Debug, Default)]
+struct End {
+    error: Option<Error>,
+    bell: Option<Bell>,
+}
 
 impl Fate {
+    fn lock(&self) -> MutexGuard<'_, End> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The first error stays.
     pub fn set(&self, error: Error) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+        let mut end = self.lock();
+        end.error.get_or_insert(error);
+        if let Some(bell) = &end.bell {
+            bell.put(());
+        }
     }
 
     /// The error, once.
     pub fn take(&self) -> Option<Error> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+        self.lock().error.take()
+    }
+
+    /// Rings `bell` when it ends, at once where it has.
+    pub fn ring(&self, bell: &Bell) {
+        let mut end = self.lock();
+        if end.error.is_some() {
+            bell.put(());
+        }
+        end.bell = Some(bell.clone());
     }
 }
 
@@ -272,6 +339,52 @@ mod tests {
         assert_eq!(Device::new(Kind::Screen, "gnp.\u{202e}exe", "window:0x1", false).name, "gnp.exe");
         assert_eq!(Device::new(Kind::Camera, "\n", "/dev/video9", false).name, "/dev/video9");
         assert_eq!(Device::new(Kind::Camera, &"x".repeat(1000), "y", false).name.len(), MOST_NAME);
+    }
+
+    #[test]
+    fn devices_of_one_name_are_told_apart() {
+        let check = |devices: &[(&str, &str)], expect: &[(&str, &str)]| {
+            let all = devices.iter().map(|(name, id)| Device::new(Kind::Camera, name, id, false));
+            let devices = Devices::new(all.chain([Device::new(Kind::Speaker, "Desk", "hw:1", true)]));
+            let named = devices.named(Kind::Camera);
+            let words: Vec<(&str, String)> =
+                named.iter().map(|(name, choice)| (name.as_str(), choice.to_string())).collect();
+            let expect: Vec<(&str, String)> = expect.iter().map(|(name, word)| (*name, (*word).to_owned())).collect();
+            assert_eq!(words, expect);
+            for (place, (_, word)) in expect.iter().enumerate() {
+                assert_eq!(devices.place_of_word(Kind::Camera, word), Some(place), "{word}");
+            }
+        };
+        check(&[("Desk", "/dev/video0"), ("Door", "/dev/video2")], &[("Desk", "device:Desk"), ("Door", "device:Door")]);
+        check(
+            &[("Desk", "/dev/video0"), ("Desk", "/dev/video2"), ("Desk", "/dev/video4")],
+            &[("Desk", "device:Desk"), ("Desk (2)", "device:/dev/video2"), ("Desk (3)", "device:/dev/video4")],
+        );
+        // A name that another was given, one that is a number, and one that is another's id.
+        check(
+            &[("Desk", "a"), ("Desk", "b"), ("Desk (2)", "c")],
+            &[("Desk", "device:Desk"), ("Desk (3)", "device:b"), ("Desk (2)", "device:Desk (2)")],
+        );
+        check(&[("1", "a"), ("x", "b"), ("b", "1")], &[("1", "device:a"), ("x", "device:x"), ("b", "device:2")]);
+        let desk = Devices::new([Device::new(Kind::Camera, "Desk", "a", true)]);
+        assert_eq!(desk.place_of_word(Kind::Camera, "device:desk"), Some(0));
+        for word in ["device", "device:Gone", "device:1", "none", "testcard"] {
+            assert_eq!(desk.place_of_word(Kind::Camera, word), None, "{word}");
+        }
+    }
+
+    #[test]
+    fn an_end_rings_its_bell_once_and_also_for_who_listens_later() {
+        let (fate, bell) = (Fate::default(), Bell::new());
+        fate.ring(&bell);
+        assert_eq!(bell.take(), None);
+        fate.set(Error::NoSource);
+        fate.set(Error::NoDevices);
+        assert_eq!((bell.take(), bell.take()), (Some(()), None));
+        let later = Bell::new();
+        fate.ring(&later);
+        assert_eq!(later.take(), Some(()));
+        assert!(matches!(fate.take(), Some(Error::NoSource)) && fate.take().is_none(), "the first, once");
     }
 
     #[test]

@@ -42,7 +42,7 @@ pub enum DeviceChoice {
 
 impl DeviceChoice {
     /// Reads `device`, `device:N` or `device:NAME`; `None` is no word for a device at all.
-    fn parse(text: &str) -> Option<Result<Self, ParseError>> {
+    pub(in crate::av) fn parse(text: &str) -> Option<Result<Self, ParseError>> {
         let Some(which) = text.strip_prefix("device:") else { return (text == "device").then_some(Ok(Self::Default)) };
         let which = which.trim();
         Some(match which.parse() {

@@ -47,14 +47,14 @@ fn lines(devices: &Devices) -> Vec<String> {
     let mut lines = Vec::new();
     for kind in Kind::ALL {
         lines.push(format!("{}s", kind.as_str()));
-        for (index, device) in devices.of(kind).enumerate() {
+        for ((index, device), (name, _)) in devices.of(kind).enumerate().zip(devices.named(kind)) {
             let default = if device.is_default { " (default)" } else { "" };
             match device.size {
                 // Its id is the word that chooses it.
                 Some((width, height)) => {
                     lines.push(format!("  {:<18} {} ({width}x{height}){default}", device.id, device.name));
                 }
-                None => lines.push(format!("  device:{index:<3} {}{default}", device.name)),
+                None => lines.push(format!("  device:{index:<3} {name}{default}")),
             }
         }
         if devices.of(kind).next().is_none() {
@@ -75,6 +75,7 @@ mod tests {
             Device::new(Kind::Microphone, "Headset", "b", false),
             Device::new(Kind::Camera, "Webcam", "/dev/video0", true),
             Device::new(Kind::Microphone, "Built-in", "a", true),
+            Device::new(Kind::Microphone, "Headset", "c", false),
             Device::new(Kind::Screen, "Display 1", "display:0", true).sized(1920, 1080),
             Device::new(Kind::Screen, "Editor", "window:0x1c00003", false).sized(800, 600),
         ]);
@@ -86,6 +87,7 @@ mod tests {
                 "microphones",
                 "  device:0   Headset",
                 "  device:1   Built-in (default)",
+                "  device:2   Headset (2)",
                 "speakers",
                 "  none found",
                 "screens",
@@ -94,7 +96,7 @@ mod tests {
             ]
         );
         let numbers: Vec<(usize, &str)> = numbered(&devices).map(|(n, device)| (n, device.name.as_str())).collect();
-        let expect = [(0, "Webcam"), (0, "Headset"), (1, "Built-in"), (0, "Display 1"), (1, "Editor")];
+        let expect = [(0, "Webcam"), (0, "Headset"), (1, "Built-in"), (2, "Headset"), (0, "Display 1"), (1, "Editor")];
         assert_eq!(numbers, expect);
     }
 }

@@ -147,6 +147,7 @@ impl Actor {
     pub async fn run(mut self, mut inboxes: Inboxes) {
         let scope = self.parts.scope.clone();
         let feedback = self.parts.router.feedback().clone();
+        let ended = self.parts.media.bell();
         let mut second = tokio::time::interval(Duration::from_secs(1));
         second.set_missed_tick_behavior(MissedTickBehavior::Delay);
         second.tick().await;
@@ -171,8 +172,8 @@ impl Actor {
                 }
                 // Time and the person come before peers: one that floods us may not stop the clock.
                 _ = second.tick() => self.tick(),
+                Some(()) = ended.recv() => self.on_ended(),
                 _ = often.tick() => {
-                    self.glance();
                     let peers = self.seated.keys().copied();
                     uplink::tick(&mut self.uplink, clock::now(), &self.parts.mesh, &self.parts.media, peers);
                 }

@@ -10,13 +10,14 @@
 //! - A camera shows a room. One that was chosen by name is replaced by no other; where the person left the choice to the
 //!   system, the next camera takes its place, and it is said. A camera that works is never left by itself.
 //! - The chosen device is taken again when it is back. A place in the list (`device:1`) means the device that was there
-//!   when it was first opened. A camera is known by its name, since its node may be another camera's later.
+//!   when it was first opened. A camera is known by its name, since its node may be another camera's later; one of the same
+//!   name that was there beside it is another.
 //! - Where the choice was left to the system, sound follows the system's default.
 //! - What does not work is tried again each second, each five seconds after the first half minute, one at a time.
 //!
 //! Everything that changes is told once ([`Told`]).
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use crate::av::devices::{Device, Devices, Kind};
@@ -111,6 +112,8 @@ pub struct Care {
     on: bool,
     /// What a name or a place meant when it was first opened.
     meant: Option<Device>,
+    /// The ids of others of its name that were there beside it, as many as a list may have; `None` before a list told.
+    twins: Option<BTreeSet<String>>,
     running: Option<Device>,
     list: Option<Devices>,
     lost: Option<Lost>,
@@ -127,7 +130,8 @@ impl Care {
     pub fn new(kind: Kind) -> Self {
         let (wish, meant, running, list, lost, trying) = (None, None, None, None, None, None);
         let (bad, told) = (BTreeMap::new(), VecDeque::new());
-        Self { kind, wish, on: false, meant, running, list, lost, bad, trying, shut: false, told }
+        let twins = None;
+        Self { kind, wish, on: false, meant, twins, running, list, lost, bad, trying, shut: false, told }
     }
 
     /// A person chose this, or switched it on or off. What runs is told by [`Care::on_opened`] before or after.
@@ -135,6 +139,7 @@ impl Care {
         if wish != self.wish {
             (self.meant, self.lost, self.trying) = (None, None, None);
             self.running = None;
+            self.twins = None;
             self.bad.clear();
         }
         if !on {
@@ -150,6 +155,7 @@ impl Care {
         let asked = self.trying.take().is_some();
         if self.meant.is_none() && *choice != DeviceChoice::Default && self.wish.as_ref() == Some(choice) {
             self.meant = Some(device.clone());
+            self.tell_twins();
         }
         self.bad.remove(&device.id);
         self.shut = false;
@@ -206,6 +212,12 @@ impl Care {
         // Its stream may still flow: sound servers move it to another device without a word.
         let gone = self.running.take_if(|device| !device.id.is_empty() && !there(&device.id));
         self.list = Some(devices.clone());
+        self.tell_twins();
+        if let (None, Some(meant)) = (&self.twins, &self.meant) {
+            // It is gone already. Those that are here so soon were here before.
+            let alike = devices.of(self.kind).filter(|device| device.name == meant.name);
+            self.twins = Some(alike.map(|device| device.id.clone()).collect());
+        }
         if let Some(device) = gone {
             self.shut = !self.on;
             self.lose(now, device.name, Cause::Gone);
@@ -266,6 +278,15 @@ impl Care {
             .then(|| Do::Tell(Told::Lost { was: lost.was.clone(), cause: lost.cause.clone() }))
     }
 
+    /// While the chosen one is there, others of its name are others.
+    fn tell_twins(&mut self) {
+        let (Some(meant), Some(list)) = (&self.meant, &self.list) else { return };
+        let alike = || list.of(self.kind).filter(|device| device.name == meant.name);
+        if alike().any(|device| device.id == meant.id) {
+            self.twins = Some(alike().map(|device| device.id.clone()).filter(|id| *id != meant.id).collect());
+        }
+    }
+
     fn lose(&mut self, now: Instant, was: String, cause: Cause) {
         let (told, asked, looked) = (false, false, false);
         self.lost.get_or_insert(Lost { was, cause, since: now, told, asked, looked });
@@ -311,7 +332,9 @@ impl Care {
                 let of_kind = || self.list.iter().flat_map(|list| list.of(self.kind));
                 let same = of_kind().find(|device| device.id == meant.id && device.name == meant.name);
                 let like = of_kind().find(|device| self.kind != Kind::Camera && device.id == meant.id);
-                same.or(like).or_else(|| of_kind().find(|device| device.name == meant.name))
+                let twin = |device: &Device| self.twins.as_ref().is_some_and(|twins| twins.contains(&device.id));
+                let moved = || of_kind().find(|device| device.name == meant.name && !twin(device));
+                same.or(like).or_else(moved)
             }
         }
     }
@@ -347,7 +370,7 @@ impl Care {
             // A default that no list shows, or no list at all.
             all.push(String::new());
         }
-        let mut seen = std::collections::BTreeSet::new();
+        let mut seen = BTreeSet::new();
         all.into_iter().filter(move |id| seen.insert(id.clone()))
     }
 }

@@ -18,7 +18,7 @@ use super::pictures::{Key, Pictures};
 use super::router::Router;
 use crate::av::Error;
 use crate::av::capture::{self, CallOff};
-use crate::av::devices::{Device, Kind};
+use crate::av::devices::{Bell, Device, Kind};
 use crate::av::outlets::Outlets;
 use crate::av::playback::{self, Output, Playback};
 use crate::av::publish::{Microphone, PictureTrack};
@@ -124,6 +124,8 @@ pub struct Media {
     /// Where what is received is looked at.
     pictures: Pictures,
     levels: Levels,
+    /// Rung when one of our sources or sinks ends by itself.
+    bell: Bell,
 }
 
 impl Media {
@@ -167,8 +169,10 @@ impl Media {
             wanted: BTreeMap::new(),
             pictures,
             levels,
+            bell: Bell::new(),
             config,
         };
+        media.playback.ring(&media.bell);
         if let Some(dir) = &media.config.dump_video {
             std::fs::create_dir_all(dir).map_err(|source| Error::Write { path: dir.clone(), source })?;
         }
@@ -191,6 +195,11 @@ impl Media {
             media.bear(Kind::Screen, default, true, result)?;
         }
         Ok(media)
+    }
+
+    /// Rung when there are [`Media::troubles`].
+    pub fn bell(&self) -> Bell {
+        self.bell.clone()
     }
 
     /// A device that may lack ([`Config::lenient`], or the default one) is told later; anything else ends the start.

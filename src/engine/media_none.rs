@@ -10,7 +10,7 @@ use super::levels::Levels;
 use super::pictures::Pictures;
 use super::router::Router;
 use super::sources::Switch;
-use crate::av::devices::{Device, Kind};
+use crate::av::devices::{Bell, Device, Kind};
 use crate::av::spec::{self, DeviceChoice, Quality};
 use crate::id::PeerId;
 use crate::media::{self, ClockMap, Feedback, TrackId, TrackInfo, TrackKind, View};
@@ -119,6 +119,11 @@ impl Media {
             || config.dump_video.is_some()
             || config.dump_audio.is_some();
         if wanted { Err(Missing) } else { Ok(Self) }
+    }
+
+    /// Never rung.
+    pub fn bell(&self) -> Bell {
+        Bell::new()
     }
 
     /// Nothing can end.

@@ -108,13 +108,15 @@ struct Lane {
     waiting: VecDeque<(Switch, Option<Reply>)>,
     /// Something is being opened for this.
     job: Option<Job>,
+    /// The number of what was opened last: what comes under another is not waited for any more.
+    ticket: u64,
     /// The code of a loss that is not told yet.
     code: Option<WarningCode>,
 }
 
 /// What came of work beside the loop.
 pub enum News {
-    Opened(Kind, Box<Result<Opened, Trouble>>),
+    Opened(Kind, u64, Box<Result<Opened, Trouble>>),
     Listed(Option<Devices>),
 }
 
@@ -127,7 +129,7 @@ pub struct Sources {
 
 impl Default for Sources {
     fn default() -> Self {
-        let lane = |kind| Lane { care: Care::new(kind), waiting: VecDeque::new(), job: None, code: None };
+        let lane = |kind| Lane { care: Care::new(kind), waiting: VecDeque::new(), job: None, ticket: 0, code: None };
         Self { lanes: Kind::ALL.map(lane), listing: None }
     }
 }
@@ -190,6 +192,15 @@ impl Actor {
         }
         // Another device may take seconds to open; what is sent until then ends now.
         let ends = !switch.is_on() && lane.job.is_some();
+        // What is only tried again gives way to another choice. (A camera is waited for: it opens once.)
+        if let (Some(Job::Care(tried)), Some(choice)) = (&lane.job, switch.device())
+            && kind != Kind::Camera
+            && tried != choice
+        {
+            lane.job = None;
+            lane.ticket = lane.ticket.wrapping_add(1);
+            lane.care.on_failed(clock::now());
+        }
         lane.waiting.push_back((switch, reply));
         if ends {
             self.parts.media.silence(kind);
@@ -223,12 +234,15 @@ impl Actor {
 
     /// Opens it in a thread of its own: a driver may never come back, and nothing waits for it at the end.
     fn open(&mut self, kind: Kind, plan: Plan, job: Job) {
-        self.sources.lane(kind).job = Some(job);
+        let lane = self.sources.lane(kind);
+        lane.job = Some(job);
+        lane.ticket = lane.ticket.wrapping_add(1);
+        let ticket = lane.ticket;
         let sender = self.later.0.clone();
         let run = move || {
             let opened = plan.carry_out();
             // Nobody is there after the meeting has ended: then it is closed by this.
-            let _ = sender.blocking_send(Later::Source(News::Opened(kind, Box::new(opened))));
+            let _ = sender.blocking_send(Later::Source(News::Opened(kind, ticket, Box::new(opened))));
         };
         if let Err(error) = task::thread("device-open", run) {
             tracing::error!(%error, "nothing can be opened");
@@ -242,7 +256,14 @@ impl Actor {
     /// Something was opened, or was not, or a list came.
     pub(super) fn on_source(&mut self, news: News) {
         match news {
-            News::Opened(kind, result) => self.on_opened(kind, *result),
+            News::Opened(kind, ticket, result) if ticket == self.sources.lane(kind).ticket => {
+                self.on_opened(kind, *result)
+            }
+            News::Opened(.., result) => {
+                if let Ok(opened) = *result {
+                    let _ = task::thread("device-close", move || opened.close());
+                }
+            }
             News::Listed(devices) => {
                 self.sources.listing = None;
                 if let Some(devices) = devices {
@@ -340,19 +361,28 @@ impl Actor {
         answer(reply, answered);
     }
 
-    /// What ended by itself, as soon as it is known: that a camera is gone is to be said within two seconds.
-    pub(super) fn glance(&mut self) {
+    /// Something of ours ended by itself: it is not left to the next second.
+    pub(super) fn on_ended(&mut self) {
+        self.take_troubles();
+        self.tend();
+    }
+
+    /// Once a second: what ended by itself, and what there is where that matters.
+    pub(super) fn tick_sources(&mut self) {
+        self.take_troubles();
+        if self.sources.lanes.iter().any(|lane| lane.care.watches()) {
+            self.look();
+        }
+        self.tend();
+    }
+
+    fn take_troubles(&mut self) {
         let now = clock::now();
         if let Some(error) = self.parts.media.screen_audio_trouble() {
             self.emit(Event::Warning(failure::trouble(Kind::Screen, &error)));
             self.meeting.on_setting(Setting::ScreenAudio(spec::ScreenAudio::Off));
-            self.publish_tracks();
         }
-        let troubles = self.parts.media.troubles();
-        if troubles.is_empty() {
-            return;
-        }
-        for (kind, error) in troubles {
+        for (kind, error) in self.parts.media.troubles() {
             let warning = failure::trouble(kind, &error);
             let lane = self.sources.lane(kind);
             if lane.care.wants() && media::is_of_device(&error) {
@@ -369,23 +399,8 @@ impl Actor {
                 }
             }
         }
+        // A screen that is shared may also have another size by now.
         self.publish_tracks();
-        self.watch_devices();
-    }
-
-    /// Once a second: what there is, where that matters.
-    pub(super) fn tick_sources(&mut self) {
-        self.glance();
-        // A screen that is shared may have another size by now.
-        self.publish_tracks();
-        self.watch_devices();
-    }
-
-    fn watch_devices(&mut self) {
-        if self.sources.lanes.iter().any(|lane| lane.care.watches()) {
-            self.look();
-        }
-        self.tend();
     }
 
     /// Asks the system for its devices, once at a time.

@@ -8,12 +8,20 @@ use serde_json::{Value, json};
 
 use lets_meet::av::capture::testcard;
 
+use crate::card;
 use crate::clip::speech;
 use crate::equipment::{Camera, Equipment, Layout, SoundServer};
 use crate::host::Lab;
 use crate::lab;
 use crate::measure::{compare_speech, mean_and_percentile, psnr, samples};
-use crate::program::{self, PATIENCE, Peer, figure};
+use crate::program::{self, PATIENCE, Peer, bound, figure};
+
+/// How soon the end of a camera is to be said.
+const GOAL: Duration = Duration::from_secs(2);
+/// The threads that take pictures from a camera and bring them into our layout.
+const CAPTURE: [&str; 2] = ["camera-device", "camera"];
+/// How much of a processor they may take at 1280x720, 30 JPEGs a second.
+const MOST_BUSY: f64 = 0.2;
 
 fn of<'a>(devices: &'a [Value], kind: &str) -> Vec<(&'a str, &'a str, bool)> {
     let all = devices.iter().filter(|device| device["kind"] == kind);
@@ -21,7 +29,7 @@ fn of<'a>(devices: &'a [Value], kind: &str) -> Vec<(&'a str, &'a str, bool)> {
     all.map(|device| (text(&device["name"]), text(&device["id"]), device["default"] == true)).collect()
 }
 
-fn list(lab: &Lab, equipment: &Equipment) -> Vec<Value> {
+pub fn list(lab: &Lab, equipment: &Equipment) -> Vec<Value> {
     let mut command = lab.command(1, program::program());
     command.args(["devices", "--json"]).envs(equipment.variables().iter().map(|(name, value)| (name, value)));
     let out = command.output().expect("the program starts");
@@ -111,31 +119,52 @@ fn cross(layout: Layout, size: (u16, u16, u8), choice: &str) {
     bo.wait_joined(&ann, PATIENCE);
     let flowing = |e: &Value| e["event"] == "stats" && e["peers"][&ann.id]["video"]["fps"].as_f64() > Some(1.0);
     bo.wait("pictures", PATIENCE, flowing);
-    let rates: Vec<f64> = bo.watch(4).iter().filter_map(|e| e["peers"][&ann.id]["video"]["fps"].as_f64()).collect();
+    let (busy, since) = (ann.busy(&CAPTURE), lets_meet::clock::now());
+    let (all, ran, own) = (program::processors().0, program::processors().1, ann.spent() + bo.spent());
+    let rates: Vec<f64> = bo.watch(6).iter().filter_map(|e| e["peers"][&ann.id]["video"]["fps"].as_f64()).collect();
+    let (all, ran) = (program::processors().0 - all, program::processors().1 - ran);
+    let others = (ran - (ann.spent() + bo.spent() - own)) / all;
+    let cores = (ann.busy(&CAPTURE) - busy) / since.elapsed().as_secs_f64();
     assert_eq!(bo.stop().0, Some(0));
     drop(other);
     let (width, height) = (usize::from(size.0), usize::from(size.1));
     let pictures = recorded(&dump.join(format!("{}.y4m", ann.id)), (width, height));
     let luma = width * height;
-    let (mut seen, mut likeness) = (std::collections::BTreeSet::new(), Vec::new());
+    let (mut seen, mut likeness, mut off) = (std::collections::BTreeSet::new(), Vec::new(), 0.0_f64);
     for picture in &pictures {
         let Some(stamp) = testcard::read(&picture[..luma], size.0, size.1) else { continue };
         let original = &camera.pictures[usize::try_from(stamp.frame).expect("a small number")];
         seen.insert(stamp.frame);
         likeness.push(psnr(&original[..luma], &picture[..luma]));
+        off = off.max(card::worst(picture, (width, height)));
         for plane in [luma..luma * 5 / 4, luma * 5 / 4..luma * 3 / 2] {
             let (sent, got) = (mean(&original[plane.clone()]), mean(&picture[plane]));
             assert!((sent - got).abs() < 3.0, "colours are kept: {sent:.1} became {got:.1}");
         }
     }
     let (quality, low) = mean_and_percentile(&likeness, 5);
-    let rate = mean_and_percentile(&rates, 50).1;
-    figure(&format!("{layout:?} camera, pictures a second at the other side"), rate, "fps", &size.2.to_string());
+    let (rate, best) = (mean_and_percentile(&rates, 50).1, rates.iter().copied().fold(0.0, f64::max));
+    let name = format!("{layout:?} camera of {width}x{height}");
+    let goal = if size.2 == 30 { "28".to_owned() } else { size.2.to_string() };
+    figure(&format!("{name}, pictures a second at the other side, median second"), rate, "fps", &goal);
+    figure(&format!("{name}, pictures a second at the other side, best second"), best, "fps", &goal);
+    figure(&format!("{name}, capture and conversion"), cores * 100.0, "% of a core", "20");
+    figure(&format!("{name}, worst patch of colour"), off, "of 255", "6");
     figure(&format!("{layout:?} camera, PSNR-Y at the other side, 5th percentile"), low, "dB", "30");
     assert!(likeness.len() * 10 >= pictures.len() * 9, "{} of {} have a stamp", likeness.len(), pictures.len());
     assert!(seen.len() >= 30, "{} different pictures were seen", seen.len());
     assert!(quality >= 32.0 && low >= 28.0, "the values of all pixels are kept: {quality:.1} dB, {low:.1} dB");
-    assert!(rate >= f64::from(size.2) / 3.0, "{rate} pictures a second");
+    // A busy machine may miss any rate; one that others leave alone may not.
+    let least = match others {
+        ..0.1 => 28.0 / 30.0,
+        ..0.4 => 20.0 / 30.0,
+        _ => 1.0 / 3.0,
+    };
+    println!("others had {:.0} % of the processors", others * 100.0);
+    let told = format!("{best} pictures a second in the best second of {rates:?}, others had {others:.2}");
+    assert!(best >= f64::from(size.2) * least, "{told}");
+    assert!(off <= 6.0, "colours are kept: a patch is off by {off:.1} of 255");
+    assert!(cores > 0.0 && cores <= 3.0 * MOST_BUSY, "capture and conversion take {cores:.2} of a core");
 }
 
 #[test]
@@ -173,10 +202,8 @@ fn a_camera_that_is_pulled_out_or_freezes_ends_its_track_and_not_the_meeting() {
         });
         let (ours, theirs, since) = (ann.mark(), bo.mark(), lets_meet::clock::now());
         camera.begin(trouble);
-        ann.wait_from(ours, trouble, PATIENCE, |e| e["event"] == "warning" && e["code"] == "source-failed");
-        let said = since.elapsed();
-        figure(&format!("camera {trouble}, until it is said"), said.as_secs_f64() * 1e3, "ms", "2000");
-        assert!(said <= Duration::from_secs(6), "three times the goal: {said:?}");
+        ann.wait_from(ours, trouble, bound(GOAL), |e| e["event"] == "warning" && e["code"] == "source-failed");
+        figure(&format!("camera {trouble}, until it is said"), since.elapsed().as_secs_f64() * 1e3, "ms", "2000");
         bo.wait_from(theirs, "the end of the track", PATIENCE, |e| {
             e["event"] == "track" && e["track"] == "camera" && e["on"] == false
         });
@@ -202,14 +229,14 @@ fn a_camera_that_is_pulled_out_or_freezes_ends_its_track_and_not_the_meeting() {
 }
 
 /// Samples of a recording without a head.
-fn raw_samples(path: &Path) -> Vec<f32> {
+pub fn raw_samples(path: &Path) -> Vec<f32> {
     let bytes = std::fs::read(path).expect("the recording can be read");
     bytes.chunks_exact(2).map(|b| f32::from(i16::from_le_bytes([b[0], b[1]])) / 32_768.0).collect()
 }
 
 /// Quarter seconds of `recording` that hold speech of `source`, and how many of them are like it. The place is followed:
 /// sound that crosses from one clock to another is stretched a little now and then, by up to eight thousandths.
-fn alike(source: &[f32], recording: &[f32], offset: usize) -> (usize, usize) {
+pub fn alike(source: &[f32], recording: &[f32], offset: usize) -> (usize, usize) {
     // At 8 kHz: enough for a voice, and quick.
     let thin = |samples: &[f32]| -> Vec<f32> { samples.chunks_exact(6).map(|c| c.iter().sum::<f32>() / 6.0).collect() };
     let (source, recording, mut place) = (thin(source), thin(recording), offset / 6);

@@ -95,27 +95,35 @@ pub enum Layout {
 /// A camera that shows a test card.
 pub struct Camera {
     folder: PathBuf,
-    /// The pictures that it shows, I420, in order; their stamps say their numbers from 0.
+    /// The pictures that it shows, I420, in order; their stamps say their numbers, mostly from 0.
     pub pictures: Vec<Vec<u8>>,
 }
 
 impl Camera {
     /// `/dev/videoN` for programs with [`Equipment::none`] of this `folder`.
-    pub fn plug_in(
+    pub fn plug_in(folder: &Path, number: u8, name: &str, layout: Layout, size: (u16, u16, u8)) -> Self {
+        Self::plug_in_from(folder, number, name, layout, size, 0)
+    }
+
+    /// The same with pictures that are numbered from `first`.
+    pub fn plug_in_from(
         folder: &Path,
         number: u8,
         name: &str,
         layout: Layout,
         (width, height, rate): (u16, u16, u8),
+        first: u32,
     ) -> Self {
         let camera = folder.join(format!("video{number}"));
         fs::create_dir_all(&camera).expect("the lab's folder can be written");
         let (pool, mut card) = (Pool::new(1), TestCard::new(width, height, rate));
-        let pictures: Vec<Vec<u8>> = (0..60)
+        let pictures: Vec<Vec<u8>> = (first..first + 60)
             .map(|tick| {
                 let mut picture = pool.picture(width, height);
-                card.picture(tick, &mut picture).expect("a test card never fails");
-                picture.data().to_vec()
+                card.picture(u64::from(tick), &mut picture).expect("a test card never fails");
+                let mut picture = picture.data().to_vec();
+                crate::card::paint(&mut picture, (usize::from(width), usize::from(height)));
+                picture
             })
             .collect();
         let (code, clip) = match layout {
@@ -298,6 +306,31 @@ impl SoundServer {
         Plugged(self.control(&["load-module", "module-null-sink", &sink, "rate=48000", &words]))
     }
 
+    /// Plugs in a speaker of one channel at this rate.
+    pub fn plug_in_small_speaker(&self, name: &str, rate: u32) -> Plugged {
+        let (sink, words) = (format!("sink_name={name}"), format!("sink_properties=device.description={name}"));
+        let rate = format!("rate={rate}");
+        Plugged(self.control(&["load-module", "module-null-sink", &sink, "channels=1", &rate, &words]))
+    }
+
+    /// Plugs in a microphone of one channel at this rate, which hears what is played by the speaker `of`.
+    pub fn plug_in_small_microphone(&self, name: &str, of: &str, rate: u32) -> Plugged {
+        let (source, words) = (format!("source_name={name}"), format!("source_properties=device.description={name}"));
+        let (master, rate) = (format!("master={of}.monitor"), format!("rate={rate}"));
+        let module = ["load-module", "module-remap-source", &source, &master, "channels=1", &rate, &words];
+        Plugged(self.control(&module))
+    }
+
+    /// Blocks a speaker, as who has it for itself alone does: nothing that is played to it is taken.
+    pub fn block_speaker(&self, name: &str) {
+        self.control(&["suspend-sink", name, "1"]);
+    }
+
+    /// Gives it free.
+    pub fn unblock_speaker(&self, name: &str) {
+        self.control(&["suspend-sink", name, "0"]);
+    }
+
     /// Plugs in another microphone, which hears the same mouth.
     pub fn plug_in_microphone(&self, name: &str) -> Plugged {
         let (source, words) = (format!("source_name={name}"), format!("source_properties=device.description={name}"));
@@ -327,7 +360,12 @@ impl SoundServer {
 
     /// Says a WAV file into the microphone.
     pub fn speak(&self, wav: &Path) -> Beside {
-        Beside(beside(self.client("paplay").arg("--device=mouth").arg(wav)))
+        self.speak_into("mouth", wav)
+    }
+
+    /// Plays a WAV file by this speaker.
+    pub fn speak_into(&self, speaker: &str, wav: &Path) -> Beside {
+        Beside(beside(self.client("paplay").arg(format!("--device={speaker}")).arg(wav)))
     }
 
     /// Another program plays a WAV file by the speaker.
@@ -356,7 +394,7 @@ impl SoundServer {
         self.listen("speaker", into)
     }
 
-    /// The same for `speaker` or `mouth`: what is said into the microphone.
+    /// The same for another speaker, or for `mouth`: what is said into the microphone.
     pub fn listen(&self, to: &str, into: &Path) -> Beside {
         let file = fs::File::create(into).expect("the lab's folder can be written");
         let device = format!("--device={to}.monitor");

@@ -28,6 +28,18 @@ fn says(peer: &Peer, mark: usize, what: &str, code: &str, words: &str) {
     figure(&format!("{what}, until it is said"), since.elapsed().as_secs_f64() * 1e3, "ms", "2000");
 }
 
+/// Waits until this device and no other is used: what was used before is closed beside what is said.
+fn uses(server: &SoundServer, (devices, streams): (&str, &str), name: &str) {
+    let deadline = lets_meet::clock::now() + bound(GOAL);
+    loop {
+        let used = server.used(devices, streams);
+        if used == [name] {
+            return;
+        }
+        assert!(lets_meet::clock::now() < deadline, "{used:?} are used, and not {name} alone");
+    }
+}
+
 fn hears(who: &Peer, whom: &Peer) {
     let mark = who.mark();
     who.wait_from(mark, "sound", PATIENCE, |e| {
@@ -69,11 +81,11 @@ fn a_headset_that_is_pulled_out_is_replaced_and_taken_again() {
     let mark = ann.mark();
     server.pull_out(ear);
     says(&ann, mark, "speaker pulled out", "device-changed", "Headset_Ear is gone; Test_Speaker is used now.");
-    assert_eq!(server.used("sinks", "sink-inputs"), ["speaker"]);
+    uses(&server, ("sinks", "sink-inputs"), "speaker");
     let mark = ann.mark();
     server.pull_out(mouth);
     says(&ann, mark, "microphone pulled out", "device-changed", "Headset_Mouth is gone; Test_Microphone is used now.");
-    assert_eq!(server.used("sources", "source-outputs"), ["microphone"]);
+    uses(&server, ("sources", "source-outputs"), "microphone");
     hears(&bo, &ann);
     let mark = ann.mark();
     let _ear = server.plug_in_speaker("Headset_Ear");
@@ -81,7 +93,7 @@ fn a_headset_that_is_pulled_out_is_replaced_and_taken_again() {
     let mark = ann.mark();
     let _mouth = server.plug_in_microphone("Headset_Mouth");
     says(&ann, mark, "microphone plugged in again", "device-changed", "Headset_Mouth is back and used again.");
-    assert_eq!(server.used("sources", "source-outputs"), ["Headset_Mouth"]);
+    uses(&server, ("sources", "source-outputs"), "Headset_Mouth");
     hears(&bo, &ann);
 }
 
@@ -183,8 +195,11 @@ fn a_camera_that_another_program_holds_is_said_and_taken_when_it_is_free() {
     let told = ann.wait("busy", PATIENCE, |e| warns(e, "source-failed", "Desk Camera"));
     assert!(told["message"].as_str().is_some_and(|said| said.contains("another program uses it")), "{told}");
     assert!(told["hint"].as_str().is_some_and(|hint| hint.contains("Close other programs")), "{told}");
+    let since = lets_meet::clock::now();
     let refused = ann.ask(json!({"do": "camera", "on": true}));
     assert_eq!((&refused["event"], &refused["code"]), (&json!("error"), &json!("source-failed")), "{refused}");
+    figure("camera that another program has, until it is said", since.elapsed().as_secs_f64() * 1e3, "ms", "2000");
+    assert!(since.elapsed() < bound(GOAL), "{:?}", since.elapsed());
     let mark = ann.mark();
     camera.end("busy");
     says(&ann, mark, "camera that another program let go of", "device-changed", "Desk Camera is back and used again.");

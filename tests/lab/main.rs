@@ -24,6 +24,10 @@ mod trust;
 mod bench;
 #[cfg(feature = "media")]
 mod call;
+#[cfg(feature = "devices")]
+mod card;
+#[cfg(feature = "devices")]
+mod choosing;
 #[cfg(feature = "media")]
 #[cfg_attr(not(feature = "devices"), allow(dead_code, reason = "some is said into microphones"))]
 mod clip;

@@ -325,6 +325,31 @@ impl Peer {
         format!("--- {} said\n  {events}\n--- {} logged\n  {log}", self.label, self.label)
     }
 
+    /// Seconds of a processor that its threads of these names had so far. Those that ended do not count.
+    #[cfg(feature = "devices")]
+    pub fn busy(&self, threads: &[&str]) -> f64 {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).expect("the program runs");
+        let nanos = tasks.flatten().filter_map(|task| {
+            let read = |file: &str| std::fs::read_to_string(task.path().join(file)).ok();
+            let name = read("comm")?;
+            if !threads.contains(&name.trim()) {
+                return None;
+            }
+            // The first number is the time on a processor, in nanoseconds.
+            read("schedstat")?.split_whitespace().next()?.parse::<f64>().ok()
+        });
+        nanos.sum::<f64>() / 1e9
+    }
+
+    /// Seconds of a processor that all of it had so far.
+    #[cfg(feature = "devices")]
+    pub fn spent(&self) -> f64 {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).expect("the program runs");
+        // Its name may hold anything but ends with the last bracket; user and system time are fields 14 and 15 of all.
+        let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace().skip(11).take(2);
+        fields.filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() / TICKS
+    }
+
     /// Its memory now, in bytes.
     #[cfg(feature = "media")]
     pub fn memory(&self) -> u64 {
@@ -367,6 +392,22 @@ fn listen(ear: &Ear, stdout: impl std::io::Read, copy: &Path) {
     }
     ear.heard.lock().unwrap_or_else(PoisonError::into_inner).ended = true;
     ear.more.notify_all();
+}
+
+/// Units of the kernel's counts of processor time in a second: the same on all machines that Linux runs on today.
+#[cfg(feature = "devices")]
+const TICKS: f64 = 100.0;
+
+/// Seconds of processors that this machine has had so far, and those of them in which something ran (or another machine on
+/// the same hardware did).
+#[cfg(feature = "devices")]
+pub fn processors() -> (f64, f64) {
+    let stat = std::fs::read_to_string("/proc/stat").expect("Linux has it");
+    let fields = stat.lines().next().unwrap_or_default().split_whitespace().skip(1).take(8);
+    let ticks: Vec<f64> = fields.filter_map(|field| field.parse().ok()).collect();
+    // user, nice, system, idle, waiting for a disk, ...
+    let (all, idle) = (ticks.iter().sum::<f64>(), ticks.iter().skip(3).take(2).sum::<f64>());
+    (all / TICKS, (all - idle) / TICKS)
 }
 
 /// The bound of a test on a busy machine: three times the goal.

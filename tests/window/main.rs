@@ -8,6 +8,10 @@
 #![cfg(all(feature = "gui", target_os = "linux"))]
 #![expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "places on a screen are small")]
 
+#[cfg(feature = "devices")]
+#[path = "../lab/card.rs"]
+#[expect(dead_code, reason = "the lab compares the colours")]
+mod card;
 mod desk;
 #[cfg(feature = "devices")]
 mod devices;

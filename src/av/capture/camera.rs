@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::{Format, LiveSource, Source, VideoSource};
 use crate::av::Error;
-use crate::av::devices::{Device, Fate};
+use crate::av::devices::{Bell, Device, Fate};
 use crate::av::guard::watch;
 use crate::clock;
 use crate::frame::{Pool, VideoFrame};
@@ -72,6 +72,11 @@ impl Capture {
     /// Why the source ended by itself, told once; `None` while it runs.
     pub fn trouble(&self) -> Option<Error> {
         self.fate.take()
+    }
+
+    /// Rings `bell` when the source ends by itself.
+    pub fn ring(&self, bell: &Bell) {
+        self.fate.ring(bell);
     }
 
     /// Which device the source is, if it is one.

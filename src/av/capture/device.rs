@@ -18,6 +18,7 @@ use std::time::{Duration, Instant};
 use nokhwa::Camera;
 use nokhwa::utils::{ApiBackend, CameraFormat, CameraIndex, FrameFormat, RequestedFormat, RequestedFormatType};
 
+use super::frozen::Watchdog;
 use super::{Format, LiveSource};
 use crate::av::Error;
 use crate::av::devices::worker::{self, Hold, Stop, Worker};
@@ -33,13 +34,6 @@ use crate::slot::{Empty, Slot};
 const LIST_LIMIT: Duration = Duration::from_secs(3);
 /// How long a camera may take to be opened.
 const OPEN_LIMIT: Duration = Duration::from_secs(5);
-/// How long the first picture may take: some cameras measure the light first.
-const FIRST_LIMIT: Duration = Duration::from_secs(4);
-/// A camera that gives nothing for so long is frozen, or for [`MISSED`] pictures where that is longer. It is to be said
-/// within two seconds, and another one may be opened before.
-const NEXT_LIMIT: Duration = Duration::from_millis(700);
-/// The slowest camera that we choose has five pictures a second.
-const MISSED: u32 = 5;
 /// After so long without anybody who wants pictures the camera is closed.
 const REST_AFTER: Duration = Duration::from_secs(2);
 /// Damaged pictures in a row before the camera is given up: three seconds of them at 30 a second.
@@ -153,10 +147,6 @@ impl State {
     fn sign(&self) {
         self.alive.store(clock::host_micros(), Ordering::Relaxed);
     }
-
-    fn silent_for(&self) -> Duration {
-        Duration::from_micros(clock::host_micros().saturating_sub(self.alive.load(Ordering::Relaxed)))
-    }
 }
 
 /// An open camera.
@@ -166,6 +156,7 @@ pub struct Source {
     format: Format,
     state: Arc<State>,
     pictures: Slot<VideoFrame>,
+    watchdog: Watchdog,
     worker: Worker,
 }
 
@@ -197,7 +188,7 @@ impl Source {
             Ok(Err(error)) => return Err(error),
             Err(_) => return Err(trouble(&name, "it does not answer".to_owned())),
         };
-        Ok(Self { device, format, state, pictures, worker })
+        Ok(Self { device, format, state, pictures, watchdog: Watchdog::default(), worker })
     }
 }
 
@@ -213,7 +204,10 @@ impl LiveSource for Source {
     fn next(&mut self, wanted: bool, wait: Duration) -> Result<Option<VideoFrame>, Error> {
         self.state.wanted.store(wanted, Ordering::Relaxed);
         match self.pictures.recv_timeout(wait) {
-            Ok(picture) => return Ok(Some(picture)),
+            Ok(picture) => {
+                self.watchdog.rest();
+                return Ok(Some(picture));
+            }
             Err(Empty::Closed) => {
                 return Err(self
                     .state
@@ -223,18 +217,16 @@ impl LiveSource for Source {
             }
             Err(Empty::Timeout) => {}
         }
-        let limit = if self.state.gave.load(Ordering::Relaxed) { frozen_after(self.format) } else { FIRST_LIMIT };
-        if !self.state.resting.load(Ordering::Relaxed) && !self.worker.is_over() && self.state.silent_for() > limit {
+        if self.state.resting.load(Ordering::Relaxed) || self.worker.is_over() {
+            self.watchdog.rest();
+            return Ok(None);
+        }
+        let (gave, alive) = (self.state.gave.load(Ordering::Relaxed), self.state.alive.load(Ordering::Relaxed));
+        if self.watchdog.on_wait(self.format, gave, alive, wait) {
             return Err(trouble(&self.device.name, "it gives no pictures any more".to_owned()));
         }
         Ok(None)
     }
-}
-
-/// How long a camera of this format may be silent.
-fn frozen_after(format: Format) -> Duration {
-    let (pictures, seconds) = format.rate;
-    NEXT_LIMIT.max(Duration::from_secs(1) * MISSED * seconds / pictures.max(1))
 }
 
 /// A camera that does not do its work.

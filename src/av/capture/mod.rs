@@ -4,6 +4,8 @@ pub mod camera;
 #[cfg(feature = "devices")]
 pub mod device;
 #[cfg(feature = "devices")]
+mod frozen;
+#[cfg(feature = "devices")]
 pub mod microphone;
 #[cfg(feature = "devices")]
 pub mod screen;

@@ -1,4 +1,4 @@
-//! Real microphones and speakers, by cpal: the only file that names it. PulseAudio's protocol where a server answers
+//! Real microphones and speakers, by cpal, which is named here and in `sound/offer` alone. PulseAudio's protocol where a server answers
 //! (PipeWire speaks it too), else ALSA.
 //!
 //! What the library does, and what follows: a callback gets as many samples as it likes, whatever was asked for, so both
@@ -14,20 +14,23 @@
 //! A stream that breaks is built anew for the same device, which was pinned when it was opened first. Which device is used
 //! when that one is gone is not decided here.
 
+mod offer;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
 use cpal::traits::{DeviceTrait as _, HostTrait as _, StreamTrait as _};
-use cpal::{BufferSize, ErrorKind, FromSample, Sample as _, SampleFormat, SizedSample, SupportedBufferSize};
+use cpal::{ErrorKind, FromSample, Sample as _, SampleFormat, SizedSample};
 
+use super::names::{is_meant_for_people, is_real_name};
+use super::relief::{Relief, Seen};
 use super::worker::{self, Stop, Worker};
 use super::{Device, Devices, Fate, Kind};
 use crate::av::Error;
 use crate::av::guard::watch;
 use crate::av::spec::DeviceChoice;
-use crate::frame::SAMPLE_RATE;
 use crate::{clock, platform};
 
 /// How long the list may take.
@@ -38,8 +41,13 @@ const OPEN_LIMIT: Duration = Duration::from_secs(5);
 const LOOK: Duration = Duration::from_millis(100);
 /// A running stream whose callback is not called for so long (microseconds) is dead.
 const SILENT: u64 = 1_000_000;
-/// How long the first call may take (microseconds): wireless headphones wake up slowly.
-const FIRST_CALL: u64 = 5_000_000;
+/// How long the first call may take: wireless headphones wake up slowly. A device that takes or gives nothing by then is
+/// not open: somebody has it for himself alone, or it is stuck.
+const FIRST_CALL: Duration = Duration::from_secs(3);
+/// The same where its stream was built anew: it was awake a moment ago.
+const NEXT_CALL: Duration = Duration::from_secs(1);
+/// How often the first call is looked for.
+const BEGIN: Duration = Duration::from_millis(5);
 /// So many xruns within [`LOOK`] are a flood: the stream is built anew.
 const FLOOD: u32 = 5;
 /// So many late callbacks of a speaker within [`JUDGED`] double what is asked for, up to [`MOST_ASKED`].
@@ -111,47 +119,6 @@ fn devices_of(host: &cpal::Host, kind: Kind) -> Vec<(Device, cpal::Device)> {
     described.collect()
 }
 
-/// False for what a sound server has in place of a device: what a speaker plays, as a source, and the sink to nowhere.
-fn is_real_name(id: &str) -> bool {
-    !(id.ends_with(".monitor") || id == "auto_null")
-}
-
-/// False for what a sound system lists beside real devices: what a server makes up, and ALSA's plugins and second ways to
-/// the same card.
-fn is_meant_for_people(id: &str) -> bool {
-    let plugins = [
-        "null",
-        "lavrate",
-        "samplerate",
-        "speexrate",
-        "speex",
-        "upmix",
-        "vdownmix",
-        "jack",
-        "oss",
-        "pulse",
-        "pipewire",
-    ];
-    let ways = [
-        "hw:",
-        "sysdefault",
-        "front:",
-        "rear:",
-        "center_lfe:",
-        "side:",
-        "surround",
-        "iec958",
-        "dmix:",
-        "dsnoop:",
-        "hdmi:",
-        "usbstream:",
-        "modem:",
-        "phoneline:",
-    ];
-    let numbered = id.strip_prefix("plughw:CARD=").is_some_and(|card| card.starts_with(|c: char| c.is_ascii_digit()));
-    is_real_name(id) && !(plugins.contains(&id) || ways.iter().any(|way| id.starts_with(way)) || numbered)
-}
-
 /// What the callbacks, the thread and the owner share.
 #[derive(Debug, Default)]
 pub struct Pulse {
@@ -159,8 +126,12 @@ pub struct Pulse {
     called: AtomicU64,
     /// The stream's callback was called since it was built.
     began: AtomicBool,
-    /// Most samples a channel that one callback had, at 48 kHz.
+    /// Samples a channel of the largest callback that is allowed for, at 48 kHz.
     lump: AtomicUsize,
+    /// The largest callback since the thread looked last.
+    peak: AtomicUsize,
+    /// Times that sound broke off, or would have with less in the device's buffer, since the thread looked last.
+    troubles: AtomicU32,
     /// Samples a channel of silence that a speaker played because it found nothing.
     missed: AtomicUsize,
     xruns: AtomicU32,
@@ -170,7 +141,8 @@ pub struct Pulse {
 }
 
 impl Pulse {
-    /// Samples of the largest callback so far, as if at 48 kHz; 10 ms before the first.
+    /// Samples of the largest callback that is to be allowed for, as if at 48 kHz; 10 ms before the first. Rises at once,
+    /// and falls as [`Relief`] says.
     pub fn lump(&self) -> usize {
         match self.lump.load(Ordering::Relaxed) {
             0 => 480,
@@ -191,15 +163,31 @@ impl Pulse {
         // The system holds about two callbacks.
         if self.began.swap(true, Ordering::Relaxed) && since > 3 * length {
             self.late.fetch_add(1, Ordering::Relaxed);
+            self.troubles.fetch_add(1, Ordering::Relaxed);
         }
         let at_48 = samples * 48 / usize::try_from(rate / 1000).unwrap_or(48).max(1);
+        self.peak.fetch_max(at_48, Ordering::Relaxed);
         self.lump.fetch_max(at_48, Ordering::Relaxed);
+    }
+
+    /// What is there to see since the last call.
+    fn seen(&self, asked: u32) -> Seen {
+        let trouble = self.troubles.swap(0, Ordering::Relaxed) > 0;
+        Seen { trouble, peak: self.peak.swap(0, Ordering::Relaxed), lump: self.lump.load(Ordering::Relaxed), asked }
+    }
+
+    /// Allows for callbacks of `less` in place of `lump` samples, unless there was a larger one meanwhile.
+    fn ease(&self, lump: usize, less: usize) {
+        let _ = self.lump.compare_exchange(lump, less, Ordering::Relaxed, Ordering::Relaxed);
     }
 
     /// The error callback: nothing but a count.
     fn on_error(&self, kind: ErrorKind) {
         match kind {
-            ErrorKind::Xrun => drop(self.xruns.fetch_add(1, Ordering::Relaxed)),
+            ErrorKind::Xrun => {
+                self.xruns.fetch_add(1, Ordering::Relaxed);
+                self.troubles.fetch_add(1, Ordering::Relaxed);
+            }
             ErrorKind::DeviceChanged | ErrorKind::RealtimeDenied => {}
             _ => self.broken.store(true, Ordering::Relaxed),
         }
@@ -277,6 +265,7 @@ impl<E: End> Drain<E> {
         }
         if missed > 0 {
             self.pulse.missed.fetch_add(missed, Ordering::Relaxed);
+            self.pulse.troubles.fetch_add(1, Ordering::Relaxed);
         }
     }
 }
@@ -310,7 +299,7 @@ impl Line {
             Worker::start(name, move |stop| {
                 watch(what, &fate, || {
                     let mut keeper = Keeper { kind, choice, pinned: None, pulse, end, asked: 1 };
-                    match keeper.build() {
+                    match keeper.build().and_then(|built| keeper.begin(stop, built, FIRST_CALL)) {
                         Ok(built) => {
                             let _ = tell.send(Ok((built.device.clone(), built.rate)));
                             keeper.pin(&built.device);
@@ -393,6 +382,7 @@ impl<E: End, F: FnMut(u32) -> E> Keeper<F> {
         let (name, rate) = (built.device.name.clone(), built.rate);
         let mut stream = Some(built.stream);
         let (mut calm, mut looks) = (0u32, 0u32);
+        let mut relief = Relief::new(clock::now(), 0, self.asked);
         while !stop.wait(LOOK) {
             looks = looks.wrapping_add(1);
             if looks.is_multiple_of(JUDGED) {
@@ -400,13 +390,20 @@ impl<E: End, F: FnMut(u32) -> E> Keeper<F> {
             }
             let late = self.kind == Kind::Speaker && self.pulse.late.load(Ordering::Relaxed) >= LATE;
             let late = late && self.asked < MOST_ASKED;
-            let limit = if self.pulse.began.load(Ordering::Relaxed) { SILENT } else { FIRST_CALL };
-            let quiet = clock::host_micros().saturating_sub(self.pulse.called.load(Ordering::Relaxed)) > limit;
+            let quiet = clock::host_micros().saturating_sub(self.pulse.called.load(Ordering::Relaxed)) > SILENT;
             let flood = self.pulse.xruns.swap(0, Ordering::Relaxed) >= FLOOD;
             let broken = self.pulse.broken.swap(false, Ordering::Relaxed);
             calm = calm.saturating_add(1);
+            let seen = self.pulse.seen(self.asked);
+            let eased = relief.on_look(clock::now(), seen);
+            if let Some(less) = eased.lump {
+                self.pulse.ease(seen.lump, less);
+            }
+            if let Some(asked) = eased.asked {
+                self.asked = asked;
+            }
             // A flood may be answered once a second: building anew costs more sound than it does.
-            if !(quiet || broken || late || flood && calm > 10) {
+            if !(quiet || broken || late || flood && calm > 10 || eased.asked.is_some()) {
                 continue;
             }
             if late {
@@ -418,7 +415,7 @@ impl<E: End, F: FnMut(u32) -> E> Keeper<F> {
             drop(stream.take());
             let mut last = None;
             for _ in 0..TRIES {
-                match self.build() {
+                match self.build().and_then(|built| self.begin(stop, built, NEXT_CALL)) {
                     Ok(again) if again.rate == rate => {
                         stream = Some(again.stream);
                         break;
@@ -426,8 +423,9 @@ impl<E: End, F: FnMut(u32) -> E> Keeper<F> {
                     Ok(_) => last = Some(trouble(self.kind, &name, "it came back with another rate".to_owned())),
                     Err(error) => last = Some(error),
                 }
-                // It is not there and others are: somebody else decides which one is used.
-                if matches!(last, Some(Error::NoDevice { .. }))
+                // It is not there or takes nothing, and others are: somebody else decides which one is used.
+                let silent = !self.pulse.began.load(Ordering::Relaxed);
+                if (silent || matches!(last, Some(Error::NoDevice { .. })))
                     && list().iter().flatten().any(|other| other.kind == self.kind)
                 {
                     break;
@@ -441,6 +439,18 @@ impl<E: End, F: FnMut(u32) -> E> Keeper<F> {
             }
         }
         Ok(())
+    }
+
+    /// Waits until the system calls for the first time.
+    fn begin(&self, stop: &Stop, built: Built, limit: Duration) -> Result<Built, Error> {
+        let deadline = clock::now() + limit;
+        while !self.pulse.began.load(Ordering::Relaxed) {
+            if stop.wait(BEGIN) || clock::now() > deadline {
+                let what = if self.kind == Kind::Speaker { "it takes no sound" } else { "it gives no sound" };
+                return Err(trouble(self.kind, &built.device.name, what.to_owned()));
+            }
+        }
+        Ok(built)
     }
 
     fn build(&mut self) -> Result<Built, Error> {
@@ -475,7 +485,7 @@ impl<E: End, F: FnMut(u32) -> E> Keeper<F> {
             ErrorKind::PermissionDenied => trouble(kind, &found.name, "this account may not use it".to_owned()),
             _ => trouble(kind, &found.name, error.to_string()),
         };
-        let (config, format) = settings(&device, Way::of(kind), self.asked).map_err(failed)?;
+        let (config, format) = offer::settings(&device, Way::of(kind), self.asked).map_err(failed)?;
         let rate = config.sample_rate;
         let stream = self.stream(&device, config, format).map_err(failed)?;
         // What was called before it plays only filled its buffer.
@@ -533,104 +543,9 @@ fn is_real(device: &cpal::Device) -> bool {
         && (device.default_output_config().is_ok() || device.default_input_config().is_ok())
 }
 
-/// What a device is asked for: 48 kHz, few channels, floats if it has them, `asked` times 10 ms a callback.
-fn settings(device: &cpal::Device, way: Way, asked: u32) -> Result<(cpal::StreamConfig, SampleFormat), cpal::Error> {
-    let offered: Vec<cpal::SupportedStreamConfigRange> = match way {
-        Way::In => device.supported_input_configs()?.collect(),
-        Way::Out => device.supported_output_configs()?.collect(),
-    };
-    let offers: Vec<Offer> = offered
-        .iter()
-        .map(|range| Offer {
-            channels: range.channels(),
-            rates: (range.min_sample_rate(), range.max_sample_rate()),
-            format: range.sample_format(),
-            buffer: match range.buffer_size() {
-                SupportedBufferSize::Range { min, max } => Some((*min, *max)),
-                SupportedBufferSize::Unknown => None,
-            },
-        })
-        .collect();
-    let Some((offer, rate)) = choose(&offers, way) else { return Err(ErrorKind::UnsupportedConfig.into()) };
-    let wanted = rate / 100 * asked;
-    let buffer_size = match offer.buffer {
-        Some((min, max)) => BufferSize::Fixed(wanted.clamp(min, max.max(min))),
-        None => BufferSize::Default,
-    };
-    Ok((cpal::StreamConfig { channels: offer.channels, sample_rate: rate, buffer_size }, offer.format))
-}
-
-/// One line of what a device can do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Offer {
-    channels: u16,
-    rates: (u32, u32),
-    format: SampleFormat,
-    buffer: Option<(u32, u32)>,
-}
-
-/// The best of `offers`, and the rate to ask for.
-fn choose(offers: &[Offer], way: Way) -> Option<(Offer, u32)> {
-    let format = |format: SampleFormat| match format {
-        SampleFormat::F32 => Some(0),
-        SampleFormat::I16 => Some(1),
-        SampleFormat::I32 => Some(2),
-        _ => None,
-    };
-    let channels = |channels: u16| match (way, channels) {
-        (Way::In, 1) | (Way::Out, 2) => 0,
-        (Way::In, 2) | (Way::Out, 1) => 1,
-        (_, more) => more,
-    };
-    let rate = |(min, max): (u32, u32)| SAMPLE_RATE.clamp(min, max.max(min));
-    let usable = offers.iter().filter(|offer| {
-        offer.channels > 0 && format(offer.format).is_some() && (8_000..=192_000).contains(&rate(offer.rates))
-    });
-    let best = usable.min_by_key(|offer| {
-        let rate = rate(offer.rates);
-        // A higher rate loses nothing, a lower one does.
-        let rank = (rate != SAMPLE_RATE, rate < SAMPLE_RATE, rate.abs_diff(SAMPLE_RATE));
-        (rank, channels(offer.channels), format(offer.format))
-    })?;
-    Some((*best, rate(best.rates)))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn offer(channels: u16, rates: (u32, u32), format: SampleFormat) -> Offer {
-        Offer { channels, rates, format, buffer: None }
-    }
-
-    #[test]
-    fn the_best_offer_is_48_khz_with_few_channels_of_floats() {
-        use SampleFormat::{F32, I16, I32, U8};
-        let check = |offers: &[Offer], way: Way, expect: Option<(usize, u32)>| {
-            assert_eq!(choose(offers, way), expect.map(|(at, rate)| (offers[at], rate)), "{offers:?}");
-        };
-        let pulse = [offer(1, (1, 384_000), F32), offer(2, (1, 384_000), F32), offer(2, (1, 384_000), I16)];
-        check(&pulse, Way::In, Some((0, 48_000)));
-        check(&pulse, Way::Out, Some((1, 48_000)));
-        let old = [offer(2, (44_100, 44_100), I16), offer(2, (96_000, 96_000), I32), offer(2, (16_000, 16_000), F32)];
-        check(&old, Way::In, Some((1, 96_000)));
-        check(&[offer(8, (48_000, 48_000), I32), offer(2, (44_100, 44_100), F32)], Way::Out, Some((0, 48_000)));
-        check(&[offer(1, (48_000, 48_000), U8), offer(0, (48_000, 48_000), F32)], Way::In, None);
-    }
-
-    #[test]
-    fn only_devices_that_people_know_are_listed() {
-        let check = |id: &str, expect: bool| assert_eq!(is_meant_for_people(id), expect, "{id}");
-        check("alsa_input.usb-Logitech_H390-00.mono-fallback", true);
-        check("alsa_output.pci-0000_00_1f.3.analog-stereo.monitor", false);
-        check("default", true);
-        check("plughw:CARD=PCH,DEV=0", true);
-        check("plughw:CARD=0,DEV=0", false);
-        check("hw:CARD=PCH,DEV=0", false);
-        check("surround51:CARD=PCH,DEV=0", false);
-        check("null", false);
-        check("auto_null", false);
-    }
 
     #[test]
     fn floods_are_counted_and_only_real_breaks_break() {
@@ -645,5 +560,14 @@ mod tests {
         assert_eq!(pulse.lump(), 480);
         pulse.beat(441, 44_100);
         assert_eq!(pulse.lump(), 481);
+        let seen = pulse.seen(1);
+        assert_eq!((seen.trouble, seen.peak, seen.lump), (true, 481, 481));
+        let seen = pulse.seen(1);
+        assert_eq!((seen.trouble, seen.peak), (false, 0), "told once");
+        pulse.ease(481, 240);
+        assert_eq!(pulse.lump(), 240);
+        pulse.beat(960, 48_000);
+        pulse.ease(240, 120);
+        assert_eq!(pulse.lump(), 960, "a larger one came meanwhile");
     }
 }

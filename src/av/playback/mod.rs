@@ -20,7 +20,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use crate::av::Error;
-use crate::av::devices::{Device, Fate};
+use crate::av::devices::{Bell, Device, Fate};
 use crate::av::guard::watch;
 use crate::av::loudness::Loudness;
 use crate::av::playback::engine::{Command, Engine, Sink};
@@ -189,6 +189,14 @@ impl Playback {
     pub fn trouble(&self) -> Option<Error> {
         let of_speaker = self.fate.lock().unwrap_or_else(PoisonError::into_inner).as_ref().and_then(Fate::take);
         of_speaker.or_else(|| self.own.take())
+    }
+
+    /// Rings `bell` when there is a [`Playback::trouble`] with the speaker that is in use now.
+    pub fn ring(&self, bell: &Bell) {
+        if let Some(fate) = self.fate.lock().unwrap_or_else(PoisonError::into_inner).as_ref() {
+            fate.ring(bell);
+        }
+        self.own.ring(bell);
     }
 
     /// A track that broke off by a defect, each time once. It is tried again a few times by itself, and when the

@@ -18,7 +18,7 @@ use bytes::Bytes;
 use crate::av::Error;
 use crate::av::capture::sound::{self, Sound};
 use crate::av::codec::opus::Encoder;
-use crate::av::devices::{Device, Fate};
+use crate::av::devices::{Bell, Device, Fate};
 use crate::av::guard::watch;
 use crate::av::loudness::Loudness;
 use crate::av::outlets::Outlets;
@@ -164,6 +164,13 @@ impl Microphone {
     /// Why the source or the track ended by itself, told once; `None` while it runs.
     pub fn trouble(&self) -> Option<Error> {
         self.source.as_ref().and_then(Fate::take).or_else(|| self.fate.take())
+    }
+
+    /// Rings `bell` when there is a [`Microphone::trouble`].
+    pub fn ring(&self, bell: &Bell) {
+        for fate in self.source.iter().chain([&self.fate]) {
+            fate.ring(bell);
+        }
     }
 
     /// That the voice processing broke and was made anew, told once. The track goes on.

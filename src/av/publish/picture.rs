@@ -21,7 +21,7 @@ use super::repeat::Repeat;
 use crate::av::capture::camera::{Capture, Name};
 use crate::av::capture::{self, CallOff, Source};
 use crate::av::codec::Content;
-use crate::av::devices::{Device, Fate};
+use crate::av::devices::{Bell, Device, Fate};
 use crate::av::guard::watch;
 use crate::av::outlets::Outlets;
 use crate::av::packet::clock::Clock;
@@ -198,6 +198,14 @@ impl PictureTrack {
     /// Why the source or the encoder ended by itself, told once; `None` while both run.
     pub fn trouble(&self) -> Option<Error> {
         self.capture.as_ref().and_then(Capture::trouble).or_else(|| self.fate.take())
+    }
+
+    /// Rings `bell` when there is a [`PictureTrack::trouble`].
+    pub fn ring(&self, bell: &Bell) {
+        if let Some(capture) = &self.capture {
+            capture.ring(bell);
+        }
+        self.fate.ring(bell);
     }
 
     /// Which device gives its pictures, if one does.

@@ -241,6 +241,29 @@ fn a_node_that_is_another_camera_since_is_not_the_chosen_one() {
 }
 
 #[test]
+fn a_camera_of_the_same_name_shows_another_room() {
+    let camera = |id: &str| Device::new(Kind::Camera, "Desk", id, false);
+    for seen in [true, false] {
+        let mut care = Care::new(Kind::Camera);
+        let (now, choice) = (crate::clock::now(), DeviceChoice::Name("/dev/video2".to_owned()));
+        care.on_wish(Some(choice.clone()), true);
+        care.on_opened(&choice, camera("/dev/video2"));
+        if seen {
+            care.on_devices(now, &Devices::new([camera("/dev/video0"), camera("/dev/video2")]));
+        }
+        assert_eq!(care.poll(now), None);
+        care.on_lost(now, "", Cause::Gone);
+        assert_eq!(care.poll(now), Some(Do::Look));
+        care.on_devices(now, &Devices::new([camera("/dev/video0")]));
+        assert_eq!(care.poll(now), Some(Do::Tell(lost("Desk"))), "not the other one");
+        assert_eq!(care.poll(now), None);
+        // Back at another node.
+        care.on_devices(now, &Devices::new([camera("/dev/video0"), camera("/dev/video4")]));
+        assert_eq!(care.poll(now), Some(Do::Open(DeviceChoice::Name("/dev/video4".to_owned()))));
+    }
+}
+
+#[test]
 fn a_camera_of_the_system_s_choice_is_replaced_and_a_working_one_is_never_left() {
     let mut desk = Desk::new(Kind::Camera, &["Desk", "Kitchen"]);
     desk.choose(DeviceChoice::Default);

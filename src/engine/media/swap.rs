@@ -235,6 +235,7 @@ impl Media {
                     close("camera-close", old, PictureTrack::stop);
                 }
                 camera.set_on(on);
+                camera.ring(&self.bell);
                 self.camera = Some(camera);
                 self.show_own(on);
                 self.share_out();
@@ -242,6 +243,7 @@ impl Media {
             Opened::Screen(screen) if on => {
                 self.close(Kind::Screen);
                 screen.set_on(true);
+                screen.ring(&self.bell);
                 self.screen = Some(screen);
                 self.pictures.open(Key::own_screen());
                 self.share_out();
@@ -255,11 +257,13 @@ impl Media {
                     close("mic-close", old, Microphone::stop);
                 }
                 microphone.set_on(on);
+                microphone.ring(&self.bell);
                 self.microphone = Some(microphone);
             }
             Opened::Speaker(output) => {
                 self.speaker_device = output.device().cloned();
                 self.playback.play_to(output);
+                self.playback.ring(&self.bell);
                 self.speaker_lost = false;
                 self.hush(!on);
             }

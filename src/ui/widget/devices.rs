@@ -20,28 +20,26 @@ impl std::fmt::Display for Pick {
     }
 }
 
-/// What can be chosen of a kind: the default, what is plugged in, none; last what is chosen and not there. The second is
-/// the chosen one.
+/// What can be chosen of a kind: the default, what is plugged in, each with a name of its own, none; last what is chosen and
+/// not there. The second is the chosen one.
 pub fn picks(devices: Option<&Devices>, kind: Kind, chosen: &str) -> (Vec<Pick>, Option<Pick>) {
     let pick = |spec: &str, name: &str| Pick { spec: spec.to_owned(), name: name.to_owned() };
+    let named = devices.map(|devices| devices.named(kind)).unwrap_or_default();
+    let there: Vec<Pick> = named.into_iter().map(|(name, choice)| Pick { spec: choice.to_string(), name }).collect();
+    // By another of its words, as from the command line.
+    let place = devices.and_then(|devices| devices.place_of_word(kind, chosen));
+    let meant = place.and_then(|place| there.get(place)).cloned();
     let mut all = vec![pick("device", words::DEFAULT_DEVICE)];
-    let mut seen = BTreeMap::new();
-    for device in devices.iter().flat_map(|devices| devices.of(kind)) {
-        let place = seen.entry(device.name.as_str()).and_modify(|place| *place += 1).or_insert(1);
-        // A name is known again in another socket; of several with one name only the first is found by it.
-        all.push(match *place {
-            1 => Pick { spec: format!("device:{}", device.name), name: device.name.clone() },
-            place => Pick { spec: format!("device:{}", device.id), name: words::another(&device.name, place) },
-        });
-    }
+    all.extend(there);
     all.push(pick("none", words::NO_DEVICE));
-    if all.iter().all(|pick| pick.spec != chosen) {
+    let selected = meant.or_else(|| all.iter().find(|pick| pick.spec == chosen).cloned()).unwrap_or_else(|| {
         // Chosen once and not plugged in now, or from the command line.
         let name = chosen.strip_prefix("device:").map_or_else(|| chosen.to_owned(), words::not_there);
-        all.push(Pick { spec: chosen.to_owned(), name });
-    }
-    let selected = all.iter().find(|pick| pick.spec == chosen).cloned();
-    (all, selected)
+        let gone = Pick { spec: chosen.to_owned(), name };
+        all.push(gone.clone());
+        gone
+    });
+    (all, Some(selected))
 }
 
 #[cfg(test)]
@@ -62,19 +60,20 @@ mod tests {
             (all.iter().map(ToString::to_string).collect(), selected.expect("always one").name)
         };
         let (all, selected) = names(Some(&devices), "device:Gone");
-        assert_eq!(all, ["System default", "Desk", "Desk (2)", "Desk (3)", "None", "Gone (not plugged in)"]);
+        assert_eq!(all, ["System default", "Desk", "Desk (2)", "None", "Gone (not plugged in)"]);
         assert_eq!(selected, "Gone (not plugged in)");
         assert_eq!(names(Some(&devices), "device:Desk").1, "Desk");
-        // What was picked is what is opened.
+        assert_eq!(names(Some(&devices), "device:video2").1, "Desk (2)");
+        assert_eq!(names(Some(&devices), "device:1").1, "Desk (2)");
         let (all, _) = picks(Some(&devices), Kind::Camera, "device");
-        let opened: Vec<Option<&str>> = all[1..4]
-            .iter()
-            .map(|pick| match pick.spec.parse().expect("a camera") {
-                crate::av::spec::Camera::Device(choice) => devices.find(Kind::Camera, &choice).map(|d| d.id.as_str()),
-                other => panic!("{other:?}"),
-            })
-            .collect();
-        assert_eq!(opened, [Some("video0"), Some("video2"), Some("video4")]);
+        let specs: Vec<&str> = all.iter().map(|pick| pick.spec.as_str()).collect();
+        assert_eq!(specs, ["device", "device:Desk", "device:video2", "none"]);
+        // One of the two is left: it is the one that was chosen, and the only one of its name.
+        let left = Devices::new([Device::new(Kind::Camera, "Desk", "video2", true)]);
+        assert_eq!(
+            names(Some(&left), "device:video2"),
+            (vec!["System default".into(), "Desk".into(), "None".into()], "Desk".into())
+        );
         assert_eq!(
             names(None, "testcard"),
             (vec!["System default".into(), "None".into(), "testcard".into()], "testcard".into())

@@ -286,6 +286,34 @@ fn the_pickers_open_with_the_meter_and_remember_what_was_picked() {
 }
 
 #[test]
+fn pickers_follow_what_is_plugged_in_and_keep_what_was_chosen() {
+    let mut bench = Bench::new();
+    bench.click("devices");
+    let camera = |name: &str, id: &str| Device::new(DeviceKind::Camera, name, id, false);
+    let (desk, twin, door) =
+        (camera("Desk", "/dev/video0"), camera("Desk", "/dev/video2"), camera("Door", "/dev/video4"));
+    bench.apply(vec![Message::Pick(DeviceKind::Camera, "device:/dev/video2".to_owned())]);
+    let mut check = |there: &[&Device], expect: &[&str], chosen: &str| {
+        bench.lobby.on_devices(Devices::new(there.iter().map(|device| (*device).clone())));
+        let (all, selected) = picks(bench.lobby.devices.as_ref(), DeviceKind::Camera, &bench.choices.camera);
+        let names: Vec<String> = all.iter().map(ToString::to_string).collect();
+        let around = [&[words::DEFAULT_DEVICE], expect].concat();
+        assert_eq!(
+            (names, selected.map(|pick| pick.name)),
+            (around.iter().map(ToString::to_string).collect(), Some(chosen.to_owned()))
+        );
+        assert_eq!(bench.choices.camera, "device:/dev/video2", "nothing chooses but the person");
+    };
+    let none = words::NO_DEVICE;
+    check(&[&desk, &twin], &["Desk", "Desk (2)", none], "Desk (2)");
+    check(&[&desk, &twin, &door], &["Desk", "Desk (2)", "Door", none], "Desk (2)");
+    check(&[&desk, &door], &["Desk", "Door", none, "/dev/video2 (not plugged in)"], "/dev/video2 (not plugged in)");
+    check(&[&twin], &["Desk", none], "Desk");
+    check(&[], &[none, "/dev/video2 (not plugged in)"], "/dev/video2 (not plugged in)");
+    check(&[&desk, &twin], &["Desk", "Desk (2)", none], "Desk (2)");
+}
+
+#[test]
 fn when_nobody_is_there_it_says_what_was_checked_and_what_to_do() {
     let mut bench = Bench::new();
     assert!(bench.sees(words::NOBODY) && bench.sees("Nobody nearby yet"));
