@@ -23,6 +23,7 @@ use crate::av::playback::{self, Output, Playback};
 use crate::av::publish::{Microphone, PictureTrack};
 use crate::av::receive::Video;
 use crate::av::spec::{self, DeviceChoice, Quality};
+use crate::av::sync::Sync;
 use crate::id::PeerId;
 use crate::media::{self, Bitrate, ClockMap, Codec, Feedback, TrackId, TrackInfo, TrackKind, View};
 use crate::slot::Shared;
@@ -73,6 +74,8 @@ struct Remote {
     video: Option<Video>,
     /// Its screen.
     screen: Option<Video>,
+    /// Of its camera with its voice.
+    sync: Sync,
     /// Its voice has a place in the mix.
     hears: bool,
     /// Its microphone is on.
@@ -234,6 +237,17 @@ impl Media {
     pub fn set_loss(&self, loss: f64) {
         if let Some(microphone) = &self.microphone {
             microphone.set_loss(loss);
+            // What is lost towards us in one go is the best guess of what is on the way back.
+            microphone.set_outage(self.playback.outage());
+        }
+    }
+
+    /// Brings everybody's lips and voice together. Ask once a second.
+    pub fn keep_in_step(&mut self) {
+        for (peer, remote) in &mut self.remotes {
+            let Some(video) = &remote.video else { continue };
+            let sound = self.playback.delay(*peer).filter(|_| remote.speaks);
+            video.hold(remote.sync.hold(sound, video.delay()));
         }
     }
 
@@ -253,6 +267,7 @@ impl Media {
                     outlet: Shared::new(Some(outlet)),
                     video: None,
                     screen: None,
+                    sync: Sync::default(),
                     hears: false,
                     speaks: false,
                 };

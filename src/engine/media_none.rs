@@ -192,6 +192,9 @@ impl Media {
     /// Nothing to repeat.
     pub fn set_loss(&self, _loss: f64) {}
 
+    /// Nothing to bring together.
+    pub fn keep_in_step(&mut self) {}
+
     /// Nothing to hear.
     pub fn set_volume(&self, _peer: PeerId, _volume: f32) {}
 

@@ -2,6 +2,8 @@
 
 pub mod audio;
 pub mod delay;
+pub mod mend;
+pub mod outage;
 pub mod stretch;
 pub mod video;
 

@@ -85,7 +85,7 @@ impl World {
         let mut paused = 0;
         for n in 0..self.seconds * 100 {
             let sent = (n + 1) * FRAME_US + (n + 1) * FRAME_US * self.drift_ppm / 1_000_000;
-            let timestamp = self.timestamp.wrapping_add(u32::try_from(n * 480).expect("short"));
+            let timestamp = self.timestamp.wrapping_add(u32::try_from(n * 480 % (1 << 32)).expect("short"));
             let muted = self.mute.contains(&sent);
             let payload = Bytes::copy_from_slice(&n.to_be_bytes());
             paused = if muted { paused + 1 } else { 0 };
@@ -251,6 +251,26 @@ fn drift_of_100_ppm_is_followed_without_loss() {
         // 60 ms in ten minutes are 12 periods of 5 ms.
         assert!(report.lengthened + report.shortened <= 16, "{}", report.lengthened + report.shortened);
     }
+}
+
+/// Two hours between clocks that are apart by so much.
+fn hours_apart(drift_ppm: i64) {
+    let seconds = 7200;
+    let report = World { seconds, drift_ppm, ..World::default() }.run();
+    // A fast sender is done 1.44 s early.
+    assert_eq!(report.bad_seconds.range(..seconds - 2).count(), 0, "{drift_ppm}: {:?}", report.bad_seconds);
+    assert_eq!(report.skips, 0);
+    assert!(report.delays.iter().all(|delay| (10 * MS..60 * MS).contains(delay)), "{:?}", report.delays.iter().max());
+}
+
+#[test]
+fn a_sender_200_ppm_slow_is_followed_for_two_hours() {
+    hours_apart(200);
+}
+
+#[test]
+fn a_sender_200_ppm_fast_is_followed_for_two_hours() {
+    hours_apart(-200);
 }
 
 #[test]
