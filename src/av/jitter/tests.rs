@@ -404,16 +404,18 @@ proptest! {
     #[test]
     fn hostile_packets_are_bounded(
         packets in proptest::collection::vec(
-            (0u64..40_000, any::<u16>(), any::<u32>(), 1u16..=24, proptest::option::of(1usize..30), 0usize..=2), 0..400),
+            (0u64..40_000, any::<u16>(), any::<u32>(), 1u16..=24, proptest::option::of(1usize..30),
+             proptest::collection::btree_set(1u8..=32, 0..=8)), 0..400),
     ) {
         let epoch = crate::clock::now();
         let mut buffer = Audio::new(epoch);
         let (mut at, mut ahead) = (0u64, 0u32);
         for (wait, sequence, timestamp, units, frame, copies) in packets {
             at += wait;
-            let (frame, copies) = (frame.map(|n| Bytes::from(vec![1; n])), vec![Bytes::from_static(b"c"); copies]);
+            let frame = frame.map(|n| Bytes::from(vec![1; n]));
+            let copies: Vec<(u8, Bytes)> = copies.into_iter().map(|back| (back, Bytes::from_static(b"c"))).collect();
             let timestamp = if timestamp % 3 == 0 { timestamp } else { timestamp % 200_000 };
-            let packet = Packet::new(sequence, timestamp, Level::SILENCE, units * 120, frame, &copies).expect("fits");
+            let packet = Packet::with_copies(sequence, timestamp, Level::SILENCE, units * 120, frame, &copies).expect("fits");
             buffer.on_packet(epoch + Duration::from_micros(at), &packet);
             let due = epoch + Duration::from_micros(at);
             buffer.adjust(due, ahead);
