@@ -14,6 +14,7 @@ pub mod outlets;
 pub mod packet;
 pub mod repair;
 pub mod spec;
+pub mod sync;
 
 #[cfg(feature = "media")]
 pub mod capture;
@@ -32,5 +33,7 @@ pub mod receive;
 
 #[cfg(all(test, feature = "media"))]
 mod end_to_end;
+#[cfg(all(test, feature = "media"))]
+mod weather;
 
 pub use error::Error;

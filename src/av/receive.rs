@@ -22,6 +22,7 @@ use crate::av::packet::depacketizer::Frame;
 use crate::av::packet::header::Layer;
 use crate::av::repair::intake::{Counts, Intake};
 use crate::av::repair::nack::Kind;
+use crate::av::sync;
 use crate::clock;
 use crate::frame::{Pool, Screen, VideoFrame};
 use crate::id::PeerId;
@@ -85,7 +86,17 @@ pub struct Video {
     figures: Arc<Mutex<Figures>>,
     fate: Fate,
     given_up: Shared<bool>,
+    lips: Lips,
     thread: Option<JoinHandle<()>>,
+}
+
+/// What lip sync reads and sets.
+#[derive(Debug, Clone)]
+struct Lips {
+    /// From capture by the sender's host clock to the release by ours without what is held, in microseconds, evened out.
+    delay: Shared<Option<i64>>,
+    /// Pictures are held so much longer than playout says.
+    hold: Shared<Duration>,
 }
 
 /// Makes the decoders of a track, on its thread. `None`: there is none.
@@ -118,6 +129,7 @@ impl Video {
         let figures = Arc::new(Mutex::new(figures));
         let (on, given_up, fate) = (Shared::new(true), Shared::new(false), Fate::default());
         let rtt = Shared::new(None);
+        let lips = Lips { delay: Shared::new(None), hold: Shared::new(Duration::ZERO) };
         let dump = config.dump.map(Dump::start).transpose()?;
         let what = if config.kind == TrackKind::Screen { "screen" } else { "video" };
         let name = format!("{what}-{}", config.peer.short());
@@ -125,6 +137,7 @@ impl Video {
             let (inbox, on, clock, screen) = (inbox.clone(), on.clone(), clock.clone(), config.screen);
             let (figures, fate, given_up) = (Arc::clone(&figures), fate.clone(), given_up.clone());
             let rtt = rtt.clone();
+            let lips = lips.clone();
             // Made on its thread, which the decoder never leaves.
             move || {
                 let mut receiver = Receiver {
@@ -135,6 +148,7 @@ impl Video {
                     figures,
                     screen,
                     feedback,
+                    lips,
                     dump,
                     intake: Intake::new(now),
                     decoders,
@@ -158,7 +172,18 @@ impl Video {
             }
         };
         let thread = task::thread(&name, run).map_err(Error::Thread)?;
-        Ok(Self { inbox, on, clock, rtt, figures, fate, given_up, thread: Some(thread) })
+        Ok(Self { inbox, on, clock, rtt, figures, fate, given_up, lips, thread: Some(thread) })
+    }
+
+    /// From capture by the sender's host clock to the release by ours without what is held, in microseconds; for
+    /// [`crate::av::sync`]. `None` while nothing is shown.
+    pub fn delay(&self) -> Option<i64> {
+        self.lips.delay.get()
+    }
+
+    /// Holds pictures so much longer, at most [`crate::av::sync::MOST`], from the next one on.
+    pub fn hold(&self, hold: Duration) {
+        self.lips.hold.set(hold.min(sync::MOST));
     }
 
     /// That the pictures broke off by a defect, each time once. They begin anew with the next keyframe, which is asked
@@ -268,6 +293,7 @@ struct Receiver {
     figures: Arc<Mutex<Figures>>,
     screen: Option<Arc<dyn Screen>>,
     feedback: Box<dyn Fn(Feedback) + Send>,
+    lips: Lips,
     dump: Option<Dump>,
     intake: Intake,
     /// The decoder and the stream that it was made for.
@@ -352,6 +378,7 @@ impl Receiver {
         self.decoder = None;
         self.decoded.clear();
         self.last_stamp = None;
+        self.lips.delay.set(None);
     }
 
     fn on_arrival(&mut self, arrival: &Arrival) {
@@ -410,6 +437,8 @@ impl Receiver {
         let stamp = self.read_stamp(&picture);
         let decode_latency_ms = self.latency_ms(&picture, stamp);
         let at = self.intake.release_at(now, frame.captured);
+        self.lips.measure(clock::host_micros(), at.saturating_duration_since(now), frame.captured);
+        let at = at + self.lips.hold.get();
         if self.decoded.len() == MAX_DECODED {
             self.release_first(now);
         }
@@ -468,6 +497,19 @@ impl Receiver {
             return None;
         }
         between(picture.captured, clock::host_micros())
+    }
+}
+
+impl Lips {
+    /// A picture that was `captured` will be released in `wait` from `now`.
+    fn measure(&self, now: u64, wait: Duration, captured: u64) {
+        let micros = |n: u128| i64::try_from(n).ok();
+        let released = micros(u128::from(now) + wait.as_micros());
+        let Some((released, captured)) = released.zip(micros(u128::from(captured))) else { return };
+        let delay = released - captured;
+        // An eighth of the way, unless it is a new clock.
+        let even = self.delay.get().filter(|old| old.abs_diff(delay) < 2_000_000);
+        self.delay.set(Some(even.map_or(delay, |old| old + (delay - old) / 8)));
     }
 }
 

@@ -561,6 +561,7 @@ impl Actor {
         // What is lost towards us is the best guess of what is lost on the way back: most bad links are bad both ways.
         let worst = peers.values().filter_map(|peer: &stats::Peer| peer.link.loss).fold(0.0, f64::max);
         self.parts.media.set_loss(worst);
+        self.parts.media.keep_in_step();
         // An interface came or went: others must learn the addresses of now.
         let listen = self.parts.endpoint.listen_addresses();
         if listen != self.listen {

@@ -24,6 +24,7 @@ use crate::av::playback::{self, Output, Playback};
 use crate::av::publish::{Microphone, PictureTrack};
 use crate::av::receive::Video;
 use crate::av::spec::{self, DeviceChoice, Quality};
+use crate::av::sync::Sync;
 use crate::id::PeerId;
 use crate::media::{self, Bitrate, ClockMap, Codec, Feedback, Pictures as Part, TrackId, TrackInfo, TrackKind, View};
 use crate::slot::Shared;
@@ -80,6 +81,8 @@ struct Remote {
     screen: Option<Video>,
     /// Its voice and the sound of its screen, as far as they have a place in the mix.
     sounds: BTreeMap<TrackKind, Heard>,
+    /// Of its camera with its voice.
+    sync: Sync,
 }
 
 /// A sound track that has a place in the mix.
@@ -274,8 +277,21 @@ impl Media {
 
     /// Tells the microphone how lossy the worst of its links is: more copies of its frames ride along.
     pub fn set_loss(&self, loss: f64) {
+        // What is lost towards us in one go is the best guess of what is on the way back.
+        let outage = self.playback.outage();
         for sound in self.microphone.iter().chain(self.screen_audio.as_ref().map(|(_, track)| track)) {
             sound.set_loss(loss);
+            sound.set_outage(outage);
+        }
+    }
+
+    /// Brings everybody's lips and voice together. Ask once a second.
+    pub fn keep_in_step(&mut self) {
+        for (peer, remote) in &mut self.remotes {
+            let Some(video) = &remote.video else { continue };
+            let speaks = remote.sounds.get(&TrackKind::Microphone).is_some_and(|sound| sound.on);
+            let sound = self.playback.delay((*peer, TrackKind::Microphone)).filter(|_| speaks);
+            video.hold(remote.sync.hold(sound, video.delay()));
         }
     }
 
@@ -296,6 +312,7 @@ impl Media {
                     video: None,
                     screen: None,
                     sounds: BTreeMap::new(),
+                    sync: Sync::default(),
                 };
                 self.remotes.insert(peer, remote);
             }
@@ -375,7 +392,7 @@ impl Media {
         match kind {
             TrackKind::Camera => self.camera.as_ref(),
             TrackKind::Screen => self.screen.as_ref(),
-            TrackKind::Microphone => None,
+            TrackKind::Microphone | TrackKind::ScreenAudio => None,
         }
     }
 

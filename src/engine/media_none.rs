@@ -217,6 +217,9 @@ impl Media {
     /// Nothing to repair.
     pub fn set_link(&self, _peer: PeerId, _link: &stats::Link) {}
 
+    /// Nothing to bring together.
+    pub fn keep_in_step(&mut self) {}
+
     /// Nothing to hear.
     pub fn set_volume(&self, _peer: PeerId, _volume: f32) {}
 

@@ -96,6 +96,11 @@ fn audio() -> Seeds {
         ("one", make(Some(frame.clone()), &[])),
         ("pause", make(None, &[])),
         ("two-copies", make(Some(frame.clone()), &[frame.slice(..9), frame.slice(..5)])),
+        ("listed", {
+            let copies = [(3, frame.slice(..9)), (6, frame.slice(..5))];
+            let packet = packet::audio::Audio::with_copies(7, 960, level, 960, Some(frame), &copies);
+            packet.expect("a valid packet").encode().to_vec()
+        }),
     ])
 }
 

@@ -2,7 +2,8 @@
 //! says when the next samples are due and is told what to play.
 //!
 //! Playout is a fixed delay behind the fastest packet: the sample of media time T is due at T + base + D, where base
-//! comes from [`Delay`] and D is at least the 95th percentile of relative delay plus one frame. A frame that is not there
+//! comes from [`Delay`] and D is at least the 95th percentile of relative delay plus one frame, and long enough for the
+//! copies of lost frames ([`Mend`]). A frame that is not there
 //! when it is due is concealed and its place in time is gone: a late packet is dropped, and sound stays aligned with
 //! what was spoken. So a stall costs what it swallowed and nothing after it.
 //!
@@ -21,6 +22,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use crate::av::jitter::delay::{Delay, micros};
+use crate::av::jitter::mend::Mend;
 use crate::av::packet::audio::{Audio as Packet, Level};
 
 /// Arrivals are watched this long before the first sample is played: a join is the busiest moment of a call, and what is
@@ -28,11 +30,16 @@ use crate::av::packet::audio::{Audio as Packet, Level};
 pub const WARM_UP: Duration = Duration::from_millis(250);
 /// Shortest target: on a quiet LAN threads and network take 1 to 5 ms; a copy needs 10 more.
 const FLOOR_US: i64 = 15_000;
-/// Longest delay while fewer packets than [`SURE`] came: no more than what is left alone later, so that a rough start moves
+/// Longest delay while fewer packets than [`SURE`] came, or for less than [`SURE_US`]: no more than what is left alone later, so that a rough start moves
 /// nothing afterwards.
 const FIRST_MOST_US: i64 = 35_000;
-/// Five seconds of packets.
+/// Five seconds of packets, or the few of a pause that was longer.
 const SURE: usize = 500;
+const SURE_US: i64 = 15_000_000;
+/// How often it is asked how long copies take.
+const REFRESH_US: i64 = 100_000;
+/// So long before its frame is due a copy should be here (microseconds).
+const BEFORE_DUE_US: i64 = 1_000;
 /// Below this a copy of a lost packet comes too late: it is a frame younger.
 const LEAST_US: i64 = 11_000;
 /// Longest delay of all.
@@ -115,6 +122,9 @@ struct Held {
 pub struct Audio {
     epoch: Instant,
     delay: Delay,
+    mend: Mend,
+    // What copies need, and when it was asked.
+    wait: (i64, i64),
     // By unwrapped timestamp.
     frames: BTreeMap<i64, Held>,
     newest: Option<i64>,
@@ -155,6 +165,8 @@ impl Audio {
         Self {
             epoch,
             delay: Delay::new(epoch),
+            mend: Mend::default(),
+            wait: (0, i64::MIN),
             frames: BTreeMap::new(),
             newest: None,
             strange: None,
@@ -195,11 +207,19 @@ impl Audio {
         }
         let mut new = false;
         match &packet.frame {
-            Some(frame) => new |= self.hold(timestamp, frame, false),
+            Some(frame) => {
+                self.mend.on_frame(timestamp);
+                new |= self.hold(timestamp, frame, false);
+            }
             None => self.on_pause(timestamp),
         }
         for (back, copy) in packet.copies() {
-            new |= self.hold(timestamp - i64::from(back) * i64::from(packet.duration()), copy, true);
+            let earlier = timestamp - i64::from(back) * i64::from(packet.duration());
+            self.mend.on_copy(earlier, arrival, arrival - to_micros(earlier));
+            new |= self.hold(earlier, copy, true);
+        }
+        if arrival.saturating_sub(self.wait.1) >= REFRESH_US {
+            self.wait = (self.mend.wait(arrival, self.delay.base(), self.delay.count()), arrival);
         }
         if new && heard == Heard::Late { Heard::New } else { heard }
     }
@@ -225,7 +245,10 @@ impl Audio {
             return false;
         }
         if let Some(held) = self.frames.get_mut(&timestamp) {
-            held.copy &= copy;
+            // A copy may be coarser.
+            if held.copy && !copy {
+                *held = Held { payload: payload.clone(), copy };
+            }
             return false;
         }
         if self.frames.len() >= MOST_FRAMES {
@@ -244,12 +267,14 @@ impl Audio {
 
     /// How long playout should be behind the fastest packet, in microseconds.
     pub fn target(&self) -> i64 {
-        (self.spread() + to_micros(i64::from(self.duration))).clamp(FLOOR_US, MOST_US)
+        let uneven = self.spread() + to_micros(i64::from(self.duration));
+        uneven.max(self.wait.0 + BEFORE_DUE_US).clamp(FLOOR_US, MOST_US)
     }
 
     /// The percentile, as far as it can be believed.
     fn spread(&self) -> i64 {
-        let most = if self.delay.count() < SURE { FIRST_MOST_US } else { MOST_US };
+        let sure = self.delay.count() >= SURE || self.delay.known() >= SURE_US;
+        let most = if !sure { FIRST_MOST_US } else { MOST_US };
         self.delay.percentile().min(most - to_micros(i64::from(self.duration)))
     }
 
@@ -272,7 +297,7 @@ impl Audio {
         }
         let Some(slack) = self.slack(due, decoded) else { return Adjust::Keep };
         let excess = slack - self.target();
-        self.rising = slack < self.spread().max(LEAST_US) || (self.rising && excess < 0);
+        self.rising = slack < self.spread().max(self.wait.0).max(LEAST_US) || (self.rising && excess < 0);
         if self.rising {
             self.falling = false;
             self.waiting = true;

@@ -14,6 +14,10 @@ use std::time::{Duration, Instant};
 
 /// How far back arrivals count.
 const WINDOW_US: i64 = 10_000_000;
+/// And how far while they are few, as in the pauses of a talk: longer, and the clocks would have drifted apart.
+const LONG_WINDOW_US: i64 = 60_000_000;
+/// Five seconds of 10 ms packets are not few.
+const FEW: usize = 500;
 /// Most arrivals kept; more than ten seconds of 10 ms packets. Overflow: the oldest is forgotten.
 const MOST: usize = 1500;
 /// A gap after which a burst counts as one arrival.
@@ -86,7 +90,11 @@ impl Delay {
             self.window.pop_front();
         }
         self.window.push_back((arrival, offset));
-        while self.window.front().is_some_and(|(at, _)| arrival - at > WINDOW_US) {
+        while let Some((at, _)) = self.window.front() {
+            let most = if self.window.len() > FEW { WINDOW_US } else { LONG_WINDOW_US };
+            if arrival - at <= most {
+                break;
+            }
             self.window.pop_front();
         }
         if self.window.len() < 2 || offset < self.base || arrival - self.refreshed >= REFRESH_US {
@@ -109,6 +117,11 @@ impl Delay {
     /// Arrivals in the window.
     pub fn count(&self) -> usize {
         self.window.len()
+    }
+
+    /// How long arrivals are known, in microseconds.
+    pub fn known(&self) -> i64 {
+        self.window.front().zip(self.window.back()).map_or(0, |((first, _), (last, _))| last - first)
     }
 
     /// The offset of a packet that waited nowhere, in microseconds.
@@ -196,6 +209,20 @@ mod tests {
             bench.packet(n, 300_000);
         }
         assert_eq!(bench.delay.percentile(), 300_000);
+    }
+
+    #[test]
+    fn what_was_learnt_outlasts_a_pause() {
+        let mut bench = Bench::new();
+        for n in 0..1000 {
+            bench.packet(n, (n % 10) * 3000);
+        }
+        // Twenty seconds with a packet each 0.4 s.
+        for n in (1000..3000).step_by(40) {
+            bench.packet(n, 9000);
+        }
+        assert_eq!(bench.delay.percentile(), 27_000);
+        assert!(bench.delay.known() > 20_000_000);
     }
 
     #[test]

@@ -2,7 +2,9 @@
 
 pub mod audio;
 pub mod delay;
+pub mod mend;
 pub mod order;
+pub mod outage;
 pub mod stretch;
 pub mod video;
 

@@ -213,6 +213,24 @@ impl Playback {
         Some(figures.read())
     }
 
+    /// How long the path of any peer usually loses packets in one go; zero when nothing is lost.
+    pub fn outage(&self) -> Duration {
+        let peers = self.peers();
+        let frames = peers.values().filter(|peer| peer.here).map(|peer| {
+            let figures = peer.figures.lock().unwrap_or_else(PoisonError::into_inner);
+            figures.outage
+        });
+        Duration::from_millis(10 * u64::from(frames.max().unwrap_or(0)))
+    }
+
+    /// From capture by the sender's host clock to where its sound is played by ours, in microseconds; for `av::sync`. `None`
+    /// when it is not known or nothing is played.
+    pub fn delay(&self, key: Key) -> Option<i64> {
+        let peers = self.peers();
+        let entry = peers.get(&key).filter(|entry| entry.here)?;
+        entry.figures.lock().unwrap_or_else(PoisonError::into_inner).delay
+    }
+
     /// How loud a track is as it comes in, before its volume. `None` for a peer that was never added.
     pub fn loudness(&self, key: Key) -> Option<Loudness> {
         let figures = Arc::clone(&self.peers().get(&key)?.figures);

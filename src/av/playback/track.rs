@@ -10,6 +10,7 @@ use std::time::Instant;
 use crate::av::Error;
 use crate::av::codec::opus::{Decoder, MAX_SAMPLES};
 use crate::av::jitter::audio::{self as jitter, Adjust, Heard, Step};
+use crate::av::jitter::outage::Outage;
 use crate::av::jitter::stretch;
 use crate::av::loudness::Loudness;
 use crate::av::packet::audio::Audio as Packet;
@@ -41,6 +42,10 @@ pub struct Figures {
     buffer: Option<u32>,
     latencies: std::collections::VecDeque<f64>,
     kind: Option<LatencyKind>,
+    /// Packets that are usually lost in one go; 0 when none are.
+    pub outage: u16,
+    /// From capture by the sender's host clock to where it is played by ours, in microseconds.
+    pub delay: Option<i64>,
     /// How loud it is as it comes in.
     pub loudness: Loudness,
 }
@@ -84,6 +89,7 @@ pub struct Track {
     figures: Arc<Mutex<Figures>>,
     loudness: Loudness,
     jitter: jitter::Audio,
+    outage: Outage,
     decoder: Decoder,
     scratch: Box<[f32; MAX_SAMPLES]>,
     // Decoded and not yet played.
@@ -122,6 +128,7 @@ impl Track {
             figures,
             loudness,
             jitter: jitter::Audio::new(now),
+            outage: Outage::default(),
             decoder: Decoder::new()?,
             scratch: Box::new([0.0; MAX_SAMPLES]),
             ahead: Vec::with_capacity(4 * MAX_SAMPLES),
@@ -150,17 +157,23 @@ impl Track {
                     None => refused += 1,
                 },
                 PacketKind::Audio => match Packet::parse(&arrival.body) {
-                    Some(packet) => match self.jitter.on_packet(arrival.arrived, &packet) {
-                        Heard::New if packet.frame.is_some() => self.loudness.hear(arrival.arrived, packet.level),
-                        Heard::New => self.loudness.hush(),
-                        Heard::Late => late += u64::from(packet.frame.is_some()),
-                        Heard::Strange => refused += 1,
-                        Heard::Restart => {
-                            tracing::debug!("a remote microphone started anew");
-                            self.ahead.clear();
-                            self.run = 0;
+                    Some(packet) => {
+                        let heard = self.jitter.on_packet(arrival.arrived, &packet);
+                        if heard != Heard::Strange {
+                            self.outage.on_packet(packet.sequence);
                         }
-                    },
+                        match heard {
+                            Heard::New if packet.frame.is_some() => self.loudness.hear(arrival.arrived, packet.level),
+                            Heard::New => self.loudness.hush(),
+                            Heard::Late => late += u64::from(packet.frame.is_some()),
+                            Heard::Strange => refused += 1,
+                            Heard::Restart => {
+                                tracing::debug!("a remote microphone started anew");
+                                self.ahead.clear();
+                                self.run = 0;
+                            }
+                        }
+                    }
                     None => refused += 1,
                 },
                 PacketKind::Video | PacketKind::Feedback | PacketKind::Parity => refused += 1,
@@ -213,11 +226,13 @@ impl Track {
         figures.underruns += tally.underruns;
         let buffered = self.jitter.buffered() + count(self.ahead.len());
         figures.buffer = front.map(|_| buffered);
+        figures.outage = self.outage.packets();
         if !tally.heard {
             return;
         }
-        let (map, clock) = (self.map.get(), self.clock);
-        let Some((latency, kind)) = front.and_then(|front| latency(map, clock?, front, due_host)) else { return };
+        let Some(captured) = front.and_then(|front| captured(self.clock?, front)) else { return };
+        figures.delay = i64::try_from(due_host).ok().zip(i64::try_from(captured).ok()).map(|(due, then)| due - then);
+        let Some((latency, kind)) = latency(self.map.get(), captured, due_host) else { return };
         figures.latency(latency);
         figures.kind = Some(kind);
     }
@@ -347,16 +362,21 @@ fn fade(samples: &mut [f32], from: f32, to: f32) {
     }
 }
 
-/// Milliseconds from the capture of the sample at `front` to `due_host`, both brought to our host clock.
-fn latency(map: ClockMap, clock: Clock, front: i64, due_host: u64) -> Option<(f64, LatencyKind)> {
+/// When the sample at `front` was captured, by the sender's host clock.
+fn captured(clock: Clock, front: i64) -> Option<u64> {
+    let clock_at = jitter::wrapped(i64::try_from(clock.timestamp % (1 << 32)).ok()?);
+    let after = jitter::wrapped(front).wrapping_sub(clock_at).cast_signed();
+    clock.host_micros.checked_add_signed(jitter::to_micros(i64::from(after)))
+}
+
+/// Milliseconds from `captured`, by the sender's host clock, to `due_host` by ours.
+fn latency(map: ClockMap, captured: u64, due_host: u64) -> Option<(f64, LatencyKind)> {
     let kind = match map {
         ClockMap::Unknown => return None,
         ClockMap::Same => LatencyKind::SameClock,
         ClockMap::Estimated { .. } => LatencyKind::Estimated,
     };
-    let clock_at = jitter::wrapped(i64::try_from(clock.timestamp % (1 << 32)).ok()?);
-    let after = jitter::wrapped(front).wrapping_sub(clock_at).cast_signed();
-    let captured = map.to_ours(clock.host_micros)?.checked_add_signed(jitter::to_micros(i64::from(after)))?;
+    let captured = map.to_ours(captured)?;
     let late = i64::try_from(due_host).ok()?.checked_sub(i64::try_from(captured).ok()?)?;
     // More than 10 s is not known, by the contract; less than that fits an i32 and is exact as f64.
     let late = i32::try_from(late).ok()?;

@@ -1,12 +1,12 @@
-//! The local microphone track, and in the same way the sound of a shared screen: one thread that reads the source every 10 ms, encodes once for all listeners, and sends
-//! each frame with a copy of the one before it.
+//! The local microphone track, and in the same way the sound of a shared screen: one thread that reads the source every 10 ms,
+//! encodes once for all listeners, and sends what the sender makes of it (`sender`): frames with copies of earlier ones where packets are lost, and pauses.
 //!
 //! Time is kept by deadlines counted from the start, so the track never drifts against the host clock; a thread that was
 //! held up catches up frame by frame and loses nothing. Time also goes on while the track is muted or nobody listens:
 //! timestamps are a clock, not a count of packets. Listeners are told of a mute by pause packets, so that they conceal nothing.
 //!
-//! Encoding costs 23 us of CPU for each 10 ms of sound, whatever the number of listeners. 48 kbit/s of Opus with its
-//! copies and headers are 110 kbit/s of datagrams for each listener (measured).
+//! Encoding costs 23 us of CPU for each 10 ms of sound, whatever the number of listeners. 48 kbit/s of Opus with one
+//! copy and headers are 110 kbit/s of datagrams for each listener (measured).
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -17,15 +17,15 @@ use bytes::Bytes;
 
 use crate::av::Error;
 use crate::av::capture::sound::{self, Sound};
-use crate::av::codec::opus::Encoder;
 use crate::av::devices::{Bell, Device, Fate};
 use crate::av::guard::watch;
 use crate::av::loudness::Loudness;
 use crate::av::outlets::Outlets;
-use crate::av::packet::audio::{Audio as Packet, Level, MAX_COPIES};
+use crate::av::packet::audio::Audio as Packet;
 use crate::av::packet::clock::Clock;
 use crate::av::process::level::Meter;
 use crate::av::process::voice::{Processing, Processor};
+use crate::av::publish::sender::{Sender, Wish};
 use crate::av::spec;
 use crate::av::spec::voice::Voice;
 use crate::clock;
@@ -37,8 +37,6 @@ use crate::task;
 
 /// Frames of 10 ms: a frame can be sent only when it is full.
 const FRAME_US: u64 = 10_000;
-/// 480 samples, as timestamps count.
-const FRAME_TICKS: u16 = 480;
 /// Measured on speech: correlation with what was spoken 0.993 (24 kbit/s: 0.977, 64: 0.996).
 const BITRATE: Bitrate = Bitrate::from_bps(48_000);
 /// The same for what programs play, which may be music.
@@ -47,19 +45,20 @@ const SCREEN_BITRATE: Bitrate = Bitrate::from_bps(96_000);
 const WORTH: Duration = Duration::from_millis(200);
 /// A thread that was stopped longer than this leaves the time out instead of catching up.
 const MOST_BEHIND: u64 = 100;
-/// Frames between two clock packets, and between two reminders of a pause: 1 s.
+/// Frames between two clock packets: 1 s.
 const EVERY: u64 = 100;
-/// Pause packets at once, against loss.
-const PAUSES: u64 = 3;
-/// Loss above which two earlier frames ride along, in thousandths.
-const MUCH_LOSS: u32 = 20;
+/// Frames between two looks at the path.
+const LOOK: u64 = 10;
 
 /// What the thread and the handle share.
 #[derive(Debug)]
 struct Wishes {
     on: AtomicBool,
     stop: AtomicBool,
+    /// In ten-thousandths.
     loss: AtomicU32,
+    /// In milliseconds.
+    outage: AtomicU32,
     voice: Shared<Voice>,
     /// The thread has ended.
     over: AtomicBool,
@@ -142,12 +141,13 @@ impl Microphone {
             on: AtomicBool::new(false),
             stop: AtomicBool::new(false),
             loss: AtomicU32::new(0),
+            outage: AtomicU32::new(0),
             voice: Shared::new(processing.voice),
             over: AtomicBool::new(false),
         });
         let (shared, told, heard) = (Arc::clone(&wishes), fate.clone(), loudness.clone());
         // Checked here, so that the caller hears of a codec that does not work; the thread makes its own.
-        drop(Encoder::new(which.bitrate)?);
+        drop(Sender::new(which.bitrate, 0, 0, clock::now())?);
         let (processing, of_processing) = (processing.clone(), broke.clone());
         let work = move || {
             watch(which.what, &told, || {
@@ -199,11 +199,15 @@ impl Microphone {
         self.wishes.voice.set(voice);
     }
 
-    /// Tells the worst loss of the links that carry this track, 0 to 1: above 2 % each packet carries two earlier
-    /// frames instead of one.
+    /// Tells the worst loss of the links that carry this track, 0 to 1: the more is lost, the more copies ride along.
     pub fn set_loss(&self, loss: f64) {
-        let thousandths = (0..1000u32).find(|n| f64::from(*n) >= loss * 1000.0).unwrap_or(1000);
-        self.wishes.loss.store(thousandths, Ordering::Relaxed);
+        let parts = (0..10_000u32).find(|n| f64::from(*n) >= loss * 10_000.0).unwrap_or(10_000);
+        self.wishes.loss.store(parts, Ordering::Relaxed);
+    }
+
+    /// Tells how long the worst of those links usually loses packets in one go: copies reach as far. Zero: not known.
+    pub fn set_outage(&self, outage: Duration) {
+        self.wishes.outage.store(u32::try_from(outage.as_millis()).unwrap_or(u32::MAX), Ordering::Relaxed);
     }
 
     /// What is sent to a listener; `None` while muted.
@@ -238,19 +242,12 @@ struct Capture<'a> {
     processor: Processor,
     outlets: Outlets,
     wishes: &'a Wishes,
-    encoder: Encoder,
+    sender: Sender,
     meter: Meter,
     loudness: Loudness,
     start: Instant,
     start_host: u64,
-    first_timestamp: u32,
-    sequence: u16,
     group: u32,
-    encoded: Vec<u8>,
-    // Frame n-1, then frame n-2. Emptied by a gap.
-    history: Vec<Bytes>,
-    // Frames since the track paused.
-    paused: Option<u64>,
     // Somebody listened to the frame before.
     heard: bool,
 }
@@ -270,18 +267,13 @@ impl<'a> Capture<'a> {
             processor,
             outlets,
             wishes,
-            encoder: Encoder::new(which.bitrate)?,
+            // A restarted track is far from the old time line, which tells listeners that it is a new one.
+            sender: Sender::new(which.bitrate, rand::random(), rand::random(), clock::now())?,
             meter: Meter::default(),
             loudness,
             start: clock::now(),
             start_host: clock::host_micros(),
-            // A restarted track is far from the old time line, which tells listeners that it is a new one.
-            first_timestamp: rand::random(),
-            sequence: rand::random(),
             group: 0,
-            encoded: Vec::new(),
-            history: Vec::new(),
-            paused: None,
             heard: false,
         })
     }
@@ -300,8 +292,13 @@ impl<'a> Capture<'a> {
             if behind > MOST_BEHIND {
                 tracing::warn!(frames = behind, "a thread of sound was stopped for long and skips");
                 self.source.skip(behind);
-                self.history.clear();
+                self.sender.on_gap();
                 frame += behind;
+            }
+            if frame.is_multiple_of(LOOK) {
+                let loss = f64::from(self.wishes.loss.load(Ordering::Relaxed)) / 10_000.0;
+                let outage = self.wishes.outage.load(Ordering::Relaxed);
+                self.sender.on_path(now, loss, Duration::from_millis(u64::from(outage)));
             }
             let captured = self.start_host + frame * FRAME_US;
             let wall = clock::unix_micros().wrapping_sub(clock::host_micros()).wrapping_add(captured);
@@ -322,62 +319,29 @@ impl<'a> Capture<'a> {
             } else {
                 self.loudness.hush();
             }
-            if !heard {
-                self.history.clear();
-            } else if on {
-                self.paused = None;
-                self.send_frame(frame, level, &samples)?;
+            if heard {
+                let wish = if on { Wish::On } else { Wish::Muted };
+                let packet = self.sender.frame(frame, level, &samples, wish)?;
+                packet.into_iter().for_each(|packet| self.send(&packet));
             } else {
-                self.pause(frame);
+                self.sender.on_gap();
             }
             frame += 1;
         }
         self.loudness.hush();
-        self.paused = None;
-        for _ in 0..PAUSES {
-            self.pause(frame);
-        }
+        let last: Vec<Packet> = self.sender.end(frame).collect();
+        last.iter().for_each(|packet| self.send(packet));
         Ok(())
     }
 
-    fn timestamp(&self, frame: u64) -> u32 {
-        let ticks = u32::try_from(frame * u64::from(FRAME_TICKS) % (1 << 32)).unwrap_or(0);
-        self.first_timestamp.wrapping_add(ticks)
-    }
-
-    fn send_frame(&mut self, frame: u64, level: Level, samples: &[f32; FRAME_SAMPLES]) -> Result<(), Error> {
-        self.encoder.encode(samples, &mut self.encoded)?;
-        let payload = Bytes::copy_from_slice(&self.encoded);
-        let copies = if self.wishes.loss.load(Ordering::Relaxed) > MUCH_LOSS { MAX_COPIES } else { 1 };
-        self.send(frame, level, Some(payload.clone()), copies);
-        self.history.insert(0, payload);
-        self.history.truncate(MAX_COPIES);
-        Ok(())
-    }
-
-    /// Says that nothing comes: a few times at once, then now and then for those who come later.
-    fn pause(&mut self, frame: u64) {
-        let since = self.paused.map_or(0, |since| since + 1);
-        self.paused = Some(since);
-        if since < PAUSES || since.is_multiple_of(EVERY) {
-            self.send(frame, Level::SILENCE, None, MAX_COPIES);
-        }
-        self.history.clear();
-    }
-
-    fn send(&mut self, frame: u64, level: Level, payload: Option<Bytes>, copies: usize) {
-        let copies = self.history.get(..copies.min(self.history.len())).unwrap_or_default();
-        let timestamp = self.timestamp(frame);
-        // The encoder's frames are at most 500 bytes: they fit.
-        let Some(packet) = Packet::new(self.sequence, timestamp, level, FRAME_TICKS, payload, copies) else { return };
-        self.sequence = self.sequence.wrapping_add(1);
+    fn send(&mut self, packet: &Packet) {
         self.put(PacketKind::Audio, Priority::Audio, WORTH, packet.encode());
     }
 
     /// Says when the sound of a timestamp was captured: what the decoder gives there was said a look-ahead earlier.
     fn send_clock(&mut self, frame: u64, captured: u64) {
-        let host_micros = captured.saturating_sub(u64::from(self.encoder.lookahead()) * 125 / 6);
-        let body = Clock { timestamp: u64::from(self.timestamp(frame)), host_micros }.encode();
+        let host_micros = captured.saturating_sub(u64::from(self.sender.lookahead()) * 125 / 6);
+        let body = Clock { timestamp: u64::from(self.sender.timestamp(frame)), host_micros }.encode();
         self.put(PacketKind::Clock, Priority::Feedback, 5 * WORTH, body);
     }
 
@@ -395,6 +359,7 @@ mod tests {
     use std::sync::Mutex;
 
     use super::*;
+    use crate::av::packet::audio::Level;
 
     /// Has a defect.
     struct Broken;

@@ -4,8 +4,11 @@ pub mod budget;
 pub mod layer;
 pub mod microphone;
 pub mod picture;
+pub mod redundancy;
 pub mod repairs;
 pub mod repeat;
+pub mod sender;
+pub mod silence;
 
 pub use microphone::Microphone;
 pub use picture::{PictureConfig, PictureTrack};
