@@ -25,7 +25,6 @@ use crate::meeting::{
     self, Command, Done, Edit, Event, Failure, LeftReason, Meeting, Output, Person, Warning, WarningCode,
 };
 use crate::mesh::allocate::Allocator;
-use crate::mesh::discovery::Announcement;
 use crate::mesh::discovery::mdns::Mdns;
 use crate::mesh::drops::{self, Drops};
 use crate::mesh::{self, Seat};
@@ -75,7 +74,7 @@ pub struct Actor {
     pub(super) parts: Parts,
     pub(super) meeting: Meeting,
     pub(super) seated: BTreeMap<PeerId, (LinkKey, Person)>,
-    sighted: BTreeMap<(Option<PeerId>, crate::sighting::Source), Vec<SocketAddr>>,
+    pub(super) sighted: BTreeMap<(Option<PeerId>, crate::sighting::Source), Vec<SocketAddr>>,
     /// Typed addresses that nobody answered at yet, and when that is said.
     typed: Vec<SocketAddr>,
     typed_until: Instant,
@@ -103,9 +102,6 @@ pub enum Later {
     Decided(Result<(Edit, Done), Failure>, Reply),
     LookedUp(Vec<(PeerId, Username, Vec<SocketAddr>)>, Command, Reply),
 }
-
-/// Sightings remembered, so that the same news is told once. Beyond it, news is told again.
-const MAX_SIGHTED: usize = 1024;
 
 impl Actor {
     pub fn new(parts: Parts) -> Self {
@@ -269,7 +265,7 @@ impl Actor {
         }
     }
 
-    fn warn(&self, code: WarningCode, person: Option<Person>, message: &str, hint: &str) {
+    pub(super) fn warn(&self, code: WarningCode, person: Option<Person>, message: &str, hint: &str) {
         let (message, hint) = (message.to_owned(), hint.to_owned());
         self.emit(Event::Warning(Warning { code, person, message, hint }));
     }
@@ -429,58 +425,6 @@ impl Actor {
         }
     }
 
-    fn on_sighting(&mut self, sighting: Sighting) {
-        self.tell_sighting(&sighting);
-        self.meeting.on_sighting(sighting.clone());
-        self.parts.mesh.sighting(sighting);
-    }
-
-    /// Tells the faces what is new in a sighting.
-    fn tell_sighting(&mut self, sighting: &Sighting) {
-        let key = (sighting.peer, sighting.source);
-        if sighting.gone {
-            self.sighted.remove(&key);
-            return;
-        }
-        if self.sighted.len() >= MAX_SIGHTED {
-            self.sighted.clear();
-        }
-        let mut addresses = sighting.addresses.clone();
-        addresses.sort();
-        if self.sighted.get(&key) == Some(&addresses) {
-            return;
-        }
-        self.sighted.insert(key, addresses);
-        self.emit(Event::Sighted {
-            peer: sighting.peer,
-            name: sighting.name.clone(),
-            addresses: sighting.addresses.clone(),
-            source: sighting.source,
-        });
-    }
-
-    fn on_introduced(&mut self, event: client::Event) {
-        let goes_on = "The meeting goes on; it is tried again by itself.";
-        match event {
-            client::Event::Sighting(sighting) => self.on_sighting(sighting),
-            client::Event::Unreachable { detail } => {
-                let message = format!("The rendezvous does not answer: {detail}.");
-                self.warn(WarningCode::RendezvousUnreachable, None, &message, goes_on);
-            }
-            client::Event::KeyChanged => {
-                let message = "The rendezvous answers with another key than before; nothing was sent.";
-                self.warn(WarningCode::RendezvousKeyChanged, None, message, "Ask who runs it for its fingerprint.");
-            }
-            client::Event::Back => tracing::info!("the rendezvous answers again"),
-            client::Event::NameGranted { name, .. } => self.meeting.on_own_username(Some(name)),
-            client::Event::NameLost { name } => {
-                self.meeting.on_own_username(None);
-                let message = format!("The username {name} belongs to another key now.");
-                self.warn(WarningCode::NameLost, None, &message, "Claim another name.");
-            }
-        }
-    }
-
     fn on_later(&mut self, later: Later) -> Ends {
         match later {
             Later::LookedUp(found, command, reply) => {
@@ -522,24 +466,6 @@ impl Actor {
         }
     }
 
-    /// Renews what mDNS and the rendezvous say of us.
-    pub(super) fn announce(&self) {
-        let announcement = announcement(&self.parts.config, self.parts.instance, &self.parts.endpoint);
-        let mdns = self.parts.mdns.clone().filter(|_| self.parts.config.visibility == mesh::Visibility::Open);
-        let introduced = self.parts.introduced.as_ref().map(|introduced| {
-            let words = super::introduce::announcement(&self.parts.config, self.parts.instance, &self.parts.endpoint);
-            (introduced.handle.clone(), words)
-        });
-        self.parts.services.spawn(async move {
-            if let Some(mdns) = mdns {
-                mdns.announce(announcement).await;
-            }
-            if let Some((handle, words)) = introduced {
-                handle.announce(Some(words)).await;
-            }
-        });
-    }
-
     fn tick(&mut self) {
         drop(self.keep_volumes());
         if clock::now() >= self.typed_until {
@@ -572,17 +498,6 @@ impl Actor {
         let rates = self.parts.mesh.rates();
         let stats = stats::Stats { rates, peers, process: platform::process() };
         self.emit(Event::Stats(Box::new(stats)));
-    }
-}
-
-/// What mDNS says of us.
-pub fn announcement(config: &Config, instance: Instance, endpoint: &Endpoint) -> Announcement {
-    Announcement {
-        peer: config.identity.peer_id(),
-        instance,
-        name: config.name.clone(),
-        port: endpoint.port(),
-        rooms: super::introduce::open(&config.room),
     }
 }
 

@@ -5,7 +5,7 @@
 use tokio::sync::mpsc;
 
 use super::failure::sentence;
-use super::{Config, Error, actor};
+use super::{Config, Error, sightings};
 use crate::endpoint::Endpoint;
 use crate::id::{Instance, RoomName, Username};
 use crate::meeting::{Code, Done, Failure, WarningCode, Work};
@@ -43,7 +43,8 @@ pub fn mdns(
     endpoint: &Endpoint,
     scope: &Scope,
 ) -> (Option<Mdns>, mpsc::Receiver<Sighting>) {
-    let announcement = (config.visibility == Visibility::Open).then(|| actor::announcement(config, instance, endpoint));
+    let announcement =
+        (config.visibility == Visibility::Open).then(|| sightings::announcement(config, instance, endpoint));
     let mdns_config = discovery::Config { announcement, interfaces: config.endpoint.interfaces.clone() };
     match mdns::start(mdns_config, scope) {
         Ok((mdns, sightings)) => (Some(mdns), sightings),

@@ -29,6 +29,7 @@ pub mod pictures;
 #[cfg(feature = "media")]
 pub mod preview;
 mod router;
+mod sightings;
 mod sources;
 #[cfg(feature = "media")]
 pub mod trial;

@@ -1,6 +1,5 @@
 //! The devices of one kind, as a picker shows them.
 
-
 use crate::engine::devices::{Devices, Kind};
 use crate::ui::text::lobby as words;
 
