@@ -61,10 +61,6 @@ pub const STOP: &str = "Stop";
 pub const STOP_TIP: &str = "End it now; nothing is kept";
 /// Under the mouse over [`TEST`].
 pub const TEST_TIP: &str = "Play two notes on this speaker";
-/// One more device of a name.
-pub fn another(name: &str, place: u32) -> String {
-    format!("{name} ({place})")
-}
 
 /// What the system prefers.
 pub const DEFAULT_DEVICE: &str = "System default";

@@ -58,14 +58,23 @@ mod tests {
             (all.iter().map(ToString::to_string).collect(), selected.expect("always one").name)
         };
         let (all, selected) = names(Some(&devices), "device:Gone");
-        assert_eq!(all, ["System default", "Desk", "Desk (2)", "None", "Gone (not plugged in)"]);
+        assert_eq!(all, ["System default", "Desk", "Desk (2)", "Desk (3)", "None", "Gone (not plugged in)"]);
         assert_eq!(selected, "Gone (not plugged in)");
         assert_eq!(names(Some(&devices), "device:Desk").1, "Desk");
         assert_eq!(names(Some(&devices), "device:video2").1, "Desk (2)");
         assert_eq!(names(Some(&devices), "device:1").1, "Desk (2)");
         let (all, _) = picks(Some(&devices), Kind::Camera, "device");
         let specs: Vec<&str> = all.iter().map(|pick| pick.spec.as_str()).collect();
-        assert_eq!(specs, ["device", "device:Desk", "device:video2", "none"]);
+        assert_eq!(specs, ["device", "device:Desk", "device:video2", "device:video4", "none"]);
+        // What was picked is what is opened.
+        let opened: Vec<Option<&str>> = all[1..4]
+            .iter()
+            .map(|pick| match pick.spec.parse().expect("a camera") {
+                crate::av::spec::Camera::Device(choice) => devices.find(Kind::Camera, &choice).map(|d| d.id.as_str()),
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        assert_eq!(opened, [Some("video0"), Some("video2"), Some("video4")]);
         // One of the two is left: it is the one that was chosen, and the only one of its name.
         let left = Devices::new([Device::new(Kind::Camera, "Desk", "video2", true)]);
         assert_eq!(
