@@ -5,6 +5,7 @@ use std::io::Write as _;
 use std::path::Path;
 
 /// Notes a measured figure beside its goal: in the test's output, and in `target/tmp/lab-figures.txt`.
+#[expect(clippy::print_stdout, reason = "a test's figures are for its reader")]
 pub fn figure(what: &str, value: f64, unit: &str, goal: &str) {
     let line = format!("{what}: {value:.1} {unit} (goal {goal})");
     println!("{line}");

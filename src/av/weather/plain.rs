@@ -142,6 +142,7 @@ fn changing(seconds: i64, path_of: impl Fn(i64) -> Path) -> Heard {
 
 /// Mean and worst of a thousand frames made up, longest gap in milliseconds, and the mean over seeds of the 95th percentile of
 /// delay.
+#[expect(clippy::print_stdout, reason = "a simulation's figures are for its reader")]
 fn over_seeds(seeds: u32, seconds: i64, path: impl Fn(u32) -> Path) -> (f64, f64, u32, i64) {
     let (mut sum, mut worst, mut longest, mut late, mut copies, mut underruns) = (0.0, 0.0f64, 0, 0, 0, 0);
     for seed in 1..=seeds {

@@ -14,7 +14,11 @@ impl Bench {
         let messages: Vec<Message> = see.into_messages().collect();
         assert!(!messages.is_empty(), "{name} does nothing");
         let tasks: Vec<_> = messages.into_iter().map(|message| self.app.update(message)).collect();
-        tasks.into_iter().filter(|task| task.units() > 0).map(|task| tokio::spawn(run(task))).collect()
+        tasks
+            .into_iter()
+            .filter(|task| task.units() > 0)
+            .map(|task| crate::task::Scope::new().spawn(run(task)))
+            .collect()
     }
 
     async fn until(&mut self, words: &str) {
@@ -81,7 +85,7 @@ async fn a_meeting_leaving_and_closing_end_what_is_tried() {
         assert_eq!(bench.app.session.previewed().sounds(), None, "{way}");
         assert_eq!(bench.app.session.previewed().level(), None, "{way}");
         // The engine of this bench never comes up, so the task is not run to its end.
-        let going = tokio::spawn(run(task));
+        let going = crate::task::Scope::new().spawn(run(task));
         for task in running {
             for message in task.await.expect("it ends") {
                 assert!(matches!(message, Message::Done(session::Outcome::Sounded(_, None))), "{way}: {message:?}");

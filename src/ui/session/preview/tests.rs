@@ -40,7 +40,7 @@ async fn until(what: &str, mut fact: impl FnMut() -> bool) {
 
 /// Begins a sound and waits until `at` says so.
 async fn begin(stage: &mut Stage, sound: Sound, choices: &Choices, at: At) -> JoinHandle<Vec<Outcome>> {
-    let running = tokio::spawn(run(stage.sound(sound, choices)));
+    let running = crate::task::Scope::new().spawn(run(stage.sound(sound, choices)));
     until("the sound runs", || stage.sounds() == Some(at)).await;
     running
 }
