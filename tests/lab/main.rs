@@ -5,6 +5,8 @@
 //! `make lab` runs it alone, `make lab ARGS=healing` a part. It needs root or `sudo -n` or user namespaces, and the
 //! packages that `scripts/packages.txt` lists for tests.
 
+#![cfg_attr(feature = "devices", expect(clippy::print_stdout, reason = "a test's figures are for its reader"))]
+
 mod figure;
 mod host;
 mod program;
