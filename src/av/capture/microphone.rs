@@ -19,6 +19,8 @@ use crate::slot::Slot;
 
 /// So far beyond the mark the queue is cut: the thread was held up, and old sound is worth nothing.
 const FAR: usize = 4800;
+/// No sample is taken for louder: 18 dB over full scale.
+const LOUDEST: f32 = 8.0;
 /// A reader is held up for at most so many frames, as its thread leaves out more.
 const MOST_LATE: u64 = 100;
 /// Samples of a block when resampling: 5 ms, which is the price in latency.
@@ -91,8 +93,7 @@ impl Device {
                 self.queue.extend(second);
             }
             Some(resampler) => {
-                self.raw.extend_from_slice(first);
-                self.raw.extend_from_slice(second);
+                self.raw.extend(first.iter().chain(second).copied().map(sound));
                 let mut used = 0;
                 while let Some(block) = self.raw.get(used..used + resampler.needed()) {
                     used += block.len();
@@ -162,10 +163,15 @@ impl Default for Queue {
     }
 }
 
+/// A driver or another program may give anything.
+const fn sound(sample: f32) -> f32 {
+    if sample.is_finite() { sample.clamp(-LOUDEST, LOUDEST) } else { 0.0 }
+}
+
 impl Queue {
-    /// Takes what the callback brought.
+    /// Takes what the callback brought. What is no number is silence: it would stay in every filter that it goes through.
     pub fn extend(&mut self, samples: &[f32]) {
-        self.samples.extend(samples);
+        self.samples.extend(samples.iter().copied().map(sound));
     }
 
     /// Samples that wait.
@@ -247,6 +253,13 @@ mod tests {
             queue.samples.push_back(*next);
             *next += 1.0;
         }
+    }
+
+    #[test]
+    fn what_is_no_number_is_silence() {
+        let mut queue = Queue::default();
+        queue.extend(&[f32::NAN, f32::INFINITY, f32::NEG_INFINITY, 0.5, 1e30]);
+        assert_eq!(queue.samples, [0.0, 0.0, 0.0, 0.5, LOUDEST]);
     }
 
     #[test]
