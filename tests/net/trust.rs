@@ -286,6 +286,8 @@ async fn in_the_lobby_no_file_passes_either_way_before_a_changed_key_is_accepted
     let send = |to: PeerId| Command::SendFile { path: file.clone(), to: vec![to.to_string()] };
     assert_eq!(ada.code(send(eve.id)).await, Some(Code::VerifiedKeyChanged));
     assert_eq!(ada.code(Command::Call { who: eve.id.to_string() }).await, Some(Code::VerifiedKeyChanged));
+    let sees = |event: &Event| matches!(event, Event::Nearby(nearby) if nearby.people.iter().any(|near| near.person.peer == ada.id));
+    eve.wait("Ada in sight", sees).await;
     eve.handle.command(send(ada.id)).await.expect("offered");
     let offered = |event: &Event| matches!(event, Event::File(file) if file.stage == FileStage::Offer);
     eve.wait("her own offer", offered).await;
