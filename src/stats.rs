@@ -69,7 +69,7 @@ pub struct Video {
 /// What is received of one sound track.
 #[derive(Debug, Clone, PartialEq, Default, Serialize)]
 pub struct Audio {
-    /// Milliseconds played since the peer first joined.
+    /// Milliseconds played since the peer first joined; the silence of somebody who is not muted is played too.
     pub played_ms: u64,
     /// Of these, made up (silence included; muted time excluded).
     pub concealed_ms: u64,

@@ -65,8 +65,10 @@ const PERIOD: u32 = 480;
 /// What to play next.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
-    /// Nothing is due: not started, or the sender pauses. Silence of this many samples that counts as nothing.
+    /// Nothing is due: not started. Silence of this many samples that counts as nothing.
     Idle(u16),
+    /// The sender pauses: silence of this many samples.
+    Pause(u16),
     /// This frame of that many samples; `repaired` when only a copy of it came.
     Frame {
         /// What to decode.
@@ -329,14 +331,16 @@ impl Audio {
     }
 
     fn start(&mut self, due: Instant) {
-        let (Some(first), Some((oldest, _))) = (self.first_arrival, self.frames.first_key_value()) else { return };
+        // Somebody who begins with a pause is waited for by the same clock.
+        let oldest = self.frames.first_key_value().map(|(oldest, _)| *oldest).or(self.pause);
+        let (Some(first), Some(oldest)) = (self.first_arrival, oldest) else { return };
         let now = micros(self.epoch, due);
         if now - first < i64::try_from(WARM_UP.as_micros()).unwrap_or(0) {
             return;
         }
         let wanted = to_samples(now - self.delay.base() - self.target());
-        if wanted >= *oldest {
-            self.play_from(*oldest, wanted);
+        if wanted >= oldest {
+            self.play_from(oldest, wanted);
         }
     }
 
@@ -370,7 +374,7 @@ impl Audio {
             }
             None if self.pause.is_some_and(|from| next >= from) => {
                 self.next = Some(end);
-                Step::Idle(duration)
+                Step::Pause(duration)
             }
             None => {
                 if !self.waiting {

@@ -56,6 +56,7 @@ impl Default for World {
 struct Report {
     frames: u32,
     repaired: u32,
+    paused: u32,
     concealed: u32,
     underruns: u32,
     lengthened: u32,
@@ -185,6 +186,10 @@ impl Report {
     fn step(&mut self, buffer: &mut Audio, ahead: &mut u32, now: i64, _world: &World) {
         let duration = match buffer.pull() {
             Step::Idle(duration) => duration,
+            Step::Pause(duration) => {
+                self.paused += 1;
+                duration
+            }
             Step::Frame { payload, duration, repaired } => {
                 let n = u64::from_be_bytes(payload[..].try_into().expect("ours"));
                 assert!(self.last.is_none_or(|last| n > last), "{n} after {:?}", self.last);
@@ -203,6 +208,14 @@ impl Report {
         };
         *ahead += u32::from(duration);
     }
+}
+
+#[test]
+fn who_begins_with_a_pause_is_heard_from_the_first_word_on() {
+    let report = World { mute: 0..3_000 * MS, ..World::default() }.run();
+    assert!((270..=300).contains(&report.paused), "{}", report.paused);
+    assert!(report.frames > 1695, "{}", report.frames);
+    assert_eq!((report.concealed, report.late, report.skips), (0, 0, 0));
 }
 
 #[test]
@@ -421,7 +434,7 @@ proptest! {
             buffer.adjust(due, ahead);
             let mut steps = 0;
             while ahead < 480 {
-                let (Step::Idle(n) | Step::Frame { duration: n, .. } | Step::Conceal { duration: n, .. }) = buffer.pull();
+                let (Step::Idle(n) | Step::Pause(n) | Step::Frame { duration: n, .. } | Step::Conceal { duration: n, .. }) = buffer.pull();
                 ahead += u32::from(n);
                 steps += 1;
             }

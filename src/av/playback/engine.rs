@@ -228,6 +228,7 @@ impl Engine {
             let Some(track) = &mut voice.track else { continue };
             let pulled = guard("the sound of somebody", || {
                 track.receive();
+                track.set_muted(voice.muted);
                 Ok(track.pull(due, due_host, &mut samples))
             });
             let Ok(sounding) = pulled else {

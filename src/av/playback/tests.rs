@@ -311,6 +311,8 @@ fn mute_is_silence_and_nothing_made_up() {
     call.play(1000);
     let microphone = call.microphone.as_ref().expect("running");
     microphone.set_on(false);
+    // As the control stream says it.
+    call.playback.set_muted(VOICE, true);
     // What was on its way is played; then nothing is.
     let deadline = clock::now() + Duration::from_secs(20);
     let mut before = call.stats();
@@ -325,6 +327,7 @@ fn mute_is_silence_and_nothing_made_up() {
         before = after;
     }
     microphone.set_on(true);
+    call.playback.set_muted(VOICE, false);
     call.play(500);
     let heard = call.finish();
     let silent = heard.chunks(480).skip_while(|c| energy(c) < 0.01).filter(|c| energy(c) < 1e-6).count();

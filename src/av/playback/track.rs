@@ -101,6 +101,7 @@ pub struct Track {
     run: u32,
     silent: bool,
     tries: u32,
+    muted: bool,
 }
 
 /// Samples as the jitter buffer counts them.
@@ -137,6 +138,7 @@ impl Track {
             run: 0,
             silent: true,
             tries: 0,
+            muted: false,
         })
     }
 
@@ -144,6 +146,11 @@ impl Track {
     pub fn follow(&mut self, inbox: Ring<Arrival>, map: Shared<ClockMap>) {
         self.inbox = inbox;
         self.map = map;
+    }
+
+    /// Nobody is to be heard: a pause of it is not played.
+    pub fn set_muted(&mut self, muted: bool) {
+        self.muted = muted;
     }
 
     /// Takes in what came.
@@ -241,6 +248,14 @@ impl Track {
     fn step(&mut self, tally: &mut Tally) {
         match self.jitter.pull() {
             Step::Idle(duration) => self.idle(usize::from(duration)),
+            Step::Pause(duration) => {
+                self.idle(usize::from(duration));
+                // Silence is what there is to hear of somebody who may speak, and it has its time.
+                if !self.muted {
+                    tally.played += u64::from(duration);
+                    tally.heard = true;
+                }
+            }
             Step::Frame { payload, duration, repaired } => {
                 let samples = usize::from(duration);
                 let Some(made) = self.decoder.decode(&payload, &mut self.scratch) else {

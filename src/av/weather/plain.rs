@@ -35,7 +35,7 @@ struct Heard {
 impl Heard {
     fn step(&mut self, buffer: &mut Audio, ahead: &mut u32, now: i64) {
         let duration = match buffer.pull() {
-            Step::Idle(duration) => duration,
+            Step::Idle(duration) | Step::Pause(duration) => duration,
             Step::Frame { payload, duration, .. } => {
                 let n = i64::from_be_bytes(payload[..].try_into().expect("ours"));
                 self.frames += 1;
