@@ -137,12 +137,16 @@ impl Devices {
         self.all.iter()
     }
 
-    /// The device that `choice` means. A name matches as it is or as an id, then without regard to case, then as a part
-    /// of a name; the first that matches best is taken.
+    /// The device that `choice` means. A picked one is that or none. A typed name matches as it is or as an id, then without
+    /// regard to case, then as a part of a name; the first that matches best is taken.
     pub fn find(&self, kind: Kind, choice: &DeviceChoice) -> Option<&Device> {
         match choice {
             DeviceChoice::Default => self.of(kind).find(|device| device.is_default).or_else(|| self.of(kind).next()),
             DeviceChoice::Index(index) => self.of(kind).nth(usize::from(*index)),
+            DeviceChoice::Exact(name) => {
+                let named = |device: &&Device| device.name == *name;
+                self.of(kind).find(named).or_else(|| self.of(kind).find(|device| device.id == *name))
+            }
             DeviceChoice::Name(name) => {
                 let folded = name.to_lowercase();
                 let exact = |device: &&Device| device.name == *name || device.id == *name;
@@ -164,7 +168,7 @@ impl Devices {
             };
             let others = (2..).map(|number| format!("{} ({number})", device.name));
             let name = std::iter::once(device.name.clone()).chain(others).find(|name| free(name));
-            let words = [&device.name, &device.id].map(|word| DeviceChoice::Name(word.clone()));
+            let words = [&device.name, &device.id].map(|word| DeviceChoice::Exact(word.clone()));
             // It is written down, read and looked up again.
             let means = |choice: &DeviceChoice| {
                 let again = DeviceChoice::parse(&choice.to_string()).and_then(Result::ok);
@@ -321,6 +325,12 @@ mod tests {
         check(Kind::Camera, "device:hd webcam", Some("/dev/video0"));
         check(Kind::Camera, "device:pro", Some("/dev/video2"));
         check(Kind::Camera, "device:headset", None);
+        // What was picked is replaced by nothing whose name is like it.
+        check(Kind::Camera, "device:=HD Webcam Pro", Some("/dev/video2"));
+        check(Kind::Camera, "device:=/dev/video2", Some("/dev/video2"));
+        for other in ["device:=hd webcam", "device:=Webcam", "device:=Pro", "device:=1"] {
+            check(Kind::Camera, other, None);
+        }
     }
 
     #[test]
@@ -355,17 +365,20 @@ mod tests {
                 assert_eq!(devices.place_of_word(Kind::Camera, word), Some(place), "{word}");
             }
         };
-        check(&[("Desk", "/dev/video0"), ("Door", "/dev/video2")], &[("Desk", "device:Desk"), ("Door", "device:Door")]);
+        check(
+            &[("Desk", "/dev/video0"), ("Door", "/dev/video2")],
+            &[("Desk", "device:=Desk"), ("Door", "device:=Door")],
+        );
         check(
             &[("Desk", "/dev/video0"), ("Desk", "/dev/video2"), ("Desk", "/dev/video4")],
-            &[("Desk", "device:Desk"), ("Desk (2)", "device:/dev/video2"), ("Desk (3)", "device:/dev/video4")],
+            &[("Desk", "device:=Desk"), ("Desk (2)", "device:=/dev/video2"), ("Desk (3)", "device:=/dev/video4")],
         );
         // A name that another was given, one that is a number, and one that is another's id.
         check(
             &[("Desk", "a"), ("Desk", "b"), ("Desk (2)", "c")],
-            &[("Desk", "device:Desk"), ("Desk (3)", "device:b"), ("Desk (2)", "device:Desk (2)")],
+            &[("Desk", "device:=Desk"), ("Desk (3)", "device:=b"), ("Desk (2)", "device:=Desk (2)")],
         );
-        check(&[("1", "a"), ("x", "b"), ("b", "1")], &[("1", "device:a"), ("x", "device:x"), ("b", "device:2")]);
+        check(&[("1", "a"), ("x", "b"), ("b", "1")], &[("1", "device:=1"), ("x", "device:=x"), ("b", "device:=b")]);
         let desk = Devices::new([Device::new(Kind::Camera, "Desk", "a", true)]);
         assert_eq!(desk.place_of_word(Kind::Camera, "device:desk"), Some(0));
         for word in ["device", "device:Gone", "device:1", "none", "testcard"] {

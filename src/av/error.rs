@@ -118,6 +118,6 @@ fn missing(kind: Kind, choice: &DeviceChoice) -> String {
     match choice {
         DeviceChoice::Default => format!("no {kind} was found"),
         DeviceChoice::Index(index) => format!("there is no {kind} number {index}"),
-        DeviceChoice::Name(name) => format!("there is no {kind} called '{name}'"),
+        DeviceChoice::Name(name) | DeviceChoice::Exact(name) => format!("there is no {kind} called '{name}'"),
     }
 }

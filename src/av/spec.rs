@@ -38,13 +38,23 @@ pub enum DeviceChoice {
     Index(u16),
     /// By its name or id; without an exact match the first that contains it.
     Name(String),
+    /// By its name or id, and no other: what was picked from a list.
+    Exact(String),
 }
 
 impl DeviceChoice {
-    /// Reads `device`, `device:N` or `device:NAME`; `None` is no word for a device at all.
+    /// Reads `device`, `device:N`, `device:NAME` or `device:=NAME`; `None` is no word for a device at all.
     pub(in crate::av) fn parse(text: &str) -> Option<Result<Self, ParseError>> {
         let Some(which) = text.strip_prefix("device:") else { return (text == "device").then_some(Ok(Self::Default)) };
         let which = which.trim();
+        if let Some(name) = which.strip_prefix('=') {
+            let fits = !name.is_empty() && name.len() <= MAX_DEVICE_NAME;
+            return Some(if fits {
+                Ok(Self::Exact(name.to_owned()))
+            } else {
+                Err(ParseError::Device(text.to_owned()))
+            });
+        }
         Some(match which.parse() {
             Ok(index) => Ok(Self::Index(index)),
             Err(_) if which.is_empty() || which.len() > MAX_DEVICE_NAME => Err(ParseError::Device(text.to_owned())),
@@ -60,6 +70,7 @@ impl fmt::Display for DeviceChoice {
             Self::Default => f.write_str("device"),
             Self::Index(index) => write!(f, "device:{index}"),
             Self::Name(name) => write!(f, "device:{name}"),
+            Self::Exact(name) => write!(f, "device:={name}"),
         }
     }
 }
@@ -457,6 +468,8 @@ mod tests {
         };
         check("device", Some(DeviceChoice::Default));
         check("device:0", Some(DeviceChoice::Index(0)));
+        check("device:=Desk", Some(DeviceChoice::Exact("Desk".into())));
+        check("device:=1", Some(DeviceChoice::Exact("1".into())));
         check("device:70000", Some(DeviceChoice::Name("70000".into())));
         check("device:HD Webcam C270: mono", Some(DeviceChoice::Name("HD Webcam C270: mono".into())));
         check("device:", None);

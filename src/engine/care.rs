@@ -316,7 +316,7 @@ impl Care {
                 wish.clone()
             }
             _ if id.is_empty() => DeviceChoice::Default,
-            _ => DeviceChoice::Name(id),
+            _ => DeviceChoice::Exact(id),
         }
     }
 

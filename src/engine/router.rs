@@ -2,7 +2,8 @@
 //! then left alone: no datagram passes through the meeting or the engine's loop.
 
 use std::collections::BTreeMap;
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Mutex, PoisonError, RwLock};
+use std::time::{Duration, Instant};
 
 use crate::id::PeerId;
 use crate::media::{Arrival, Feedback, PacketKind, Sink, TrackId};
@@ -13,18 +14,50 @@ use crate::slot::Ring;
 #[cfg(feature = "media")]
 const TRACK_QUEUE: usize = 1024;
 /// Feedback kept for the engine. Overflow: the oldest is dropped; receivers repeat what matters.
-const FEEDBACK_QUEUE: usize = 256;
+const FEEDBACK_QUEUE: usize = 1024;
+
+/// A receiver speaks up to forty times a second of each of our picture tracks, and asks for what it lost between.
+const WORDS_A_SECOND: u32 = 200;
+/// So many may come at once.
+const WORDS_AT_ONCE: u32 = 50;
+
+/// What one receiver may still say of one track. Overflow: it is not heard until time has passed; the others are.
+#[derive(Debug)]
+struct Allowance {
+    words: u32,
+    since: Instant,
+}
+
+impl Allowance {
+    fn new(now: Instant) -> Self {
+        Self { words: WORDS_AT_ONCE, since: now }
+    }
+
+    /// True for a word that is heard.
+    fn take(&mut self, now: Instant) -> bool {
+        let each = Duration::from_secs(1) / WORDS_A_SECOND;
+        let earned = now.saturating_duration_since(self.since).as_micros() / each.as_micros().max(1);
+        let earned = u32::try_from(earned).unwrap_or(u32::MAX).min(WORDS_AT_ONCE);
+        if earned > 0 {
+            self.words = self.words.saturating_add(earned).min(WORDS_AT_ONCE);
+            self.since = if self.words == WORDS_AT_ONCE { now } else { self.since + each * earned };
+        }
+        self.words.checked_sub(1).map(|left| self.words = left).is_some()
+    }
+}
 
 /// The queues of all subscribed tracks.
 #[derive(Debug)]
 pub struct Router {
     tracks: RwLock<BTreeMap<(PeerId, TrackId), Ring<Arrival>>>,
     feedback: Ring<(PeerId, TrackId, Feedback)>,
+    /// As many as peers have links, two each.
+    allowances: Mutex<BTreeMap<(PeerId, TrackId), Allowance>>,
 }
 
 impl Default for Router {
     fn default() -> Self {
-        Self { tracks: RwLock::default(), feedback: Ring::new(FEEDBACK_QUEUE) }
+        Self { tracks: RwLock::default(), feedback: Ring::new(FEEDBACK_QUEUE), allowances: Mutex::default() }
     }
 }
 
@@ -46,6 +79,13 @@ impl Router {
             }
             *owner != peer
         });
+        self.allowances.lock().unwrap_or_else(PoisonError::into_inner).retain(|(owner, _), _| *owner != peer);
+    }
+
+    fn may(&self, peer: PeerId, arrival: &Arrival) -> bool {
+        let mut allowances = self.allowances.lock().unwrap_or_else(PoisonError::into_inner);
+        let of = allowances.entry((peer, arrival.track)).or_insert_with(|| Allowance::new(arrival.arrived));
+        of.take(arrival.arrived)
     }
 
     /// What receivers say of our tracks.
@@ -57,6 +97,10 @@ impl Router {
 impl Sink for Router {
     fn on_arrival(&self, peer: PeerId, arrival: Arrival) {
         if arrival.kind == PacketKind::Feedback {
+            // Of sound there is nothing to say.
+            if !matches!(arrival.track, TrackId::CAMERA | TrackId::SCREEN) || !self.may(peer, &arrival) {
+                return;
+            }
             if let Some(feedback) = Feedback::decode(&arrival.body) {
                 self.feedback.push((peer, arrival.track, feedback));
             }
@@ -91,6 +135,35 @@ mod tests {
         assert_eq!(queue.len(), 1);
         router.close(a);
         assert!(queue.is_closed());
+    }
+
+    #[test]
+    fn a_flood_of_one_receiver_pushes_out_no_other() {
+        let router = Router::default();
+        let (loud, honest) = (PeerId::from_bytes([1; 32]), PeerId::from_bytes([2; 32]));
+        router.on_arrival(honest, arrival(PacketKind::Feedback, TrackId::CAMERA, &[1]));
+        let first = arrival(PacketKind::Feedback, TrackId::CAMERA, &[1]);
+        // A second of it.
+        for n in 0..100_000u32 {
+            let arrived = first.arrived + Duration::from_micros(10) * n;
+            router.on_arrival(loud, Arrival { arrived, ..first.clone() });
+        }
+        let mut heard = BTreeMap::new();
+        while let Some((peer, _, _)) = router.feedback().try_recv() {
+            *heard.entry(peer).or_insert(0) += 1;
+        }
+        assert_eq!(heard.get(&honest), Some(&1));
+        assert!((WORDS_A_SECOND..=WORDS_A_SECOND + WORDS_AT_ONCE).contains(&heard[&loud]), "{heard:?}");
+        // What is said at its pace is heard whole, of each track.
+        for n in 0..500u32 {
+            let arrived = first.arrived + Duration::from_secs(10) + Duration::from_millis(6) * n;
+            for track in [TrackId::CAMERA, TrackId::SCREEN] {
+                router.on_arrival(honest, Arrival { arrived, track, ..first.clone() });
+            }
+        }
+        assert_eq!(router.feedback().len(), 1000);
+        router.on_arrival(honest, arrival(PacketKind::Feedback, TrackId::MICROPHONE, &[1]));
+        assert_eq!(router.feedback().len(), 1000);
     }
 
     #[test]

@@ -61,11 +61,17 @@ pub struct Desk {
 impl Desk {
     /// A display of `width` x `height` pixels.
     pub fn new(width: u32, height: u32) -> Self {
+        Self::with(width, height, &[])
+    }
+
+    /// The same, its server started with more words.
+    pub fn with(width: u32, height: u32, more: &[&str]) -> Self {
         let turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
         // The server chooses a free number itself and says which on its stdout: tests may run side by side.
         let server = tool("Xvfb")
             .args(["-displayfd", "1", "-screen", "0", &format!("{width}x{height}x24")])
             .args(["-nolisten", "tcp", "-dpi", "96"])
+            .args(more)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())

@@ -428,6 +428,21 @@ fn a_covered_window_shows_itself_changes_its_size_and_ends_with_words() {
 }
 
 #[test]
+fn a_window_is_not_shared_where_what_covers_it_would_be() {
+    let desk = Desk::with(1024, 768, &["-extension", "Composite"]);
+    let page = Page::open(desk.display(), "Page", (400, 300), &Frame::Bare);
+    page.sync();
+    assert!(screens(&desk).iter().all(|e| e["id"].as_str().is_some_and(|id| id.starts_with("display:"))));
+    let wish = format!("window:{:#x}", page.id);
+    let words = ["join", "sharing", "--screen", &wish];
+    let out = command(desk.folder(), "Ann", Some(desk.display()), &words).stdin(Stdio::null()).output();
+    let out = out.expect("it runs");
+    let said = String::from_utf8_lossy(&out.stdout).into_owned();
+    assert_eq!(out.status.code(), Some(6), "{said}");
+    assert!(said.contains("share the whole display instead"), "{said}");
+}
+
+#[test]
 fn a_display_that_is_not_there_or_goes_away_ends_no_meeting() {
     let desk = Desk::new(1024, 768);
     let folder = tempfile::tempdir().expect("a folder");

@@ -218,7 +218,11 @@ impl LiveSource for Source {
             Err(Empty::Timeout) => {}
         }
         if self.state.resting.load(Ordering::Relaxed) || self.worker.is_over() {
-            self.watchdog.rest();
+            if !wanted || self.worker.is_over() {
+                self.watchdog.rest();
+            } else if self.watchdog.on_waking(wait) {
+                return Err(trouble(&self.device.name, "it does not answer".to_owned()));
+            }
             return Ok(None);
         }
         let (gave, alive) = (self.state.gave.load(Ordering::Relaxed), self.state.alive.load(Ordering::Relaxed));

@@ -11,6 +11,8 @@ use super::Format;
 
 /// How long the first picture may take: some cameras measure the light first.
 const FIRST: Duration = Duration::from_secs(4);
+/// How long one that was closed may take to be opened again.
+const WAKING: Duration = Duration::from_secs(5);
 /// The least silence of a camera that gave pictures.
 const LEAST: Duration = Duration::from_millis(700);
 /// So many intervals of its rate without a picture.
@@ -41,6 +43,12 @@ impl Watchdog {
         self.quiet > limit(format, gave)
     }
 
+    /// We waited for `waited` for one that is closed and is to be opened again. True: it does not wake.
+    pub fn on_waking(&mut self, waited: Duration) -> bool {
+        self.quiet = self.quiet.saturating_add(waited);
+        self.quiet > WAKING
+    }
+
     /// It is closed, or gave a picture.
     pub fn rest(&mut self) {
         self.quiet = Duration::ZERO;
@@ -65,6 +73,19 @@ mod tests {
             waits += 1;
         }
         WAIT * waits
+    }
+
+    #[test]
+    fn one_that_does_not_wake_is_noticed_after_five_seconds_of_waiting_for_it() {
+        let mut watchdog = Watchdog::default();
+        assert!(!watchdog.on_waking(Duration::from_secs(4)));
+        // Nobody wants it any more.
+        watchdog.rest();
+        let waits = (0..).take_while(|_: &u32| !watchdog.on_waking(WAIT)).count();
+        assert_eq!(waits, 100);
+        // It woke: its first picture has its own time.
+        assert!(!watchdog.on_wait(format((30, 1)), false, 8, WAIT));
+        assert!(!watchdog.on_wait(format((30, 1)), false, 8, Duration::from_secs(3)));
     }
 
     #[test]

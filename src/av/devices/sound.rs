@@ -374,7 +374,7 @@ struct Keeper<F> {
 
 impl<E: End, F: FnMut(u32) -> E> Keeper<F> {
     fn pin(&mut self, device: &Device) {
-        self.pinned = (!device.id.is_empty()).then(|| DeviceChoice::Name(device.id.clone()));
+        self.pinned = (!device.id.is_empty()).then(|| DeviceChoice::Exact(device.id.clone()));
     }
 
     /// Watches the stream, and builds it anew when it breaks.

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -15,6 +15,9 @@ use crate::task;
 
 /// How long the end of such a thread is waited for.
 const PATIENCE: Duration = Duration::from_secs(1);
+/// Most threads that may be left behind at once. Beyond it none is started until one of them ends: what hangs is tried
+/// again each second.
+const MOST_STUCK: usize = 8;
 
 static ABANDONED: AtomicUsize = AtomicUsize::new(0);
 
@@ -45,22 +48,35 @@ pub struct Worker {
     name: &'static str,
     stop: Ring<()>,
     ended: Ring<()>,
+    fate: Arc<AtomicU8>,
 }
+
+const RUNS: u8 = 0;
+const LEFT: u8 = 1;
+const ENDED: u8 = 2;
 
 impl Worker {
     /// Starts it. A panic of `work` ends it like a return, and is logged.
     pub fn start(name: &'static str, work: impl FnOnce(&Stop) + Send + 'static) -> Result<Self, Error> {
         // Neither ever holds anything: they only end waits. So they cannot overflow.
         let (stop, ended) = (Ring::new(1), Ring::new(1));
+        if abandoned() >= MOST_STUCK {
+            return Err(Error::Thread(std::io::Error::other("too many threads wait for devices that do not answer")));
+        }
+        let fate = Arc::new(AtomicU8::new(RUNS));
+        let last = Arc::clone(&fate);
         let (inside, done) = (Stop(stop.clone()), ended.clone());
         let run = move || {
             if catch_unwind(AssertUnwindSafe(|| work(&inside))).is_err() {
                 tracing::error!(thread = name, "a driver's thread ended by a panic");
             }
+            if last.swap(ENDED, Ordering::Relaxed) == LEFT {
+                ABANDONED.fetch_sub(1, Ordering::Relaxed);
+            }
             done.close();
         };
         task::thread(name, run).map_err(Error::Thread)?;
-        Ok(Self { name, stop, ended })
+        Ok(Self { name, stop, ended, fate })
     }
 
     /// True once the thread has ended.
@@ -76,6 +92,9 @@ impl Drop for Worker {
             return;
         }
         ABANDONED.fetch_add(1, Ordering::Relaxed);
+        if self.fate.swap(LEFT, Ordering::Relaxed) == ENDED {
+            ABANDONED.fetch_sub(1, Ordering::Relaxed);
+        }
         tracing::warn!(thread = self.name, "a device does not let go of its thread, which is left behind");
     }
 }
@@ -127,23 +146,50 @@ impl Drop for Hold {
     }
 }
 
+/// What [`within`] runs now, also what is stuck.
+static BUSY: (Mutex<BTreeSet<&'static str>>, Condvar) = (Mutex::new(BTreeSet::new()), Condvar::new());
+
+fn busy() -> MutexGuard<'static, BTreeSet<&'static str>> {
+    BUSY.0.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Runs `work` in a thread of its own and gives its result, or `None` when it takes longer than `limit` or panics. The
-/// thread is then left behind.
+/// thread is then left behind; until it ends no other of its `name` is begun, so what hangs costs one thread however often
+/// it is asked.
 pub fn within<T: Send + 'static>(
     limit: Duration,
     name: &'static str,
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Option<T> {
+    let deadline = clock::now() + limit;
+    let mut names = busy();
+    while names.contains(name) {
+        let left = deadline.saturating_duration_since(clock::now());
+        if left.is_zero() {
+            return None;
+        }
+        (names, _) = BUSY.1.wait_timeout(names, left).unwrap_or_else(PoisonError::into_inner);
+    }
+    names.insert(name);
+    drop(names);
+    let over = move || {
+        busy().remove(name);
+        BUSY.1.notify_all();
+    };
     let result = Ring::new(1);
     let inside = result.clone();
     let run = move || {
         if let Ok(value) = catch_unwind(AssertUnwindSafe(work)) {
             inside.push(value);
         }
+        over();
         inside.close();
     };
-    task::thread(name, run).ok()?;
-    result.recv_timeout(limit).ok()
+    if task::thread(name, run).is_err() {
+        over();
+        return None;
+    }
+    result.recv_timeout(deadline.saturating_duration_since(clock::now())).ok()
 }
 
 #[cfg(test)]
@@ -161,9 +207,35 @@ mod tests {
         let start = clock::now();
         drop(worker);
         let took = start.elapsed();
-        free.close();
-        assert!(took >= PATIENCE && took < PATIENCE * 3, "{took:?}");
         assert!(abandoned() > before);
+        free.close();
+        let mut waited = 0;
+        while abandoned() > before {
+            std::thread::sleep(Duration::from_millis(10));
+            waited += 1;
+            assert!(waited < 2_000, "it has ended and counts no more");
+        }
+        assert!(took >= PATIENCE && took < PATIENCE * 3, "{took:?}");
+    }
+
+    #[test]
+    fn what_hangs_costs_one_thread_however_often_it_is_asked() {
+        let (free, begun) = (Ring::<()>::new(1), Arc::new(AtomicUsize::new(0)));
+        let ask = |limit: u64| {
+            let (stuck, count) = (free.clone(), Arc::clone(&begun));
+            within(Duration::from_millis(limit), "test-hangs", move || {
+                count.fetch_add(1, Ordering::Relaxed);
+                let _ = stuck.recv_timeout(Duration::from_secs(60));
+            })
+        };
+        for _ in 0..5 {
+            assert_eq!(ask(20), None);
+        }
+        assert_eq!(begun.load(Ordering::Relaxed), 1);
+        free.close();
+        assert_eq!(ask(30_000), Some(()), "it answers again");
+        assert_eq!(within(Duration::from_secs(30), "test-breaks", || panic!("as a driver's library may")), None::<()>);
+        assert_eq!(within(Duration::from_secs(30), "test-breaks", || 7), Some(7));
     }
 
     #[test]

@@ -237,7 +237,7 @@ fn a_node_that_is_another_camera_since_is_not_the_chosen_one() {
     assert_eq!(care.poll(now), Some(Do::Tell(lost("Desk"))));
     assert_eq!(care.poll(now), None);
     care.on_devices(now, &Devices::new([Device::new(Kind::Camera, "Desk", "/dev/video4", true)]));
-    assert_eq!(care.poll(now), Some(Do::Open(DeviceChoice::Name("/dev/video4".to_owned()))));
+    assert_eq!(care.poll(now), Some(Do::Open(DeviceChoice::Exact("/dev/video4".to_owned()))));
 }
 
 #[test]
@@ -259,7 +259,7 @@ fn a_camera_of_the_same_name_shows_another_room() {
         assert_eq!(care.poll(now), None);
         // Back at another node.
         care.on_devices(now, &Devices::new([camera("/dev/video0"), camera("/dev/video4")]));
-        assert_eq!(care.poll(now), Some(Do::Open(DeviceChoice::Name("/dev/video4".to_owned()))));
+        assert_eq!(care.poll(now), Some(Do::Open(DeviceChoice::Exact("/dev/video4".to_owned()))));
     }
 }
 
@@ -356,11 +356,11 @@ fn switched_on_again_what_is_there_is_opened() {
     let mut desk = Desk::new(Kind::Microphone, &[BUILT_IN, HEADSET]);
     desk.named(HEADSET);
     desk.wait(1);
-    assert_eq!(desk.care.aim(desk.now), Some(DeviceChoice::Name("id-Headset".to_owned())));
+    assert_eq!(desk.care.aim(desk.now), Some(DeviceChoice::Exact("id-Headset".to_owned())));
     desk.switch(false);
     desk.there = vec![BUILT_IN];
     desk.care.on_devices(desk.now, &desk.devices());
-    assert_eq!(desk.care.aim(desk.now), Some(DeviceChoice::Name("id-Built-in Audio".to_owned())));
+    assert_eq!(desk.care.aim(desk.now), Some(DeviceChoice::Exact("id-Built-in Audio".to_owned())));
     let mut camera = Desk::new(Kind::Camera, &["Desk", "Kitchen"]);
     camera.named("Desk");
     camera.switch(false);

@@ -23,8 +23,8 @@ use crate::task;
 pub enum Opened {
     /// A camera track, off.
     Camera(PictureTrack),
-    /// A microphone track, off.
-    Microphone(Microphone),
+    /// A microphone track, off, and what it was opened for.
+    Microphone(Microphone, spec::Microphone),
     /// A sink.
     Speaker(Output),
     /// A shared screen.
@@ -39,7 +39,7 @@ impl Opened {
     pub fn device(&self) -> Option<&Device> {
         match self {
             Self::Camera(camera) => camera.device(),
-            Self::Microphone(microphone) => microphone.device(),
+            Self::Microphone(microphone, _) => microphone.device(),
             Self::Speaker(output) => output.device(),
             Self::Screen(_) => None,
         }
@@ -223,7 +223,10 @@ impl Media {
     pub(super) fn plan_microphone(&self, source: spec::Microphone) -> Plan {
         let (outlets, own) = (self.microphone_outlets.clone(), self.levels.own());
         let processing = Processing { voice: self.config.voice.of(&source), reference: self.playback.reference() };
-        Plan(Box::new(move || Ok(Opened::Microphone(Microphone::start_processed(&source, &processing, outlets, own)?))))
+        Plan(Box::new(move || {
+            let microphone = Microphone::start_processed(&source, &processing, outlets, own)?;
+            Ok(Opened::Microphone(microphone, source))
+        }))
     }
 
     /// Puts it in the place of what is open, on or off.
@@ -234,6 +237,8 @@ impl Media {
                     old.set_on(false);
                     close("camera-close", old, PictureTrack::stop);
                 }
+                // As it was chosen by now: to open it may have taken seconds.
+                camera.set_quality(self.config.quality);
                 camera.set_on(on);
                 camera.ring(&self.bell);
                 self.camera = Some(camera);
@@ -251,11 +256,12 @@ impl Media {
             }
             // Nobody wants it any more.
             Opened::Screen(screen) => close("screen-close", screen, PictureTrack::stop),
-            Opened::Microphone(microphone) => {
+            Opened::Microphone(microphone, source) => {
                 if let Some(old) = self.microphone.take() {
                     old.set_on(false);
                     close("mic-close", old, Microphone::stop);
                 }
+                microphone.set_voice(self.config.voice.of(&source));
                 microphone.set_on(on);
                 microphone.ring(&self.bell);
                 self.microphone = Some(microphone);

@@ -32,7 +32,8 @@ pub fn picks(devices: Option<&Devices>, kind: Kind, chosen: &str) -> (Vec<Pick>,
     all.push(pick("none", words::NO_DEVICE));
     let selected = meant.or_else(|| all.iter().find(|pick| pick.spec == chosen).cloned()).unwrap_or_else(|| {
         // Chosen once and not plugged in now, or from the command line.
-        let name = chosen.strip_prefix("device:").map_or_else(|| chosen.to_owned(), words::not_there);
+        let name = chosen.strip_prefix("device:").map(|name| name.strip_prefix('=').unwrap_or(name));
+        let name = name.map_or_else(|| chosen.to_owned(), words::not_there);
         let gone = Pick { spec: chosen.to_owned(), name };
         all.push(gone.clone());
         gone
@@ -57,6 +58,7 @@ mod tests {
             let (all, selected) = picks(devices, Kind::Camera, chosen);
             (all.iter().map(ToString::to_string).collect(), selected.expect("always one").name)
         };
+        assert_eq!(names(Some(&devices), "device:=Des").1, "Des (not plugged in)", "a part of a name is not the name");
         let (all, selected) = names(Some(&devices), "device:Gone");
         assert_eq!(all, ["System default", "Desk", "Desk (2)", "Desk (3)", "None", "Gone (not plugged in)"]);
         assert_eq!(selected, "Gone (not plugged in)");
@@ -65,7 +67,7 @@ mod tests {
         assert_eq!(names(Some(&devices), "device:1").1, "Desk (2)");
         let (all, _) = picks(Some(&devices), Kind::Camera, "device");
         let specs: Vec<&str> = all.iter().map(|pick| pick.spec.as_str()).collect();
-        assert_eq!(specs, ["device", "device:Desk", "device:video2", "device:video4", "none"]);
+        assert_eq!(specs, ["device", "device:=Desk", "device:=video2", "device:=video4", "none"]);
         // What was picked is what is opened.
         let opened: Vec<Option<&str>> = all[1..4]
             .iter()

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use x11rb::connection::{Connection as _, RequestConnection as _};
 use x11rb::errors::{ConnectionError, ReplyError};
+use x11rb::protocol::composite;
 use x11rb::protocol::randr::{self, ConnectionExt as _};
 use x11rb::protocol::xproto::{Atom, AtomEnum, ConnectionExt as _, ImageOrder, MapState, Window, WindowClass};
 use x11rb::rust_connection::RustConnection;
@@ -115,6 +116,11 @@ impl Server {
         Ok(Self { root: screen.root, connection })
     }
 
+    /// Whether a window can be read without what covers it.
+    fn has_composite(&self) -> Result<bool, ReplyError> {
+        Ok(self.connection.extension_information(composite::X11_EXTENSION_NAME)?.is_some())
+    }
+
     /// Everything that can be shared.
     fn devices(&self) -> Result<Vec<Device>, ReplyError> {
         let monitors = self.monitors()?;
@@ -126,7 +132,8 @@ impl Server {
             Device::new(Kind::Screen, &monitor.name, &id, at == preferred).sized(side(width), side(height))
         });
         let mut all: Vec<Device> = displays.collect();
-        for window in self.windows()? {
+        let windows = if self.has_composite()? { self.windows()? } else { Vec::new() };
+        for window in windows {
             let id = spec::Screen::Window(window.id).to_string();
             all.push(Device::new(Kind::Screen, &window.title, &id, false).sized(window.size.0, window.size.1));
         }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use x11rb::connection::{Connection as _, RequestConnection as _};
 use x11rb::errors::{ConnectionError, ReplyError};
-use x11rb::protocol::composite::{self, ConnectionExt as _, Redirect};
+use x11rb::protocol::composite::{ConnectionExt as _, Redirect};
 use x11rb::protocol::damage::{self, ConnectionExt as _, ReportLevel};
 use x11rb::protocol::randr::{self, ConnectionExt as _, NotifyMask};
 use x11rb::protocol::xfixes::{self, ConnectionExt as _, CursorNotifyMask};
@@ -202,6 +202,11 @@ impl Driver {
                     let reason = "it is a window of Lets Meet itself".to_owned();
                     return Err(Error::ScreenEnded { name, reason });
                 }
+                if !server.has_composite().map_err(asked)? {
+                    let reason = "this display server cannot show a window without what covers it; \
+                                  share the whole display instead";
+                    return Err(Error::ScreenEnded { name, reason: reason.to_owned() });
+                }
                 if !window.viewable {
                     let reason = "the window is not on the screen; bring it up first".to_owned();
                     return Err(Error::ScreenEnded { name, reason });
@@ -251,11 +256,9 @@ impl Driver {
             Target::Window { id, pixmap, .. } => {
                 let aux = ChangeWindowAttributesAux::new().event_mask(EventMask::STRUCTURE_NOTIFY);
                 server.change_window_attributes(*id, &aux)?.check()?;
-                if has(composite::X11_EXTENSION_NAME)? {
-                    server.composite_query_version(0, 4)?.reply()?;
-                    server.composite_redirect_window(*id, Redirect::AUTOMATIC)?.check()?;
-                    *pixmap = name_pixmap(&self.server, *id);
-                }
+                server.composite_query_version(0, 4)?.reply()?;
+                server.composite_redirect_window(*id, Redirect::AUTOMATIC)?.check()?;
+                *pixmap = name_pixmap(&self.server, *id);
                 *id
             }
         };
@@ -483,6 +486,13 @@ impl Driver {
         }
     }
 
+    /// It is tried again, unless it failed too often.
+    fn unread(&mut self, due: Due) -> Result<(), Error> {
+        self.bad += 1;
+        self.pace.on_change(due.area);
+        if self.bad > MOST_BAD { Err(self.ended("it cannot be read")) } else { Ok(()) }
+    }
+
     /// Reads what changed and hands out a picture.
     fn capture(&mut self, due: Due) -> Result<(), Error> {
         let captured = clock::host_micros();
@@ -492,10 +502,16 @@ impl Driver {
             done.map_err(|error| self.ended(&lost(&error)))?;
         }
         if !due.area.is_empty() && !self.hidden {
-            let (drawable, x, y): (Drawable, i32, i32) = match self.target {
+            let (drawable, x, y): (Drawable, i32, i32) = match &mut self.target {
                 Target::Display { area, .. } => (self.server.root, area.x, area.y),
-                Target::Window { pixmap: Some(pixmap), border, .. } => (pixmap, i32::from(border), i32::from(border)),
-                Target::Window { id, pixmap: None, .. } => (id, 0, 0),
+                Target::Window { id, pixmap, border, .. } => {
+                    *pixmap = pixmap.or_else(|| name_pixmap(&self.server, *id));
+                    let Some(pixmap) = *pixmap else {
+                        // The window itself shows what covers it: it is not read.
+                        return self.unread(due);
+                    };
+                    (pixmap, i32::from(*border), i32::from(*border))
+                }
             };
             match self.grabber.grab(&self.server.connection, drawable, due.area.moved(x, y)) {
                 Ok(pixels) => {
@@ -506,12 +522,7 @@ impl Driver {
                 Err(ReplyError::X11Error(error))
                     if matches!(error.error_kind, ErrorKind::Match | ErrorKind::Drawable | ErrorKind::Pixmap) =>
                 {
-                    self.bad += 1;
-                    self.pace.on_change(due.area);
-                    if self.bad > MOST_BAD {
-                        return Err(self.ended("it cannot be read"));
-                    }
-                    return Ok(());
+                    return self.unread(due);
                 }
                 Err(error) => return Err(self.failed(error)),
             }
