@@ -15,6 +15,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::budget::{self, on_wire, size_for};
+use super::gate::Gate;
 use super::layer::{LayerState, Sent};
 use super::repairs::Repairs;
 use super::repeat::Repeat;
@@ -90,6 +91,8 @@ struct Settings {
 #[derive(Debug)]
 struct Track {
     settings: Shared<Settings>,
+    /// Nothing passes from when it is off.
+    gate: Gate,
     outlets: Outlets,
     /// Where oneself looks at it.
     screen: Option<Arc<dyn Screen>>,
@@ -165,6 +168,7 @@ impl PictureTrack {
         let format = source.format();
         let track = Arc::new(Track {
             settings: Shared::new(Settings { on: !config.muted, config, carried: [None; 2] }),
+            gate: Gate::new(!config.muted),
             outlets,
             screen,
             owed: Default::default(),
@@ -221,8 +225,10 @@ impl PictureTrack {
         TrackInfo { kind: self.which.kind, on, width, height, codec: Codec::H264.name().to_owned() }
     }
 
-    /// Mutes (nothing is captured, encoded or sent) or goes on with a keyframe.
+    /// Mutes (nothing is captured, encoded or sent) or goes on with a keyframe. When it returns nothing of a muted one is
+    /// on its way to the links any more: what takes its place may send under the same track.
     pub fn set_on(&self, on: bool) {
+        self.track.gate.set(on);
         let settings = self.track.settings.get();
         self.track.settings.set(Settings { on, ..settings });
     }
@@ -442,10 +448,10 @@ impl EncoderThread {
             let size = sizes[index];
             let outlets = &self.track.outlets;
             let sent = if size == (picture.width(), picture.height()) {
-                layer.send(clock::now(), picture, captured, self.track.fps, outlets)
+                layer.send(clock::now(), picture, captured, self.track.fps, (outlets, &self.track.gate))
             } else {
                 let scaled = self.scaler[index].scale(picture, size.0, size.1, &self.pool);
-                layer.send(clock::now(), &scaled, captured, self.track.fps, outlets)
+                layer.send(clock::now(), &scaled, captured, self.track.fps, (outlets, &self.track.gate))
             };
             if sent == Sent::No {
                 all = Sent::No;
@@ -465,12 +471,16 @@ impl EncoderThread {
             expires: now + CLOCK_EVERY,
             body: Clock { timestamp: captured, host_micros: captured }.encode(),
         };
-        self.track.outlets.send_all(&packet);
+        if let Some(_pass) = self.track.gate.pass() {
+            self.track.outlets.send_all(&packet);
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::AtomicU32;
+
     use super::*;
 
     /// Breaks whoever shows it a picture.
@@ -539,6 +549,82 @@ mod tests {
             if packet.kind == PacketKind::Video {
                 self.0.push(packet);
             }
+        }
+    }
+
+    /// A display that changes all the time; its pictures say that they were captured from this moment on.
+    struct Busy(u64);
+
+    impl capture::LiveSource for Busy {
+        fn format(&self) -> capture::Format {
+            capture::Format { width: 320, height: 180, rate: (60, 1) }
+        }
+
+        fn next(&mut self, _wanted: bool, _wait: Duration) -> Result<Option<VideoFrame>, Error> {
+            self.0 += 1;
+            let mut picture = Pool::new(0).picture(320, 180);
+            let mut value = self.0.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            for sample in picture.data_mut() {
+                value = value.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                *sample = value.to_be_bytes()[0];
+            }
+            picture.captured = self.0;
+            Ok(Some(picture))
+        }
+    }
+
+    /// Counts what of two sources a link was given, and what of the first came after the second.
+    #[derive(Debug, Default)]
+    struct Counts {
+        of: [AtomicU32; 2],
+        late: AtomicU32,
+    }
+
+    const SECOND: u64 = 1 << 40;
+
+    impl crate::media::Outlet for Counts {
+        fn send(&self, packet: Packet) {
+            if packet.kind == PacketKind::Video {
+                let header = crate::av::packet::header::Header::parse(&packet.body).expect("ours").0;
+                let second = header.captured >= SECOND;
+                if !second && self.of[1].load(Ordering::SeqCst) > 0 {
+                    self.late.fetch_add(1, Ordering::SeqCst);
+                }
+                self.of[usize::from(second)].fetch_add(1, Ordering::SeqCst);
+            }
+        }
+    }
+
+    #[test]
+    fn the_old_source_is_off_before_the_new_one_sends() {
+        let patience = Duration::from_secs(20);
+        for round in 0..8u32 {
+            let (outlets, link) = (Outlets::new(), Arc::new(Counts::default()));
+            let begin = |from| {
+                let source = Source::Live(Box::new(Busy(from)));
+                let config = PictureConfig { muted: true, ..PictureConfig::default() };
+                PictureTrack::start(SCREEN, source, config, outlets.clone(), None).expect("started")
+            };
+            let (old, new) = (begin(1), begin(SECOND));
+            outlets.set(PeerId::from_bytes([1; 32]), View::Large, link.clone());
+            let sent = |which: usize| link.of[which].load(Ordering::SeqCst);
+            let wait = |which: usize, least: u32| {
+                let deadline = clock::now() + patience;
+                while sent(which) < least {
+                    assert!(clock::now() < deadline, "pictures of {which}");
+                    std::thread::yield_now();
+                }
+            };
+            old.set_on(true);
+            wait(0, 1 + 3 * round);
+            assert_eq!(sent(1), 0, "it is off until it has its place");
+            old.set_on(false);
+            let before = sent(0);
+            new.set_on(true);
+            wait(1, 1);
+            old.stop();
+            new.stop();
+            assert_eq!((sent(0), link.late.load(Ordering::SeqCst)), (before, 0), "round {round}");
         }
     }
 
