@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::budget::{Budget, PACKET_OVERHEAD};
+use super::gate::Gate;
 use super::repairs::Repairs;
 use crate::av::codec::{Content, Keyframe, VideoConfig, VideoEncoder, h264};
 use crate::av::outlets::Outlets;
@@ -136,7 +137,14 @@ impl LayerState {
     }
 
     /// Encodes and sends one picture of this layer's size, which was so at `captured` (`clock::host_micros`).
-    pub fn send(&mut self, now: Instant, picture: &VideoFrame, captured: u64, fps: u32, outlets: &Outlets) -> Sent {
+    pub fn send(
+        &mut self,
+        now: Instant,
+        picture: &VideoFrame,
+        captured: u64,
+        fps: u32,
+        (outlets, gate): (&Outlets, &Gate),
+    ) -> Sent {
         let key = self.maker.poll(now);
         if !key && !self.budget.allows(now) {
             tracing::trace!(layer = self.layer.name(), "no room for a picture");
@@ -157,6 +165,10 @@ impl LayerState {
         let Some(packets) = running.packetizer.cut(&encoded, captured) else {
             running.broken |= !encoded.discardable;
             tracing::warn!(layer = self.layer.name(), bytes = encoded.data.len(), "picture too large to send");
+            return Sent::No;
+        };
+        let Some(_pass) = gate.pass() else {
+            running.broken |= !encoded.discardable;
             return Sent::No;
         };
         if encoded.key {

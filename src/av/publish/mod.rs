@@ -1,6 +1,7 @@
 //! Local tracks on their way out: capture, encode once for all receivers, packetise, send to every subscribed link.
 
 pub mod budget;
+pub mod gate;
 pub mod layer;
 pub mod microphone;
 pub mod picture;

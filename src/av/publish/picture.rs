@@ -15,6 +15,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::budget::{self, on_wire, size_for};
+use super::gate::Gate;
 use super::layer::{LayerState, Sent};
 use super::repairs::Repairs;
 use super::repeat::Repeat;
@@ -90,6 +91,8 @@ struct Settings {
 #[derive(Debug)]
 struct Track {
     settings: Shared<Settings>,
+    /// Nothing passes from when it is off.
+    gate: Gate,
     outlets: Outlets,
     /// Where oneself looks at it.
     screen: Option<Arc<dyn Screen>>,
@@ -165,6 +168,7 @@ impl PictureTrack {
         let format = source.format();
         let track = Arc::new(Track {
             settings: Shared::new(Settings { on: !config.muted, config, carried: [None; 2] }),
+            gate: Gate::new(!config.muted),
             outlets,
             screen,
             owed: Default::default(),
@@ -221,8 +225,10 @@ impl PictureTrack {
         TrackInfo { kind: self.which.kind, on, width, height, codec: Codec::H264.name().to_owned() }
     }
 
-    /// Mutes (nothing is captured, encoded or sent) or goes on with a keyframe.
+    /// Mutes (nothing is captured, encoded or sent) or goes on with a keyframe. When it returns nothing of a muted one is
+    /// on its way to the links any more: what takes its place may send under the same track.
     pub fn set_on(&self, on: bool) {
+        self.track.gate.set(on);
         let settings = self.track.settings.get();
         self.track.settings.set(Settings { on, ..settings });
     }
@@ -442,10 +448,10 @@ impl EncoderThread {
             let size = sizes[index];
             let outlets = &self.track.outlets;
             let sent = if size == (picture.width(), picture.height()) {
-                layer.send(clock::now(), picture, captured, self.track.fps, outlets)
+                layer.send(clock::now(), picture, captured, self.track.fps, (outlets, &self.track.gate))
             } else {
                 let scaled = self.scaler[index].scale(picture, size.0, size.1, &self.pool);
-                layer.send(clock::now(), &scaled, captured, self.track.fps, outlets)
+                layer.send(clock::now(), &scaled, captured, self.track.fps, (outlets, &self.track.gate))
             };
             if sent == Sent::No {
                 all = Sent::No;
@@ -465,122 +471,11 @@ impl EncoderThread {
             expires: now + CLOCK_EVERY,
             body: Clock { timestamp: captured, host_micros: captured }.encode(),
         };
-        self.track.outlets.send_all(&packet);
+        if let Some(_pass) = self.track.gate.pass() {
+            self.track.outlets.send_all(&packet);
+        }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Breaks whoever shows it a picture.
-    #[derive(Debug)]
-    struct Broken;
-
-    impl Screen for Broken {
-        fn watched(&self) -> bool {
-            true
-        }
-
-        fn show(&self, _picture: &Arc<VideoFrame>) {
-            panic!("as a codec may")
-        }
-    }
-
-    #[test]
-    fn an_encoder_that_panics_is_a_trouble_of_its_camera() {
-        let card = spec::Camera::TestCard { width: 64, height: 36, fps: 60 };
-        let screen = Some(Arc::new(Broken) as Arc<dyn Screen>);
-        let camera = PictureTrack::camera(&card, PictureConfig::default(), Outlets::new(), screen).expect("started");
-        let deadline = clock::now() + Duration::from_secs(10);
-        let trouble = loop {
-            if let Some(trouble) = camera.trouble() {
-                break trouble;
-            }
-            assert!(clock::now() < deadline, "it is told");
-            std::thread::yield_now();
-        };
-        assert!(matches!(trouble, Error::Crashed { what: "the encoder of the camera" }), "{trouble}");
-        assert!(camera.trouble().is_none(), "told once");
-        camera.stop();
-    }
-
-    /// A screen on which nothing changes: one picture whenever somebody begins to watch.
-    struct Still {
-        wanted: bool,
-        given: Shared<u32>,
-    }
-
-    impl capture::LiveSource for Still {
-        fn format(&self) -> capture::Format {
-            capture::Format { width: 320, height: 180, rate: (30, 1) }
-        }
-
-        fn next(&mut self, wanted: bool, wait: Duration) -> Result<Option<VideoFrame>, Error> {
-            let begins = wanted && !self.wanted;
-            self.wanted = wanted;
-            if !begins {
-                std::thread::sleep(wait);
-                return Ok(None);
-            }
-            self.given.set(self.given.get() + 1);
-            let mut picture = Pool::new(0).picture(320, 180);
-            picture.data_mut().fill(128);
-            Ok(Some(picture))
-        }
-    }
-
-    /// Keeps what a link was given.
-    #[derive(Debug)]
-    struct Link(crate::slot::Ring<Packet>);
-
-    impl crate::media::Outlet for Link {
-        fn send(&self, packet: Packet) {
-            if packet.kind == PacketKind::Video {
-                self.0.push(packet);
-            }
-        }
-    }
-
-    #[test]
-    fn a_screen_that_stands_still_reaches_who_joins_later_and_stops_for_nobody() {
-        let outlets = Outlets::new();
-        let given = Shared::new(0);
-        let source = Source::Live(Box::new(Still { wanted: false, given: given.clone() }));
-        let track = PictureTrack::start(SCREEN, source, PictureConfig::default(), outlets.clone(), None);
-        let track = track.expect("started");
-        let join = |n: u8, view| {
-            let packets = crate::slot::Ring::new(64);
-            if outlets.set(PeerId::from_bytes([n; 32]), view, Arc::new(Link(packets.clone()))) {
-                track.request_keyframe(view);
-            }
-            packets
-        };
-        let is_key = |packet: &Packet| {
-            let header = crate::av::packet::header::Header::parse(&packet.body).expect("ours").0;
-            assert_eq!(packet.track, crate::media::TrackId::SCREEN);
-            header.key
-        };
-        let first = join(1, View::Large);
-        let patience = Duration::from_secs(10);
-        assert!(is_key(&first.recv_timeout(patience).expect("the first picture")));
-        // Nothing changes, and still: a key for the second, in its size, and repeats for both.
-        for view in [View::Large, View::Small] {
-            let second = join(2, view);
-            // Repeats of the spacing between two keys may come first.
-            while !is_key(&second.recv_timeout(patience).expect("a picture for who joins")) {}
-            second.recv_timeout(patience).expect("a repeat");
-        }
-        assert_eq!(given.get(), 1, "the source was not asked again");
-        assert!(track.sending(View::Large).is_some_and(|sending| sending.width == Some(320)));
-        for n in [1, 2] {
-            outlets.remove(PeerId::from_bytes([n; 32]));
-        }
-        let deadline = clock::now() + patience;
-        while track.sending(View::Large).is_some() {
-            assert!(clock::now() < deadline, "its encoders rest");
-            std::thread::yield_now();
-        }
-        track.stop();
-    }
-}
+mod tests;
