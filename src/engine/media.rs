@@ -112,6 +112,8 @@ pub struct Media {
     screen_audio_refused: Option<Error>,
     microphone: Option<Microphone>,
     microphone_outlets: Outlets,
+    /// Of the worst link, as it was last told.
+    loss: f64,
     playback: Playback,
     speaker_on: bool,
     /// Nothing is open where a speaker was chosen; one is opened when it is switched on.
@@ -162,6 +164,7 @@ impl Media {
             screen_audio_refused: None,
             microphone: None,
             microphone_outlets: Outlets::new(),
+            loss: 0.0,
             playback,
             speaker_on: !speaker_lost,
             speaker_lost,
@@ -276,13 +279,17 @@ impl Media {
     }
 
     /// Tells the microphone how lossy the worst of its links is: more copies of its frames ride along.
-    pub fn set_loss(&self, loss: f64) {
-        // What is lost towards us in one go is the best guess of what is on the way back.
-        let outage = self.playback.outage();
+    pub fn set_loss(&mut self, loss: f64) {
+        self.loss = loss;
         for sound in self.microphone.iter().chain(self.screen_audio.as_ref().map(|(_, track)| track)) {
-            sound.set_loss(loss);
-            sound.set_outage(outage);
+            self.tell_loss(sound);
         }
+    }
+
+    fn tell_loss(&self, sound: &Microphone) {
+        sound.set_loss(self.loss);
+        // What is lost towards us in one go is the best guess of what is on the way back.
+        sound.set_outage(self.playback.outage());
     }
 
     /// Brings everybody's lips and voice together. Ask once a second.
@@ -571,6 +578,34 @@ mod tests {
             assert!(matches!(result, Err(Error::NoDevice { .. })), "{switch:?}: {result:?}");
         }
         assert_eq!(media.tracks(), []);
+        media.stop();
+    }
+
+    #[test]
+    fn what_was_opened_gets_the_settings_of_now() {
+        let mut media = start(Config {
+            camera: spec::Camera::None,
+            microphone: spec::Microphone::None,
+            speaker: spec::Speaker::None,
+            max_bitrate: Some(crate::media::Bitrate::from_bps(3_000_000)),
+            ..chosen(false)
+        })
+        .expect("started");
+        let card = spec::Camera::TestCard { width: 1280, height: 720, fps: 30 };
+        let camera = media.plan_camera(card).carry_out().expect("a camera");
+        let microphone = media.plan_microphone(spec::Microphone::Tone).carry_out().expect("a microphone");
+        // While they open a person changes this and that, and a link gets worse.
+        assert!(media.set_quality(Quality::P240).is_none());
+        let voice = spec::voice::Voice::ON;
+        media.set_voice(spec::voice::Wish { voice, sources: spec::voice::Sources::All });
+        media.set_loss(0.25);
+        media.install(camera, true);
+        media.install(microphone, false);
+        let sizes: Vec<(bool, u16, u16)> =
+            media.tracks().iter().map(|track| (track.on, track.width, track.height)).collect();
+        assert_eq!(sizes, [(true, 426, 240), (false, 0, 0)]);
+        let told = media.microphone.as_ref().map(Microphone::told);
+        assert_eq!(told, Some((voice, 2_500)));
         media.stop();
     }
 

@@ -212,7 +212,7 @@ impl Media {
     }
 
     /// Nothing to repeat.
-    pub fn set_loss(&self, _loss: f64) {}
+    pub fn set_loss(&mut self, _loss: f64) {}
 
     /// Nothing to repair.
     pub fn set_link(&self, _peer: PeerId, _link: &stats::Link) {}

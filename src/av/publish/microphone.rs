@@ -210,6 +210,12 @@ impl Microphone {
         self.wishes.outage.store(u32::try_from(outage.as_millis()).unwrap_or(u32::MAX), Ordering::Relaxed);
     }
 
+    /// What was asked of it last: of the voice, and the loss in parts of ten thousand.
+    #[cfg(test)]
+    pub fn told(&self) -> (Voice, u32) {
+        (self.wishes.voice.get(), self.wishes.loss.load(Ordering::Relaxed))
+    }
+
     /// What is sent to a listener; `None` while muted.
     pub fn sending(&self) -> Option<stats::Sending> {
         let over = self.wishes.over.load(Ordering::Relaxed);

@@ -43,7 +43,10 @@ impl Media {
             return;
         }
         match Microphone::of_screen(wanted, self.screen_audio_outlets.clone()) {
-            Ok(track) => self.screen_audio = Some((wanted, track)),
+            Ok(track) => {
+                self.tell_loss(&track);
+                self.screen_audio = Some((wanted, track));
+            }
             Err(error) => self.screen_audio_refused = Some(error),
         }
     }

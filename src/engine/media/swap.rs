@@ -262,6 +262,7 @@ impl Media {
                     close("mic-close", old, Microphone::stop);
                 }
                 microphone.set_voice(self.config.voice.of(&source));
+                self.tell_loss(&microphone);
                 microphone.set_on(on);
                 microphone.ring(&self.bell);
                 self.microphone = Some(microphone);
