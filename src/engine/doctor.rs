@@ -55,7 +55,11 @@ pub fn devices() -> Vec<Check> {
             Kind::Screen => ("screens", "you cannot share one"),
         };
         let names: Vec<&str> = list.of(kind).map(|device| device.name.as_str()).collect();
-        let hint = format!("Without a {kind} {effect}. Plug one in, and close programs that keep it for themselves.");
+        let way = match kind {
+            Kind::Screen => "Start it on a desktop.",
+            _ => "Plug one in, and close programs that keep it for themselves.",
+        };
+        let hint = format!("Without a {kind} {effect}. {way}");
         match names.as_slice() {
             [] => Check { hint: Some(hint), ..Check::good(name, "none found") },
             names => Check::good(name, names.join(", ")),
