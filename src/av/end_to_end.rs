@@ -231,10 +231,14 @@ fn test_card_arrives_with_its_stamps_and_latency() {
 fn lost_packets_come_again_and_no_keyframe_is_needed() {
     // Each fifth packet, the first time that it is sent.
     let (mut sent, mut seen) = (0, std::collections::BTreeSet::new());
+    let lost = Arc::<std::sync::atomic::AtomicU64>::default();
+    let count = Arc::clone(&lost);
     let lose = Box::new(move |header: &Header| {
         let first = seen.insert((header.frame, header.index));
         sent += u32::from(first);
-        first && sent > 50 && sent.is_multiple_of(5)
+        let lose = first && sent > 50 && sent.is_multiple_of(5);
+        count.fetch_add(u64::from(lose), std::sync::atomic::Ordering::Relaxed);
+        lose
     });
     let call = Call::start(card(), PictureConfig::default(), lose);
     call.video.set_rtt(Duration::from_millis(1));
@@ -246,7 +250,11 @@ fn lost_packets_come_again_and_no_keyframe_is_needed() {
     }
     let (stats, repairs) = (call.video.stats(), call.video.repairs());
     println!("from {first}: {stats:?}, {repairs:?}");
-    assert!(repairs.repaired > 15 && repairs.malformed == 0, "{repairs:?}");
+    // How many that were depends on how large the pictures are.
+    let lost = lost.load(std::sync::atomic::Ordering::Relaxed);
+    assert!(lost >= 5 && repairs.malformed == 0, "{lost} {repairs:?}");
+    // The last ones may still be on their way, or belong to a picture that was given up.
+    assert!(repairs.repaired + 3 + stats.dropped >= lost, "{lost} {stats:?} {repairs:?}");
     // A picture that no other needs is given up when a busy machine holds the threads up beyond its moment.
     assert!(stats.dropped * 20 <= stats.frames && repairs.keyframes == 0, "{stats:?} {repairs:?}");
     call.stop();

@@ -76,9 +76,9 @@ impl Meeting {
             Command::Voice { change, sources } => {
                 Ok(Answer::Work(Work::Voice(self.settings.voice.with(change, sources))))
             }
-            Command::View { peer, size } => {
+            Command::View { peer, track, size } => {
                 let peer = self.people.directory.resolve(&peer, Reach::Present)?;
-                let changes = self.tracks.choose(peer, size);
+                let changes = self.tracks.choose(peer, track, size);
                 self.out.push_back(Output::Send { to: peer, message: self.tracks.views_message(peer) });
                 self.apply(peer, changes);
                 Ok(Answer::Done(Done::Ok))
@@ -329,7 +329,7 @@ mod tests {
         let mut table = table(Accept::Ask);
         table.outputs();
         assert_eq!(table.meeting.state().people[0].view, View::Small);
-        table.answer(Command::View { peer: "bob".into(), size: View::Large });
+        table.answer(Command::View { peer: "bob".into(), track: None, size: View::Large });
         assert_eq!(table.kinds(), [wire::VIEWS]);
         let person = &table.meeting.state().people[0];
         assert_eq!(

@@ -16,8 +16,8 @@ use crate::bucket::Bucket;
 
 /// Tracks and wishes read of one message; more are ignored. There are four kinds.
 const MAX_READ: usize = 16;
-/// Views chosen for single peers, remembered by key; above, no more are.
-const MAX_CHOICES: usize = 512;
+/// Views chosen for single pictures, remembered by key; above, no more are.
+const MAX_CHOICES: usize = 1024;
 /// What one peer may change at once, and one more change each..
 const CHANGES: (u32, Duration) = (60, Duration::from_millis(50));
 
@@ -61,7 +61,7 @@ pub struct Tracks {
     own: BTreeMap<TrackKind, TrackInfo>,
     own_revision: u64,
     default_view: View,
-    choices: BTreeMap<PeerId, View>,
+    choices: BTreeMap<(PeerId, TrackKind), View>,
     views_revision: u64,
     remotes: BTreeMap<PeerId, Remote>,
 }
@@ -113,25 +113,22 @@ impl Tracks {
     pub fn view(&self, peer: PeerId, kind: TrackKind) -> View {
         match kind {
             kind if kind.is_sound() => View::Large,
-            _ => self.picture_view(peer),
+            kind => self.choices.get(&(peer, kind)).copied().unwrap_or(self.default_view),
         }
     }
 
-    /// What we ask of the pictures of `peer`.
-    pub fn picture_view(&self, peer: PeerId) -> View {
-        self.choices.get(&peer).copied().unwrap_or(self.default_view)
-    }
-
-    /// Chooses what to ask of the pictures of `peer`; `views_message` is to be sent.
-    pub fn choose(&mut self, peer: PeerId, view: View) -> Vec<Change> {
-        if self.choices.len() < MAX_CHOICES || self.choices.contains_key(&peer) {
-            self.choices.insert(peer, view);
+    /// Chooses what to ask of one picture of `peer`, or of all; `views_message` is to be sent.
+    pub fn choose(&mut self, peer: PeerId, track: Option<TrackKind>, view: View) -> Vec<Change> {
+        let chosen = |kind: TrackKind| !kind.is_sound() && track.is_none_or(|track| track == kind);
+        for kind in KINDS.into_iter().filter(|kind| chosen(*kind)) {
+            if self.choices.len() < MAX_CHOICES || self.choices.contains_key(&(peer, kind)) {
+                self.choices.insert((peer, kind), view);
+            }
         }
         self.views_revision += 1;
         let remote = self.remotes.get(&peer);
         let pictures = remote.into_iter().flat_map(|remote| remote.tracks.values());
-        let pictures = pictures.filter(|info| !info.kind.is_sound());
-        pictures.map(|info| Change::Receive(info.clone(), view)).collect()
+        pictures.filter(|info| chosen(info.kind)).map(|info| Change::Receive(info.clone(), view)).collect()
     }
 
     /// `peer` is linked in a new run: it has said nothing yet, and hears us.
@@ -289,9 +286,19 @@ mod tests {
         let sound = Change::Subscribe(TrackKind::ScreenAudio, View::Large);
         let [first, second] = both(View::Large);
         assert_eq!(hear(&of_b, &mut of_a), [first, second, sound]);
-        assert_eq!(of_b.choose(a, View::Small), []);
+        assert_eq!(of_b.choose(a, None, View::Small), []);
         assert_eq!(hear(&of_b, &mut of_a), both(View::Small));
-        of_b.choose(a, View::None);
+        // One of them alone.
+        of_b.choose(a, Some(screen), View::Large);
+        assert_eq!(hear(&of_b, &mut of_a), [Change::Subscribe(screen, View::Large)]);
+        let shared = info(screen, true);
+        of_a.set_own(screen, Some(shared.clone()));
+        let said = of_a.tracks_message().decode().expect("own message");
+        of_b.on_tracks(now, a, &said).expect("taken");
+        assert_eq!(of_b.choose(a, Some(camera), View::Small), []);
+        assert_eq!(of_b.choose(a, Some(screen), View::Small), [Change::Receive(shared.clone(), View::Small)]);
+        assert_eq!(hear(&of_b, &mut of_a), [Change::Subscribe(screen, View::Small)]);
+        assert_eq!(of_b.choose(a, None, View::None), [Change::Receive(shared, View::None)]);
         assert_eq!(hear(&of_b, &mut of_a), both(View::None));
         let sounds = [TrackKind::Microphone, TrackKind::ScreenAudio];
         let wishes = [(camera, View::None), (sounds[0], View::Large), (screen, View::None), (sounds[1], View::Large)];

@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use crate::av::spec::voice::{Change, Sources};
 use crate::cli::args::parse_view;
 use crate::id::{CallId, PeerId, RoomName, TransferId, to_hex};
-use crate::media::TrackInfo;
+use crate::media::{TrackInfo, TrackKind};
 use crate::meeting::{
     Audience, Code, Command, Done, Event, Failure, FileEvent, FileStage, KnownPerson, Nearby, NearbyMeeting,
     NearbyPerson, Person, PersonState, Settings, State, Warning,
@@ -132,7 +132,13 @@ fn command(word: &str, fields: &Fields<'_>) -> Result<Command, Failure> {
         }
         "view" => {
             let size = parse_view(&fields.text("size")?).map_err(|_| Fields::wrong("size", "large, small or none"))?;
-            Command::View { peer: fields.text("peer")?, size }
+            let track = match fields.0.get("track").and_then(Value::as_str) {
+                None if !fields.0.contains_key("track") => None,
+                Some("camera") => Some(TrackKind::Camera),
+                Some("screen") => Some(TrackKind::Screen),
+                _ => return Err(Fields::wrong("track", "camera or screen")),
+            };
+            Command::View { peer: fields.text("peer")?, track, size }
         }
         "volume" => {
             let value = fields.0.get("value").and_then(Value::as_f64).filter(|value| (0.0..=2.0).contains(value));
@@ -429,8 +435,12 @@ mod tests {
         check(r#"{"do":"screen","on":false}"#, Command::Screen { on: false, source: None });
         check(r#"{"do":"screen-audio","value":"on"}"#, Command::ScreenAudio(crate::av::spec::ScreenAudio::On));
         check(
+            r#"{"do":"view","peer":"bo","size":"small","track":"screen"}"#,
+            Command::View { peer: "bo".into(), track: Some(TrackKind::Screen), size: crate::media::View::Small },
+        );
+        check(
             r#"{"do":"view","peer":"bo","size":"small"}"#,
-            Command::View { peer: "bo".into(), size: crate::media::View::Small },
+            Command::View { peer: "bo".into(), track: None, size: crate::media::View::Small },
         );
         check(r#"{"do":"call","peer":"bo"}"#, Command::Call { who: "bo".into() });
         check(r#"{"do":"answer","call":"00000000000000ff"}"#, Command::Answer(CallId::from_u64(255)));

@@ -22,6 +22,7 @@ use iced::{Element, Length, Point, Size};
 use crate::av::spec;
 use crate::engine::pictures::{Key, PixelSize};
 use crate::id::PeerId;
+use crate::media::TrackKind;
 use crate::meeting::{Command, WarningCode};
 use crate::ui::action::{Action, Meet};
 use crate::ui::app::Context;
@@ -530,9 +531,13 @@ impl Screen {
             return Action::None;
         }
         // Where nothing is to be seen there is nothing to ask for.
-        let people: Vec<PeerId> =
-            meeting.people.values().filter(|p| p.has_picture() || p.shares()).map(|p| p.person.peer).collect();
-        let commands = self.views.update(now, &people, &self.drawn);
+        let pictures: Vec<views::Picture> = meeting
+            .people
+            .values()
+            .flat_map(|p| [(p.has_picture(), TrackKind::Camera), (p.shares(), TrackKind::Screen)].map(|it| (p, it)))
+            .filter_map(|(p, (there, kind))| there.then_some((p.person.peer, kind)))
+            .collect();
+        let commands = self.views.update(now, &pictures, &self.drawn);
         commands.into_iter().fold(Action::None, |all, command| all.and(Action::Engine(command)))
     }
 
