@@ -1,6 +1,9 @@
-//! Sans-IO. How much parity a picture is given: as much as leaves at most one in a hundred incomplete, where parity serves
-//! at all and as far as the bits are there. Made once, for the worst of the receivers that lose something, and sent to
-//! those only.
+//! Sans-IO. How much parity a picture is given: as much as leaves few incomplete ([`Aim`]), where parity serves at all and as
+//! far as the bits are there. Made once, for the worst of the receivers that lose something, and sent to those only.
+//!
+//! What is lost is first taken to be independent. Receivers tell when that was wrong, as in bursts: each picture that is
+//! asked for again gives those that follow a little more parity, and each that leaves takes back so much that both are even
+//! when the aim is met.
 //!
 //! Asking again costs nothing until something is lost, and a round trip then. Parity costs bits always and no time. So it
 //! is for links that lose more than 1 %, and there for round trips of more than 100 ms, or when the link has room to spare.
@@ -13,12 +16,10 @@ use crate::media::Bitrate;
 const LEAST_LOSS: f64 = 0.01;
 /// A round trip that shows.
 const FAR: Duration = Duration::from_millis(100);
-/// Share of pictures that may stay incomplete: of those that others refer to, and of the others.
-const RESIDUAL: (f64, f64) = (0.01, 0.04);
-/// Most parity over a run of deltas, in percent of their packets.
-const MOST_OF_DELTAS: usize = 50;
-/// What a small picture may take of what others before it did not need, in hundredths of a packet.
-const MOST_CREDIT: usize = 600;
+/// Parity packets more for each picture that was asked for again.
+const STEP: f64 = 0.5;
+/// Most of them. The largest burst that is answered beforehand.
+const MOST_MORE: f64 = 8.0;
 /// On a far link without known room, this share of the pictures' own rate is spent, in percent.
 const FAR_SHARE: u64 = 20;
 /// Spare bits that nobody used are there for so long.
@@ -42,6 +43,28 @@ impl Conditions {
     }
 }
 
+/// Share of pictures that may stay incomplete, 0 to 1.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Aim {
+    /// Of those that stand alone: all waits for them, and they are many packets.
+    pub key: f64,
+    /// Of those that others refer to.
+    pub referred: f64,
+    /// Of those that no other refers to.
+    pub discardable: f64,
+}
+
+impl Aim {
+    /// From the simulation `what_parity_buys`.
+    pub const USUAL: Self = Self { key: 0.002, referred: 0.005, discardable: 0.02 };
+}
+
+impl Default for Aim {
+    fn default() -> Self {
+        Self::USUAL
+    }
+}
+
 /// One picture, before it leaves.
 #[derive(Debug, Clone, Copy)]
 pub struct Picture {
@@ -58,8 +81,11 @@ pub struct Picture {
 /// What one layer has spent on parity.
 #[derive(Debug, Clone, Default)]
 pub struct Amount {
-    /// Hundredths of a packet that deltas may have.
-    credit: usize,
+    aim: Aim,
+    /// Parity packets beyond what independent losses need.
+    more: f64,
+    /// The newest picture that was asked for again, and its stream.
+    asked: Option<(u16, u32)>,
     /// Bits that may be spent.
     purse: u64,
     filled: Option<Instant>,
@@ -68,6 +94,21 @@ pub struct Amount {
 }
 
 impl Amount {
+    /// With another aim than the usual one.
+    #[cfg(test)]
+    pub fn aiming(aim: Aim) -> Self {
+        Self { aim, ..Self::default() }
+    }
+
+    /// A receiver that parity serves had to ask for picture `frame` of `stream`, which was sent.
+    pub fn on_asked(&mut self, stream: u16, frame: u32) {
+        let newer = |(before, newest): (u16, u32)| before != stream || frame.wrapping_sub(newest).cast_signed() > 0;
+        if self.asked.is_none_or(newer) {
+            self.asked = Some((stream, frame));
+            self.more = (self.more + STEP).min(MOST_MORE);
+        }
+    }
+
     /// How many parity packets `picture` gets, which leaves at `now`; `all` are the conditions of those who watch it.
     pub fn plan(&mut self, now: Instant, picture: Picture, all: impl Iterator<Item = Conditions>) -> usize {
         let served: Vec<Conditions> = all.filter(Conditions::serves).collect();
@@ -78,20 +119,18 @@ impl Amount {
         let packets = u64::try_from(picture.packets).unwrap_or(u64::MAX);
         self.sent = self.sent.saturating_add(packets.saturating_mul(picture.packet_bits));
         if spare.is_none() {
-            self.credit = 0;
+            self.more = 0.0;
             return 0;
         }
-        let residual = if picture.discardable { RESIDUAL.1 } else { RESIDUAL.0 };
-        let mut count = needed(picture.packets, loss.min(0.5), residual);
-        if !picture.key {
-            self.credit = (self.credit + picture.packets * MOST_OF_DELTAS).min(MOST_CREDIT.max(picture.packets * 100));
-            count = count.min(self.credit / 100);
-        }
+        let residual = match picture {
+            Picture { key: true, .. } => self.aim.key,
+            Picture { discardable: true, .. } => self.aim.discardable,
+            _ => self.aim.referred,
+        };
+        let mut count = needed(picture.packets, loss.min(0.5), residual) + whole(self.more);
+        self.more = (self.more - STEP * residual).max(0.0);
         let afford = usize::try_from(self.purse / picture.packet_bits.max(1)).unwrap_or(usize::MAX);
         count = count.min(afford).min(picture.packets);
-        if !picture.key {
-            self.credit -= count * 100;
-        }
         self.purse -= u64::try_from(count).unwrap_or(0) * picture.packet_bits;
         count
     }
@@ -125,6 +164,11 @@ fn needed(packets: usize, loss: f64, residual: f64) -> usize {
         }
     }
     packets
+}
+
+/// Whole packets in `more`, which is 0 to [`MOST_MORE`].
+fn whole(more: f64) -> usize {
+    (1..=8u32).rev().find(|n| f64::from(*n) <= more).map_or(0, |n| usize::try_from(n).unwrap_or(0))
 }
 
 fn ratio(a: usize, b: usize) -> f64 {
@@ -163,24 +207,53 @@ mod tests {
         assert_eq!(second(DELTA, &[conditions(0.005, 200, rich)]), 0);
         assert_eq!(second(DELTA, &[conditions(0.05, 40, 0)]), 0);
         assert_eq!(second(DELTA, &[]), 0);
-        assert!((50..=60).contains(&second(DELTA, &[conditions(0.05, 40, rich)])));
+        assert!((55..=60).contains(&second(DELTA, &[conditions(0.05, 40, rich)])));
         // A fifth of the 150 packets.
         assert!((25..=30).contains(&second(DELTA, &[conditions(0.05, 200, 0)])));
         // The worst receiver that loses decides, also with others beside it.
         let worst = second(DELTA, &[conditions(0.0, 1, 0), conditions(0.02, 40, rich), conditions(0.2, 40, rich)]);
-        assert!((70..=75).contains(&worst), "{worst}");
+        assert!((140..=150).contains(&worst), "{worst}");
     }
 
     #[test]
-    fn deltas_have_half_at_most_and_small_ones_together() {
+    fn small_pictures_have_one_each_and_keyframes_the_most() {
         let small = Picture { packets: 1, ..DELTA };
-        assert!((13..=15).contains(&second(small, &[conditions(0.1, 40, 10_000_000)])));
-        let key = Picture { packets: 20, key: true, ..DELTA };
-        let mut amount = Amount::default();
-        let rich = [conditions(0.3, 40, 50_000_000)];
+        assert!((28..=30).contains(&second(small, &[conditions(0.1, 40, 10_000_000)])));
+        let rich = [conditions(0.1, 40, 50_000_000)];
         let start = crate::clock::now();
-        amount.plan(start, key, rich.into_iter());
-        assert!(amount.plan(start + HOARD, key, rich.into_iter()) > 10);
+        let of = |picture| {
+            let mut amount = Amount::default();
+            amount.plan(start, picture, rich.into_iter());
+            amount.plan(start + HOARD, picture, rich.into_iter())
+        };
+        let delta = Picture { packets: 20, ..DELTA };
+        let others = (of(delta), of(Picture { discardable: true, ..delta }));
+        assert!(of(Picture { key: true, ..delta }) > others.0 && others.0 > others.1, "{others:?}");
+    }
+
+    #[test]
+    fn what_is_asked_for_again_gives_more_until_it_is_not() {
+        let rich = [conditions(0.05, 40, 10_000_000)];
+        let (start, mut amount) = (crate::clock::now(), Amount::default());
+        let mut now = start;
+        let mut plan = |amount: &mut Amount| {
+            now += Duration::from_millis(33);
+            amount.plan(now, DELTA, rich.into_iter())
+        };
+        plan(&mut amount);
+        let before = plan(&mut amount);
+        // The same picture again, and older ones, tell nothing new.
+        for frame in [7, 7, 9, 8, 7, 12, 15] {
+            amount.on_asked(1, frame);
+        }
+        assert_eq!(plan(&mut amount), before + 2);
+        (0..60).for_each(|frame| amount.on_asked(2, frame));
+        assert_eq!(plan(&mut amount), DELTA.packets, "never more than the picture itself");
+        let pictures = (0..5000).take_while(|_| plan(&mut amount) > before).count();
+        assert!((1000..4000).contains(&pictures), "{pictures}");
+        amount.on_asked(2, 100);
+        amount.plan(now, DELTA, [conditions(0.0, 40, 10_000_000)].into_iter());
+        assert_eq!(amount.more, 0.0, "nobody loses anything");
     }
 
     #[test]
