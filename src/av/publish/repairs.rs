@@ -122,3 +122,89 @@ impl Repairs {
         self.lock().resend.refused()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::av::packet::EncodedPicture;
+    use crate::av::packet::header::Layer;
+    use crate::av::packet::packetizer::Packetizer;
+    use crate::media::Outlet;
+
+    const PEER: PeerId = PeerId::from_bytes([3; 32]);
+    const VIEW: View = View::Large;
+
+    #[derive(Debug)]
+    struct Nowhere;
+
+    impl Outlet for Nowhere {
+        fn send(&self, _: Packet) {}
+    }
+
+    /// One layer and one receiver of it, whose link carries 1 Mbit/s beside the pictures and loses a fifth.
+    struct Meeting {
+        repairs: Repairs,
+        outlets: Outlets,
+        packetizer: Packetizer,
+        now: Instant,
+    }
+
+    impl Meeting {
+        fn new() -> Self {
+            let outlets = Outlets::new();
+            outlets.set(PEER, VIEW, Arc::new(Nowhere));
+            let packetizer = Packetizer::new(7, Layer::Main, 0);
+            Self { repairs: Repairs::default(), outlets, packetizer, now: crate::clock::now() }
+        }
+
+        /// A second of pictures after the link was told to have `spare`: bits of parity, and the stream and number of the
+        /// last picture.
+        fn second(&mut self, spare: u64, loss: f64) -> (u64, (u16, u32)) {
+            let rtt = Duration::from_millis(40);
+            self.repairs.set_link(PEER, Some(Conditions { loss, rtt, spare: Bitrate::from_bps(spare) }));
+            let (mut bits, mut last) = (0, (0, 0));
+            for _ in 0..30 {
+                self.now += Duration::from_micros(33_333);
+                let picture = EncodedPicture { data: vec![7; 5000], key: false, temporal: 0, discardable: false };
+                let packets = self.packetizer.cut(&picture, 1).expect("cut");
+                let shape =
+                    Picture { packets: packets.bodies.len(), packet_bits: 9000, key: false, discardable: false };
+                let target = (&self.outlets, VIEW);
+                let (parity, receivers) = self.repairs.on_sent(self.now, &packets, shape, None, target);
+                assert!(parity.is_empty() || receivers == [PEER]);
+                bits += 9000 * u64::try_from(parity.len()).expect("small");
+                last = (packets.stream, packets.frame);
+            }
+            (bits, last)
+        }
+    }
+
+    #[test]
+    fn parity_does_not_take_its_own_room_away() {
+        let mut meeting = Meeting::new();
+        let room = 1_000_000;
+        let (mut parity, _) = meeting.second(room, 0.2);
+        for second in 1..6 {
+            let before = parity;
+            // What is told to be free is what the parity of the last second left.
+            (parity, _) = meeting.second(room - before, 0.2);
+            assert!(parity >= room * 8 / 10 && parity <= room * 11 / 10, "second {second}: {parity} after {before}");
+        }
+    }
+
+    #[test]
+    fn what_a_receiver_asks_for_again_gives_more_to_those_that_parity_serves() {
+        for (spare, more) in [(20_000_000, true), (0, false)] {
+            let mut meeting = Meeting::new();
+            let (before, (stream, newest)) = meeting.second(spare, 0.03);
+            for frame in newest - 9..=newest {
+                let nack = Nack::of(stream, [(frame, Some(0))]).expect("one");
+                assert!(meeting.repairs.on_nack(meeting.now, TrackId::CAMERA, PEER, &nack, &meeting.outlets));
+            }
+            let (after, _) = meeting.second(spare, 0.03);
+            assert_eq!(after > before, more, "{before} {after}");
+        }
+    }
+}
