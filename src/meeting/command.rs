@@ -14,7 +14,7 @@ use crate::id::{CallId, PeerId, RoomName, TransferId, Username};
 use crate::invite::Invite;
 use crate::known::trust::Edit;
 use crate::known::words::Words;
-use crate::media::View;
+use crate::media::{TrackKind, View};
 
 use super::event::Person;
 use super::message_id::MessageId;
@@ -94,6 +94,8 @@ pub enum Command {
     View {
         /// WHO.
         peer: String,
+        /// Of its camera or its screen; `None`: of both.
+        track: Option<TrackKind>,
         /// How large.
         size: View,
     },

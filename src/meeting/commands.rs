@@ -76,9 +76,9 @@ impl Meeting {
             Command::Voice { change, sources } => {
                 Ok(Answer::Work(Work::Voice(self.settings.voice.with(change, sources))))
             }
-            Command::View { peer, size } => {
+            Command::View { peer, track, size } => {
                 let peer = self.people.directory.resolve(&peer, Reach::Present)?;
-                let changes = self.tracks.choose(peer, size);
+                let changes = self.tracks.choose(peer, track, size);
                 self.out.push_back(Output::Send { to: peer, message: self.tracks.views_message(peer) });
                 self.apply(peer, changes);
                 Ok(Answer::Done(Done::Ok))
@@ -328,14 +328,15 @@ mod tests {
     fn a_view_is_asked_of_one_peer_and_the_default_of_all() {
         let mut table = table(Accept::Ask);
         table.outputs();
-        assert_eq!(table.meeting.state().people[0].view, View::Small);
-        table.answer(Command::View { peer: "bob".into(), size: View::Large });
+        let asked = |camera, screen| vec![(TrackKind::Camera, camera), (TrackKind::Screen, screen)];
+        assert_eq!(table.meeting.state().people[0].views, asked(View::Small, View::Small));
+        table.answer(Command::View { peer: "bob".into(), track: None, size: View::Large });
+        assert_eq!(table.kinds(), [wire::VIEWS]);
+        table.answer(Command::View { peer: "bob".into(), track: Some(TrackKind::Camera), size: View::None });
         assert_eq!(table.kinds(), [wire::VIEWS]);
         let person = &table.meeting.state().people[0];
-        assert_eq!(
-            (person.view, person.watches.as_slice()),
-            (View::Large, &[(TrackKind::Microphone, View::Large)][..])
-        );
+        assert_eq!(person.views, asked(View::None, View::Large));
+        assert_eq!(person.watches, [(TrackKind::Microphone, View::Large)]);
     }
 
     #[test]

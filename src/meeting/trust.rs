@@ -308,7 +308,7 @@ mod tests {
         table.meeting.on_recovered(now, peer);
         table.meeting.on_refused(now, peer);
         table.meeting.on_linked(now, eve.clone());
-        table.command(Command::View { peer: peer.to_string(), size: View::Small }).expect("chosen");
+        table.command(Command::View { peer: peer.to_string(), track: None, size: View::Small }).expect("chosen");
         let want = wire::Want { author: table.meeting.me, instance: Instance::from_u64(1), from: 1 };
         outputs.extend(table.hear(eve.key, &Message::new(wire::WANT, &want)));
         for seconds in [1, 5, 60, 700] {

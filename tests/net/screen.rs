@@ -90,7 +90,7 @@ async fn a_shared_screen_arrives_ends_and_comes_back() {
         assert!(state.settings.screen_on && state.tracks.iter().any(|track| track.kind == TrackKind::Screen));
 
         // What nobody watches is not sent, and is sent again when it is watched.
-        let view = |size| Command::View { peer: ada.id.to_string(), size };
+        let view = |size| Command::View { peer: ada.id.to_string(), track: None, size };
         bo.handle.command(view(View::None)).await.expect("asked");
         let sends = |wanted: bool| {
             move |event: &Event| {
@@ -99,7 +99,10 @@ async fn a_shared_screen_arrives_ends_and_comes_back() {
             }
         };
         ada.wait("nothing sent", sends(false)).await;
-        bo.handle.command(view(View::Large)).await.expect("asked");
+        // Of the screen alone.
+        let track = Some(TrackKind::Screen);
+        let screen = Command::View { peer: ada.id.to_string(), track, size: View::Large };
+        bo.handle.command(screen).await.expect("asked");
         moves(&bo, key).await;
         ada.wait("pictures sent", sends(true)).await;
 

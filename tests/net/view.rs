@@ -32,7 +32,7 @@ async fn pictures_that_nobody_wants_are_sent_no_more_and_come_back_when_wanted()
     figures(&bo, "shown pictures", shown).await;
 
     for _ in 0..2 {
-        let view = |size| Command::View { peer: ada.id.to_string(), size };
+        let view = |size| Command::View { peer: ada.id.to_string(), track: None, size };
         bo.handle.command(view(View::None)).await.expect("asked");
         let asked = lets_meet::clock::now();
         // Figures cover the second before them: the first ones wholly after one second from now hold no packet of a

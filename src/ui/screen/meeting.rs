@@ -530,9 +530,11 @@ impl Screen {
             return Action::None;
         }
         // Where nothing is to be seen there is nothing to ask for.
-        let people: Vec<PeerId> =
-            meeting.people.values().filter(|p| p.has_picture() || p.shares()).map(|p| p.person.peer).collect();
-        let commands = self.views.update(now, &people, &self.drawn);
+        let people = || meeting.people.values();
+        let cameras = people().filter(|p| p.has_picture()).map(|p| Key::camera(p.person.peer));
+        let screens = people().filter(|p| p.shares()).map(|p| Key::screen(p.person.peer));
+        let there: Vec<Key> = cameras.chain(screens).collect();
+        let commands = self.views.update(now, &there, &self.drawn);
         commands.into_iter().fold(Action::None, |all, command| all.and(Action::Engine(command)))
     }
 
