@@ -94,7 +94,7 @@ pub enum Command {
     View {
         /// WHO.
         peer: String,
-        /// Which picture; `None` is both.
+        /// Of its camera or its screen; `None`: of both.
         track: Option<TrackKind>,
         /// How large.
         size: View,

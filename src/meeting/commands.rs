@@ -328,14 +328,15 @@ mod tests {
     fn a_view_is_asked_of_one_peer_and_the_default_of_all() {
         let mut table = table(Accept::Ask);
         table.outputs();
-        assert_eq!(table.meeting.state().people[0].view, View::Small);
+        let asked = |camera, screen| vec![(TrackKind::Camera, camera), (TrackKind::Screen, screen)];
+        assert_eq!(table.meeting.state().people[0].views, asked(View::Small, View::Small));
         table.answer(Command::View { peer: "bob".into(), track: None, size: View::Large });
         assert_eq!(table.kinds(), [wire::VIEWS]);
+        table.answer(Command::View { peer: "bob".into(), track: Some(TrackKind::Camera), size: View::None });
+        assert_eq!(table.kinds(), [wire::VIEWS]);
         let person = &table.meeting.state().people[0];
-        assert_eq!(
-            (person.view, person.watches.as_slice()),
-            (View::Large, &[(TrackKind::Microphone, View::Large)][..])
-        );
+        assert_eq!(person.views, asked(View::None, View::Large));
+        assert_eq!(person.watches, [(TrackKind::Microphone, View::Large)]);
     }
 
     #[test]

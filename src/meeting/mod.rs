@@ -553,7 +553,7 @@ impl Meeting {
             presence: seat.presence,
             name_is_unique: directory.name_is_unique(peer),
             tracks: self.tracks.of(peer),
-            view: self.tracks.view(peer, TrackKind::Camera),
+            views: [TrackKind::Camera, TrackKind::Screen].map(|kind| (kind, self.tracks.view(peer, kind))).to_vec(),
             volume: self.people.volume(peer),
             watches: self.tracks.wishes(peer),
         };

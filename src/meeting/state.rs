@@ -79,8 +79,8 @@ pub struct PersonState {
     pub name_is_unique: bool,
     /// Its tracks.
     pub tracks: Vec<TrackInfo>,
-    /// What we ask of its pictures.
-    pub view: View,
+    /// What we ask of its pictures, by track.
+    pub views: Vec<(TrackKind, View)>,
     /// How loud it is played.
     pub volume: f32,
     /// What it asks of ours, by track.

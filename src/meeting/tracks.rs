@@ -16,8 +16,8 @@ use crate::bucket::Bucket;
 
 /// Tracks and wishes read of one message; more are ignored. There are four kinds.
 const MAX_READ: usize = 16;
-/// Views chosen for single pictures, remembered by key; above, no more are.
-const MAX_CHOICES: usize = 1024;
+/// Views chosen for single peers, remembered by key; above, no more are.
+const MAX_CHOICES: usize = 512;
 /// What one peer may change at once, and one more change each..
 const CHANGES: (u32, Duration) = (60, Duration::from_millis(50));
 
@@ -61,7 +61,7 @@ pub struct Tracks {
     own: BTreeMap<TrackKind, TrackInfo>,
     own_revision: u64,
     default_view: View,
-    choices: BTreeMap<(PeerId, TrackKind), View>,
+    choices: BTreeMap<PeerId, BTreeMap<TrackKind, View>>,
     views_revision: u64,
     remotes: BTreeMap<PeerId, Remote>,
 }
@@ -113,22 +113,22 @@ impl Tracks {
     pub fn view(&self, peer: PeerId, kind: TrackKind) -> View {
         match kind {
             kind if kind.is_sound() => View::Large,
-            kind => self.choices.get(&(peer, kind)).copied().unwrap_or(self.default_view),
+            _ => self.choices.get(&peer).and_then(|of| of.get(&kind)).copied().unwrap_or(self.default_view),
         }
     }
 
-    /// Chooses what to ask of one picture of `peer`, or of all; `views_message` is to be sent.
+    /// Chooses what to ask of the camera or the screen of `peer`, or (with `None`) of both; `views_message` is to be sent.
     pub fn choose(&mut self, peer: PeerId, track: Option<TrackKind>, view: View) -> Vec<Change> {
         let chosen = |kind: TrackKind| !kind.is_sound() && track.is_none_or(|track| track == kind);
-        for kind in KINDS.into_iter().filter(|kind| chosen(*kind)) {
-            if self.choices.len() < MAX_CHOICES || self.choices.contains_key(&(peer, kind)) {
-                self.choices.insert((peer, kind), view);
-            }
+        if self.choices.len() < MAX_CHOICES || self.choices.contains_key(&peer) {
+            let of = self.choices.entry(peer).or_default();
+            of.extend(KINDS.into_iter().filter(|kind| chosen(*kind)).map(|kind| (kind, view)));
         }
         self.views_revision += 1;
         let remote = self.remotes.get(&peer);
         let pictures = remote.into_iter().flat_map(|remote| remote.tracks.values());
-        pictures.filter(|info| chosen(info.kind)).map(|info| Change::Receive(info.clone(), view)).collect()
+        let pictures = pictures.filter(|info| chosen(info.kind));
+        pictures.map(|info| Change::Receive(info.clone(), view)).collect()
     }
 
     /// `peer` is linked in a new run: it has said nothing yet, and hears us.
@@ -288,22 +288,38 @@ mod tests {
         assert_eq!(hear(&of_b, &mut of_a), [first, second, sound]);
         assert_eq!(of_b.choose(a, None, View::Small), []);
         assert_eq!(hear(&of_b, &mut of_a), both(View::Small));
-        // One of them alone.
-        of_b.choose(a, Some(screen), View::Large);
-        assert_eq!(hear(&of_b, &mut of_a), [Change::Subscribe(screen, View::Large)]);
-        let shared = info(screen, true);
-        of_a.set_own(screen, Some(shared.clone()));
-        let said = of_a.tracks_message().decode().expect("own message");
-        of_b.on_tracks(now, a, &said).expect("taken");
-        assert_eq!(of_b.choose(a, Some(camera), View::Small), []);
-        assert_eq!(of_b.choose(a, Some(screen), View::Small), [Change::Receive(shared.clone(), View::Small)]);
-        assert_eq!(hear(&of_b, &mut of_a), [Change::Subscribe(screen, View::Small)]);
-        assert_eq!(of_b.choose(a, None, View::None), [Change::Receive(shared, View::None)]);
+        of_b.choose(a, None, View::None);
         assert_eq!(hear(&of_b, &mut of_a), both(View::None));
         let sounds = [TrackKind::Microphone, TrackKind::ScreenAudio];
         let wishes = [(camera, View::None), (sounds[0], View::Large), (screen, View::None), (sounds[1], View::Large)];
         assert_eq!(of_a.wishes(b), wishes);
         assert_eq!(of_a.depart(b), sounds.map(|kind| Change::Subscribe(kind, View::None)));
+    }
+
+    #[test]
+    fn a_small_tile_beside_a_large_screen_is_said_as_it_is() {
+        let (now, a, b, mut of_a, mut of_b) = two();
+        let (camera, screen) = (TrackKind::Camera, TrackKind::Screen);
+        for kind in [camera, screen] {
+            of_a.set_own(kind, Some(info(kind, true)));
+        }
+        of_b.on_tracks(now, a, &of_a.tracks_message().decode().expect("own message")).expect("taken");
+        let hear = |of_b: &Tracks, of_a: &mut Tracks| {
+            let said = of_b.views_message(a).decode().expect("own message");
+            of_a.on_views(now, b, &said).expect("taken")
+        };
+        hear(&of_b, &mut of_a);
+        assert_eq!(of_b.choose(a, Some(camera), View::Small), [Change::Receive(info(camera, true), View::Small)]);
+        assert_eq!(hear(&of_b, &mut of_a), [Change::Subscribe(camera, View::Small)]);
+        assert_eq!((of_b.view(a, camera), of_b.view(a, screen)), (View::Small, View::Large));
+        assert_eq!(of_b.choose(a, Some(screen), View::None), [Change::Receive(info(screen, true), View::None)]);
+        assert_eq!(hear(&of_b, &mut of_a), [Change::Subscribe(screen, View::None)]);
+        // Of sound there is nothing to choose.
+        assert_eq!(of_b.choose(a, Some(TrackKind::Microphone), View::None), []);
+        assert_eq!(hear(&of_b, &mut of_a), []);
+        // Of both.
+        assert_eq!(of_b.choose(a, None, View::Large).len(), 2);
+        assert_eq!(hear(&of_b, &mut of_a), [camera, screen].map(|kind| Change::Subscribe(kind, View::Large)));
     }
 
     #[test]

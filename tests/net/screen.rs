@@ -99,7 +99,10 @@ async fn a_shared_screen_arrives_ends_and_comes_back() {
             }
         };
         ada.wait("nothing sent", sends(false)).await;
-        bo.handle.command(view(View::Large)).await.expect("asked");
+        // Of the screen alone.
+        let track = Some(TrackKind::Screen);
+        let screen = Command::View { peer: ada.id.to_string(), track, size: View::Large };
+        bo.handle.command(screen).await.expect("asked");
         moves(&bo, key).await;
         ada.wait("pictures sent", sends(true)).await;
 

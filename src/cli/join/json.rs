@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use crate::av::spec::voice::{Change, Sources};
 use crate::cli::args::parse_view;
 use crate::id::{CallId, PeerId, RoomName, TransferId, to_hex};
-use crate::media::{TrackInfo, TrackKind};
+use crate::media::{TrackInfo, TrackKind, View};
 use crate::meeting::{
     Audience, Code, Command, Done, Event, Failure, FileEvent, FileStage, KnownPerson, Nearby, NearbyMeeting,
     NearbyPerson, Person, PersonState, Settings, State, Warning,
@@ -132,11 +132,12 @@ fn command(word: &str, fields: &Fields<'_>) -> Result<Command, Failure> {
         }
         "view" => {
             let size = parse_view(&fields.text("size")?).map_err(|_| Fields::wrong("size", "large, small or none"))?;
-            let track = match fields.0.get("track").and_then(Value::as_str) {
-                None if !fields.0.contains_key("track") => None,
-                Some("camera") => Some(TrackKind::Camera),
-                Some("screen") => Some(TrackKind::Screen),
-                _ => return Err(Fields::wrong("track", "camera or screen")),
+            let kind = |name: &str| [TrackKind::Camera, TrackKind::Screen].into_iter().find(|kind| kind.name() == name);
+            let track = match fields.0.get("track") {
+                None | Some(Value::Null) => None,
+                Some(_) => {
+                    Some(kind(&fields.text("track")?).ok_or_else(|| Fields::wrong("track", "camera or screen"))?)
+                }
             };
             Command::View { peer: fields.text("peer")?, track, size }
         }
@@ -365,14 +366,18 @@ fn voice(settings: &Settings) -> Value {
 }
 
 fn state(state: &State) -> Value {
+    let sizes = |of: &[(TrackKind, View)]| {
+        of.iter().map(|(kind, view)| json!({ "track": kind.name(), "size": view })).collect::<Vec<_>>()
+    };
     let person = |p: &PersonState| {
         with(
             person_fields(&p.person),
             json!({
                 "handle": p.handle, "trust": p.trust.as_str(), "username": p.username.as_ref().map(|name| name.as_str()), "presence": p.presence.as_str(),
                 "name_is_unique": p.name_is_unique, "tracks": p.tracks.iter().map(track).collect::<Vec<_>>(),
-                "view": p.view, "volume": p.volume,
-                "watches": p.watches.iter().map(|(kind, view)| json!({ "track": kind.name(), "size": view })).collect::<Vec<_>>(),
+                // The larger one, and each.
+                "view": p.views.iter().map(|(_, view)| view).max(), "views": sizes(&p.views),
+                "volume": p.volume, "watches": sizes(&p.watches),
             }),
         )
     };
@@ -435,12 +440,12 @@ mod tests {
         check(r#"{"do":"screen","on":false}"#, Command::Screen { on: false, source: None });
         check(r#"{"do":"screen-audio","value":"on"}"#, Command::ScreenAudio(crate::av::spec::ScreenAudio::On));
         check(
-            r#"{"do":"view","peer":"bo","size":"small","track":"screen"}"#,
-            Command::View { peer: "bo".into(), track: Some(TrackKind::Screen), size: crate::media::View::Small },
-        );
-        check(
             r#"{"do":"view","peer":"bo","size":"small"}"#,
             Command::View { peer: "bo".into(), track: None, size: crate::media::View::Small },
+        );
+        check(
+            r#"{"do":"view","peer":"bo","track":"screen","size":"none"}"#,
+            Command::View { peer: "bo".into(), track: Some(TrackKind::Screen), size: crate::media::View::None },
         );
         check(r#"{"do":"call","peer":"bo"}"#, Command::Call { who: "bo".into() });
         check(r#"{"do":"answer","call":"00000000000000ff"}"#, Command::Answer(CallId::from_u64(255)));
@@ -463,6 +468,7 @@ mod tests {
         assert_eq!(refused(r#"{"do":"camera","on":true,"source":"device:"}"#), "bad-value");
         assert_eq!(refused(r#"{"do":"camera","on":true,"source":"hose"}"#), "bad-value");
         assert_eq!(refused(r#"{"do":"volume","peer":"bo","value":9}"#), "bad-request");
+        assert_eq!(refused(r#"{"do":"view","peer":"bo","track":"mic","size":"none"}"#), "bad-request");
         assert_eq!(refused(r#"{"do":"voice"}"#), "bad-request");
         assert_eq!(refused(r#"{"do":"voice","echo":"yes"}"#), "bad-request");
         assert_eq!(refused(r#"{"do":"voice","noise":"loud"}"#), "bad-value");

@@ -22,7 +22,6 @@ use iced::{Element, Length, Point, Size};
 use crate::av::spec;
 use crate::engine::pictures::{Key, PixelSize};
 use crate::id::PeerId;
-use crate::media::TrackKind;
 use crate::meeting::{Command, WarningCode};
 use crate::ui::action::{Action, Meet};
 use crate::ui::app::Context;
@@ -531,13 +530,11 @@ impl Screen {
             return Action::None;
         }
         // Where nothing is to be seen there is nothing to ask for.
-        let pictures: Vec<views::Picture> = meeting
-            .people
-            .values()
-            .flat_map(|p| [(p.has_picture(), TrackKind::Camera), (p.shares(), TrackKind::Screen)].map(|it| (p, it)))
-            .filter_map(|(p, (there, kind))| there.then_some((p.person.peer, kind)))
-            .collect();
-        let commands = self.views.update(now, &pictures, &self.drawn);
+        let people = || meeting.people.values();
+        let cameras = people().filter(|p| p.has_picture()).map(|p| Key::camera(p.person.peer));
+        let screens = people().filter(|p| p.shares()).map(|p| Key::screen(p.person.peer));
+        let there: Vec<Key> = cameras.chain(screens).collect();
+        let commands = self.views.update(now, &there, &self.drawn);
         commands.into_iter().fold(Action::None, |all, command| all.and(Action::Engine(command)))
     }
 

@@ -174,7 +174,7 @@ fn somebody_who_takes_a_name_that_is_here_is_told_apart_in_every_word() {
         presence: crate::meeting::Presence::Linked,
         name_is_unique: false,
         tracks: Vec::new(),
-        view: crate::media::View::Large,
+        views: Vec::new(),
         volume: 1.0,
         watches: Vec::new(),
     });

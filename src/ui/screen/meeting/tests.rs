@@ -402,10 +402,8 @@ fn pictures_are_asked_for_as_they_are_drawn() {
     bench.now += Duration::from_secs(2);
     let action = bench.screen.on_tick(&bench.model, bench.now);
     let commands = Bench::commands(bench.keep(action));
-    assert_eq!(
-        commands,
-        [Command::View { peer: ana.peer.to_string(), track: Some(TrackKind::Camera), size: crate::media::View::Small }]
-    );
+    let (track, size) = (Some(TrackKind::Camera), crate::media::View::Small);
+    assert_eq!(commands, [Command::View { peer: ana.peer.to_string(), track, size }]);
     // The page of figures lies over them and says how they come in: they must go on coming.
     bench.key(Shortcut::Stats);
     bench.apply(vec![Message::Stats(crate::ui::panel::stats::Message::Expand(true))]);
@@ -510,7 +508,7 @@ fn a_shared_screen_takes_the_stage_and_is_asked_for() {
     let now = bench.now;
     let action = bench.screen.on_tick(&bench.model, now);
     let asked: Vec<Command> = Bench::commands(bench.keep(action));
-    assert_eq!(asked, [], "it was asked for from the start");
+    assert_eq!(asked, []);
     bench.event(Event::Track { person: bo, info: track(false) });
     assert!(!bench.shows(&words::shared_by("Bo")));
 }

@@ -1,61 +1,58 @@
-//! Sans-IO. What is asked of the others' pictures, cameras and screens each by itself: nothing of those that are not on
-//! screen, small ones where they are drawn small. A size that gets larger is asked for at once, anything else when it has stayed so for a while: a window
+//! Sans-IO. What is asked of the others' pictures: nothing of those that are not on screen, small ones where they are
+//! drawn small. A size that gets larger is asked for at once, anything else when it has stayed so for a while: a window
 //! that is being resized asks once, at its end.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use crate::engine::pictures::{Key, PixelSize};
-use crate::id::PeerId;
-use crate::media::{TrackKind, View};
+use crate::media::View;
 use crate::meeting::Command;
 
-/// Less is wanted after this time.
-const SETTLED: Duration = Duration::from_millis(800);
-/// Pictures whose wish is remembered: as many as the meeting remembers. Beyond it those that are gone are forgotten.
-const MOST_ASKED: usize = 1024;
+/// Less is wanted after this time. With the 250 ms between two looks, what nobody draws has been given up within a second.
+const SETTLED: Duration = Duration::from_millis(600);
 /// The largest tile that a small picture is enough for, with the tolerance of the eye.
 const SMALL: PixelSize = PixelSize { width: 340, height: 200 };
 
-/// Whose, and which.
-pub type Picture = (PeerId, TrackKind);
+/// Pictures of which is known what was asked, also while they are gone: the engine goes on as it was told when they are
+/// back. Beyond it, what is gone is forgotten. It remembers half as many people.
+const MOST: usize = 1024;
 
-/// What was asked, and what is drawn.
+/// What was asked, and what is drawn. A camera and a screen of one person are each asked for by themselves.
 #[derive(Debug, Default)]
 pub struct Views {
-    // Also of those that ended: the meeting goes on asking the same when they come back.
-    asked: BTreeMap<Picture, View>,
-    // Wants that wait: what, and since when.
-    waiting: BTreeMap<Picture, (View, Instant)>,
+    asked: BTreeMap<Key, View>,
+    // Wants that wait: what, and since when. Of what is there.
+    waiting: BTreeMap<Key, (View, Instant)>,
 }
 
 impl Views {
-    /// Drawn are these, and there are `pictures`: what is to be said now.
-    pub fn update(&mut self, now: Instant, pictures: &[Picture], drawn: &BTreeMap<Key, PixelSize>) -> Vec<Command> {
-        if self.asked.len() > MOST_ASKED {
-            self.asked.retain(|picture, _| pictures.contains(picture));
+    /// Drawn are these, there are the `pictures` of others: what is to be said now.
+    pub fn update(&mut self, now: Instant, pictures: &[Key], drawn: &BTreeMap<Key, PixelSize>) -> Vec<Command> {
+        if self.asked.len() > MOST {
+            self.asked.retain(|key, _| pictures.contains(key));
         }
-        self.waiting.retain(|picture, _| pictures.contains(picture));
+        self.waiting.retain(|key, _| pictures.contains(key));
         let mut commands = Vec::new();
-        for picture in pictures {
-            let (peer, kind) = *picture;
-            let wanted = wanted(drawn.get(&Key { peer: Some(peer), kind }).copied());
+        for key in pictures {
+            let Some(peer) = key.peer else { continue };
+            let wanted = wanted(drawn.get(key).copied());
             // The engine's own rule for those who come is a large picture.
-            let asked = self.asked.get(picture).copied().unwrap_or(View::Large);
+            let asked = self.asked.get(key).copied().unwrap_or(View::Large);
             if wanted == asked {
-                self.waiting.remove(picture);
+                self.waiting.remove(key);
                 continue;
             }
-            let since = match self.waiting.get(picture) {
+            let since = match self.waiting.get(key) {
                 Some((waiting, since)) if *waiting == wanted => *since,
                 _ => now,
             };
             if wanted > asked || now.saturating_duration_since(since) >= SETTLED {
-                self.waiting.remove(picture);
-                self.asked.insert(*picture, wanted);
-                commands.push(Command::View { peer: peer.to_string(), track: Some(kind), size: wanted });
+                self.waiting.remove(key);
+                self.asked.insert(*key, wanted);
+                commands.push(Command::View { peer: peer.to_string(), track: Some(key.kind), size: wanted });
             } else {
-                self.waiting.insert(*picture, (wanted, since));
+                self.waiting.insert(*key, (wanted, since));
             }
         }
         commands
@@ -78,70 +75,97 @@ fn wanted(drawn: Option<PixelSize>) -> View {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::id::PeerId;
 
-    fn peer(n: u8) -> PeerId {
-        PeerId::from_bytes([n; 32])
+    const LARGE: PixelSize = PixelSize { width: 640, height: 360 };
+    const TILE: PixelSize = PixelSize { width: 208, height: 117 };
+
+    fn camera(n: u8) -> Key {
+        Key::camera(PeerId::from_bytes([n; 32]))
     }
 
-    fn view(n: u8, size: View) -> Command {
-        Command::View { peer: peer(n).to_string(), track: Some(TrackKind::Camera), size }
+    fn screen(n: u8) -> Key {
+        Key::screen(PeerId::from_bytes([n; 32]))
     }
 
-    fn camera(n: u8) -> Picture {
-        (peer(n), TrackKind::Camera)
+    fn view(of: Key, size: View) -> Command {
+        let peer = of.peer.expect("of somebody else").to_string();
+        Command::View { peer, track: Some(of.kind), size }
     }
 
     #[test]
     fn more_is_asked_for_at_once_and_less_when_it_has_stayed_so() {
         let start = crate::clock::now();
-        let people = [camera(1), camera(2)];
-        let large = PixelSize { width: 640, height: 360 };
-        let small = PixelSize { width: 208, height: 117 };
+        let there = [camera(1), camera(2)];
         let mut views = Views::default();
-        let both = BTreeMap::from([(Key::camera(peer(1)), large), (Key::camera(peer(2)), large)]);
-        assert_eq!(views.update(start, &people, &both), []);
-        let one = BTreeMap::from([(Key::camera(peer(1)), small)]);
-        assert_eq!(views.update(start, &people, &one), []);
+        let both = BTreeMap::from([(camera(1), LARGE), (camera(2), LARGE)]);
+        assert_eq!(views.update(start, &there, &both), []);
+        let one = BTreeMap::from([(camera(1), TILE)]);
+        assert_eq!(views.update(start, &there, &one), []);
         assert!(views.is_waiting());
-        assert_eq!(views.update(start + SETTLED, &people, &one), [view(1, View::Small), view(2, View::None)]);
+        let less = [view(camera(1), View::Small), view(camera(2), View::None)];
+        assert_eq!(views.update(start + SETTLED, &there, &one), less);
         assert!(!views.is_waiting());
-        assert_eq!(views.update(start + SETTLED, &people, &one), [], "said once");
-        assert_eq!(views.update(start + SETTLED, &people, &both), [view(1, View::Large), view(2, View::Large)]);
+        assert_eq!(views.update(start + SETTLED, &there, &one), [], "said once");
+        let more = [view(camera(1), View::Large), view(camera(2), View::Large)];
+        assert_eq!(views.update(start + SETTLED, &there, &both), more);
+    }
+
+    #[test]
+    fn a_small_tile_beside_a_large_screen_is_asked_for_small() {
+        let (start, there) = (crate::clock::now(), [camera(1), screen(1)]);
+        let mut views = Views::default();
+        let drawn = BTreeMap::from([(camera(1), TILE), (screen(1), LARGE)]);
+        assert_eq!(views.update(start, &there, &drawn), []);
+        assert_eq!(views.update(start + SETTLED, &there, &drawn), [view(camera(1), View::Small)]);
+        // Somebody else is pinned: the screen is not drawn, the tile stays.
+        let tile = BTreeMap::from([(camera(1), TILE)]);
+        assert_eq!(views.update(start + SETTLED, &there, &tile), []);
+        assert_eq!(views.update(start + SETTLED * 2, &there, &tile), [view(screen(1), View::None)]);
+    }
+
+    #[test]
+    fn of_thirty_cameras_the_one_that_is_drawn_is_all_that_is_asked_for_after_a_second() {
+        let start = crate::clock::now();
+        let there: Vec<Key> = (1..=30).map(camera).collect();
+        let drawn = BTreeMap::from([(camera(7), LARGE)]);
+        let mut views = Views::default();
+        let mut asked: BTreeMap<String, View> = BTreeMap::new();
+        for ms in (0..1000).step_by(250) {
+            for command in views.update(start + Duration::from_millis(ms), &there, &drawn) {
+                let Command::View { peer, size, .. } = command else { panic!("{command:?}") };
+                assert_eq!(asked.insert(peer, size), None, "said once");
+            }
+        }
+        assert_eq!(asked.len(), 29);
+        assert!(asked.values().all(|size| *size == View::None), "{asked:?}");
+    }
+
+    #[test]
+    fn what_was_asked_of_a_camera_holds_when_it_comes_back() {
+        let (start, there) = (crate::clock::now(), [camera(1)]);
+        let mut views = Views::default();
+        assert_eq!(views.update(start, &there, &BTreeMap::new()), []);
+        assert_eq!(views.update(start + SETTLED, &there, &BTreeMap::new()), [view(camera(1), View::None)]);
+        assert_eq!(views.update(start + SETTLED, &[], &BTreeMap::new()), []);
+        let drawn = BTreeMap::from([(camera(1), LARGE)]);
+        assert_eq!(views.update(start + SETTLED * 2, &there, &drawn), [view(camera(1), View::Large)]);
     }
 
     #[test]
     fn a_window_that_is_being_resized_asks_once() {
         let start = crate::clock::now();
-        let people = [camera(1)];
+        let there = [camera(1)];
         let mut views = Views::default();
-        for ms in 0..700 {
-            let wide = if ms % 2 == 0 { 300 } else { 310 };
-            let drawn = BTreeMap::from([(Key::camera(peer(1)), PixelSize { width: wide, height: 170 })]);
-            assert_eq!(views.update(start + Duration::from_millis(ms), &people, &drawn), []);
+        // To and fro over the edge between small and large.
+        for ms in 0..1000 {
+            let wide = if ms % 2 == 0 { 300 } else { 350 };
+            let drawn = BTreeMap::from([(camera(1), PixelSize { width: wide, height: 170 })]);
+            assert_eq!(views.update(start + Duration::from_millis(ms), &there, &drawn), []);
         }
-        let drawn = BTreeMap::from([(Key::camera(peer(1)), PixelSize { width: 300, height: 170 })]);
-        assert_eq!(views.update(start + SETTLED, &people, &drawn), [view(1, View::Small)]);
-        assert_eq!(views.update(start + SETTLED, &[], &drawn), [], "gone");
-        assert_eq!(views.update(start + SETTLED, &people, &drawn), [], "back, and asked for as before");
-    }
-
-    #[test]
-    fn a_small_camera_beside_a_large_screen_of_one_person_is_asked_for_small() {
-        let start = crate::clock::now();
-        let pictures = [camera(1), (peer(1), TrackKind::Screen)];
-        let drawn = BTreeMap::from([
-            (Key::camera(peer(1)), PixelSize { width: 208, height: 117 }),
-            (Key::screen(peer(1)), PixelSize { width: 1280, height: 720 }),
-        ]);
-        let mut views = Views::default();
-        assert_eq!(views.update(start, &pictures, &drawn), []);
-        assert_eq!(views.update(start + SETTLED, &pictures, &drawn), [view(1, View::Small)]);
-        // The screen is out of sight, ends, and comes back into sight: it is asked for again.
-        let screen = |size| Command::View { peer: peer(1).to_string(), track: Some(TrackKind::Screen), size };
-        let hidden = BTreeMap::from([(Key::camera(peer(1)), PixelSize { width: 208, height: 117 })]);
-        assert_eq!(views.update(start + SETTLED, &pictures, &hidden), []);
-        assert_eq!(views.update(start + SETTLED * 2, &pictures, &hidden), [screen(View::None)]);
-        assert_eq!(views.update(start + SETTLED * 3, &pictures[..1], &hidden), []);
-        assert_eq!(views.update(start + SETTLED * 4, &pictures, &drawn), [screen(View::Large)]);
+        let (drawn, end) = (BTreeMap::from([(camera(1), TILE)]), start + Duration::from_millis(1000));
+        assert_eq!(views.update(end, &there, &drawn), []);
+        assert_eq!(views.update(end + SETTLED, &there, &drawn), [view(camera(1), View::Small)]);
+        assert_eq!(views.update(end + SETTLED, &[], &drawn), [], "gone");
     }
 }
