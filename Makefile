@@ -56,6 +56,13 @@ bench: ready-build ## measure what is published: latency, loss, jitter, CPU, eac
 	@$(CARGO) build --release --locked $(FLAGS)
 	@target/release/lets-meet bench $(ARGS)
 
+.PHONY: bench-peers
+bench-peers: ready-build ## the same beside Chromium, in the same run over the same links (needs node, playwright-core and chromium)
+	@for tool in node chromium; do command -v $$tool >/dev/null || { echo "make bench-peers needs $$tool; install it, or run make bench."; exit 1; }; done
+	@node -e 'require("playwright-core")' 2>/dev/null || { echo "make bench-peers needs playwright-core; run npm install playwright-core somewhere and set NODE_PATH to its node_modules."; exit 1; }
+	@$(CARGO) build --release --locked $(FLAGS)
+	@target/release/lets-meet bench --beside benches/peers/chromium $(ARGS)
+
 .PHONY: window
 window: ready-test ## the real window on a display of its own, driven by mouse and keys (ARGS="name" for some)
 	@$(CARGO) test --locked --test window -- $(ARGS)

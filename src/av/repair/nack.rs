@@ -193,6 +193,8 @@ impl Missing {
         if let Some(whole) = self.asks.remove(&(number, WHOLE)) {
             // The first of a picture that was missed whole: now its size is known.
             self.discardable.insert(number, header.discardable);
+            let later = sequence.wrapping_sub(whole.sequence).cast_signed() >= 0;
+            self.repaired += u64::from(later && whole.round.is_some());
             let lost = (0..header.count).filter(|index| kind == Kind::Parity || *index != header.index);
             for index in lost {
                 self.insert((number, index), whole);
@@ -540,6 +542,7 @@ mod tests {
         assert_eq!(path.asked(133), [(2, (0..9).collect()), (3, (0..9).collect())]);
         // The first packet of one tells its size.
         path.come(180, 2, 3);
+        assert_eq!(path.missing.counts().1, 1, "it was asked for and came");
         assert_eq!(path.asked(188), [(2, vec![0, 1, 2, 4])], "3 would be too late");
         path.missing.pass(4);
         assert_eq!(path.asked(400), []);
